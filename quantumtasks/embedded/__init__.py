@@ -1,0 +1,1 @@
+"""Everything behind `make run`: one machine, no root, no Docker, nothing to install first."""
