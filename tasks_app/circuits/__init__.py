@@ -1,0 +1,26 @@
+"""Run OpenQASM circuits on Qiskit Aer in a sandboxed child process.
+
+This package knows no Django and no queue. Importing it imports no Qiskit: only the child does.
+"""
+
+from tasks_app.circuits.errors import (
+    ERROR_CODES,
+    CircuitError,
+    SandboxDied,
+    SandboxStopped,
+    SimulatorUnavailable,
+)
+from tasks_app.circuits.job import Job, Limits
+from tasks_app.circuits.sandbox import Sandbox, check_simulator
+
+__all__ = [
+    "ERROR_CODES",
+    "CircuitError",
+    "Job",
+    "Limits",
+    "Sandbox",
+    "SandboxDied",
+    "SandboxStopped",
+    "SimulatorUnavailable",
+    "check_simulator",
+]

@@ -1,0 +1,78 @@
+"""Every way a circuit can fail, each with a stable code; ``docs/errors.md`` explains them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+ERROR_CODES: Mapping[str, str] = MappingProxyType(
+    {
+        # The text of the program.
+        "empty_circuit": "The circuit is blank.",
+        "circuit_too_large": "The circuit text has more bytes than allowed.",
+        "invalid_character": "The circuit holds a character no OpenQASM program may hold.",
+        "unsupported_version": "The version line names neither OpenQASM 2 nor OpenQASM 3.",
+        "include_not_allowed": "The circuit includes something else than a standard library.",
+        "syntax_error": "The text is not OpenQASM.",
+        "too_deeply_nested": "Expressions, blocks or calls are nested too deeply.",
+        # What the program says.
+        "invalid_program": "The text is OpenQASM but its meaning is wrong.",
+        "unsupported_feature": "The circuit uses a part of OpenQASM that is not supported.",
+        "too_many_qubits": "The circuit declares more qubits than allowed.",
+        "too_many_clbits": "The circuit declares more classical bits than allowed.",
+        "too_many_operations": "The circuit unrolls to more operations than allowed.",
+        # The run options.
+        "invalid_shots": "The number of shots is not a whole number in the allowed range.",
+        "invalid_seed": "The seed is not a whole number in the allowed range.",
+        "invalid_method": "The simulation method is not one of those offered.",
+        "invalid_parameters": "A value given for an input parameter is missing, unknown or wrong.",
+        "invalid_noise": "The noise description is wrong.",
+        # The simulation.
+        "method_unsuitable": "The chosen simulation method cannot run this circuit.",
+        "too_much_memory": "The simulation needs more memory than allowed.",
+        "out_of_memory": "The task ran into its memory limit.",
+        "too_many_outcomes": "The shots gave more different outcomes than allowed.",
+        "result_too_large": "The result has more bytes than allowed.",
+        "timed_out": "The task did not finish within its deadline.",
+        "cpu_time_exceeded": "The task used more processor time than allowed.",
+        "simulation_failed": "The simulator refused or gave up on the circuit.",
+    }
+)
+
+
+class CircuitError(Exception):
+    """The program or its size is at fault; running it again gives the same error.
+
+    ``code`` is a key of :data:`ERROR_CODES`, ``message`` a sentence that says what to change,
+    ``line`` and ``column`` count from 1 where the place is known.
+    """
+
+    def __init__(
+        self, code: str, message: str, *, line: int | None = None, column: int | None = None
+    ) -> None:
+        assert code in ERROR_CODES, code
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.line = line
+        self.column = column
+
+
+class SandboxDied(Exception):
+    """The child died under a task without an answer; the task may be tried again."""
+
+
+class SandboxStopped(Exception):
+    """``Sandbox.stop()`` was called while this run was under way."""
+
+
+class SimulatorUnavailable(Exception):
+    """Qiskit Aer cannot run a circuit on this machine; the text is the reason."""
+
+
+def result_too_large(max_bytes: int) -> CircuitError:
+    return CircuitError(
+        "result_too_large",
+        f"The result has more than {max_bytes:,} bytes; "
+        "measure fewer qubits, use fewer shots or do not ask for memory.",
+    )

@@ -1,0 +1,61 @@
+"""Length-prefixed JSON between a sandbox and its child: bounded, and never pickle."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import time
+from typing import Any
+
+_LENGTH = struct.Struct(">I")
+
+
+class FrameTooLarge(Exception):
+    """The other side announced a frame above the allowed size."""
+
+
+class BadFrame(Exception):
+    """The other side sent bytes that are not a JSON object."""
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    body = json.dumps(message, separators=(",", ":")).encode("ascii")
+    return _LENGTH.pack(len(body)) + body
+
+
+def receive(
+    channel: socket.socket, max_bytes: int, deadline: float | None = None
+) -> dict[str, Any]:
+    """Wait for one frame, until ``deadline`` on the monotonic clock (seconds) if given.
+
+    Raises TimeoutError at the deadline, EOFError when the other side is gone, FrameTooLarge,
+    BadFrame.
+    """
+    (size,) = _LENGTH.unpack(_receive_exactly(channel, _LENGTH.size, deadline))
+    if size > max_bytes:
+        raise FrameTooLarge(size)
+    try:
+        message = json.loads(_receive_exactly(channel, size, deadline))
+    except (ValueError, RecursionError) as error:
+        raise BadFrame from error
+    if not isinstance(message, dict):
+        raise BadFrame
+    return message
+
+
+def _receive_exactly(channel: socket.socket, size: int, deadline: float | None) -> bytearray:
+    buffer = bytearray(size)
+    view = memoryview(buffer)
+    while view:
+        if deadline is not None:
+            # A timeout of 0 would mean "do not block" and raise another error.
+            channel.settimeout(max(deadline - time.monotonic(), 1e-4))
+        try:
+            received = channel.recv_into(view)
+        except ConnectionResetError:
+            received = 0
+        if not received:
+            raise EOFError
+        view = view[received:]
+    return buffer

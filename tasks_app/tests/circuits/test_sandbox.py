@@ -1,0 +1,308 @@
+"""The sandbox lives through everything that can happen to its child."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tasks_app.circuits import (
+    CircuitError,
+    Job,
+    Limits,
+    Sandbox,
+    SandboxDied,
+    SandboxStopped,
+    check_simulator,
+)
+
+MakeSandbox = Callable[..., Sandbox]
+ROOT = Path(__file__).resolve().parents[3]
+BELL = (ROOT / "examples/bell.qasm").read_text()
+# A dense circuit with mid-circuit measurement simulates each of its shots anew: hours.
+ENDLESS = """OPENQASM 3.0; include "stdgates.inc"; qubit[20] q; bit[20] c;
+rx(0.1) q; c = measure q; rx(0.2) q; cx q[0], q[1]; c = measure q; rx(0.3) q; c = measure q;"""
+
+
+def outcomes(sandbox: Sandbox) -> set[str]:
+    return set(sandbox.run(Job(circuit=BELL))["counts"])
+
+
+def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait for something another process does, of which no event tells."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "the condition did not come true"
+        time.sleep(0.01)
+
+
+def gone(pid: int) -> bool:
+    """True when the process has ended, reaped or not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def cpu_ticks(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11])
+
+
+class Running:
+    """An endless job in a thread, known to be simulating once this is constructed."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        assert outcomes(sandbox) == {"00", "11"}  # The child is up and idle.
+        pid = sandbox.pid
+        assert pid is not None
+        before = cpu_ticks(pid)
+        self.error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, args=(sandbox,))
+        self._thread.start()
+        until(lambda: cpu_ticks(pid) > before + 10)
+
+    def _run(self, sandbox: Sandbox) -> None:
+        try:
+            sandbox.run(Job(circuit=ENDLESS, shots=100_000))
+        except BaseException as error:  # noqa: BLE001
+            self.error = error
+
+    def outcome(self) -> BaseException | None:
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+        return self.error
+
+
+def test_the_same_child_runs_one_job_after_another(make_sandbox: MakeSandbox) -> None:
+    sandbox = make_sandbox()
+    assert outcomes(sandbox) == {"00", "11"}
+    first = sandbox.pid
+    assert outcomes(sandbox) == {"00", "11"}
+    assert sandbox.pid == first
+
+
+def test_start_does_not_wait_for_the_child(make_sandbox: MakeSandbox) -> None:
+    sandbox = make_sandbox()
+    assert sandbox.pid is None
+    sandbox.start()
+    assert sandbox.pid is not None
+    first = sandbox.pid
+    assert outcomes(sandbox) == {"00", "11"}
+    assert sandbox.pid == first
+
+
+def test_a_child_killed_while_idle_is_replaced_without_an_error(
+    make_sandbox: MakeSandbox,
+) -> None:
+    sandbox = make_sandbox()
+    outcomes(sandbox)
+    first = sandbox.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    until(lambda: gone(first))
+    assert outcomes(sandbox) == {"00", "11"}
+    assert sandbox.pid != first
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT])
+def test_a_child_that_dies_under_a_job_is_reported_and_replaced(
+    make_sandbox: MakeSandbox, how: signal.Signals
+) -> None:
+    sandbox = make_sandbox()
+    running = Running(sandbox)
+    assert sandbox.pid is not None
+    os.kill(sandbox.pid, how)
+    error = running.outcome()
+    assert isinstance(error, SandboxDied)
+    assert how.name in str(error)
+    assert outcomes(sandbox) == {"00", "11"}
+
+
+def test_a_job_over_its_deadline_is_killed_and_the_next_one_runs(
+    make_sandbox: MakeSandbox,
+) -> None:
+    sandbox = make_sandbox(deadline_s=1)
+    outcomes(sandbox)
+    first = sandbox.pid
+    assert first is not None
+    with pytest.raises(CircuitError) as caught:
+        sandbox.run(Job(circuit=ENDLESS, shots=100_000))
+    assert caught.value.code == "timed_out"
+    assert gone(first)
+    assert outcomes(sandbox) == {"00", "11"}
+
+
+def test_the_deadline_does_not_count_the_start_of_the_child(make_sandbox: MakeSandbox) -> None:
+    sandbox = make_sandbox(deadline_s=0.2)  # Importing the simulator alone takes longer.
+    sandbox.start()
+    assert outcomes(sandbox) == {"00", "11"}
+
+
+def test_processor_time_is_limited_for_each_job(make_sandbox: MakeSandbox) -> None:
+    sandbox = make_sandbox(cpu_s=1)
+    with pytest.raises(CircuitError) as caught:
+        sandbox.run(Job(circuit=ENDLESS, shots=100_000))
+    assert caught.value.code == "cpu_time_exceeded"
+    assert outcomes(sandbox) == {"00", "11"}
+
+
+def test_stop_kills_the_running_job_and_keeps_the_sandbox(make_sandbox: MakeSandbox) -> None:
+    sandbox = make_sandbox()
+    running = Running(sandbox)
+    first = sandbox.pid
+    assert first is not None
+    sandbox.stop()
+    assert isinstance(running.outcome(), SandboxStopped)
+    assert gone(first)
+    assert outcomes(sandbox) == {"00", "11"}
+
+
+def test_stop_without_a_job_does_nothing(make_sandbox: MakeSandbox) -> None:
+    sandbox = make_sandbox()
+    sandbox.stop()
+    outcomes(sandbox)
+    first = sandbox.pid
+    sandbox.stop()
+    assert outcomes(sandbox) == {"00", "11"}
+    assert sandbox.pid == first
+
+
+def test_close_ends_the_child_and_refuses_more_jobs(make_sandbox: MakeSandbox) -> None:
+    sandbox = make_sandbox()
+    outcomes(sandbox)
+    child = sandbox.pid
+    assert child is not None
+    sandbox.close()
+    sandbox.close()
+    assert gone(child)
+    assert sandbox.pid is None
+    with pytest.raises(RuntimeError):
+        sandbox.run(Job(circuit=BELL))
+
+
+def test_close_stops_a_running_job(make_sandbox: MakeSandbox) -> None:
+    sandbox = make_sandbox()
+    running = Running(sandbox)
+    sandbox.close()
+    assert isinstance(running.outcome(), SandboxStopped)
+    assert sandbox.pid is None
+
+
+def test_a_child_is_replaced_after_its_share_of_tasks(make_sandbox: MakeSandbox) -> None:
+    sandbox = make_sandbox(max_tasks_per_child=2)
+    pids = []
+    for _ in range(4):
+        assert outcomes(sandbox) == {"00", "11"}
+        pids.append(sandbox.pid)
+    # The pid read after the second task is already the next child's.
+    assert pids[1] == pids[2]
+    assert pids[0] != pids[1] and pids[2] != pids[3]
+
+
+def test_a_child_that_keeps_much_memory_is_replaced(make_sandbox: MakeSandbox) -> None:
+    sandbox = make_sandbox(max_idle_memory_mb=1)
+    sandbox.start()
+    first = sandbox.pid
+    assert outcomes(sandbox) == {"00", "11"}
+    assert sandbox.pid != first
+
+
+def test_the_child_outlives_the_thread_that_started_it(make_sandbox: MakeSandbox) -> None:
+    sandbox = make_sandbox()
+    thread = threading.Thread(target=outcomes, args=(sandbox,))
+    thread.start()
+    thread.join()
+    first = sandbox.pid
+    assert outcomes(sandbox) == {"00", "11"}
+    assert first is not None and sandbox.pid == first
+
+
+PARENT = """
+import sys
+from tasks_app.circuits import Job, Limits, Sandbox
+assert not {"qiskit", "numpy", "antlr4", "openqasm3"} & sys.modules.keys()
+sandbox = Sandbox(Limits())
+sandbox.run(Job(circuit="OPENQASM 2.0; qreg q[1]; creg c[1]; measure q -> c;"))
+print(sandbox.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def start_parent(folder: Path, environment: dict[str, str]) -> tuple[subprocess.Popen[str], int]:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+        cwd=folder,
+    )
+    assert parent.stdout is not None
+    return parent, int(parent.stdout.readline())
+
+
+def test_the_child_dies_with_its_parent(tmp_path: Path) -> None:
+    parent, child = start_parent(tmp_path, {"PYTHONPATH": str(ROOT)})
+    with parent:
+        assert not gone(child)
+        parent.kill()
+    until(lambda: gone(child))
+
+
+def test_the_child_gets_no_secret_and_no_socket_of_its_parent(tmp_path: Path) -> None:
+    environment = {"PYTHONPATH": str(ROOT), "SECRET_KEY": "do-not-tell"}
+    parent, child = start_parent(tmp_path, environment)
+    with parent:
+        assert b"do-not-tell" not in Path(f"/proc/{child}/environ").read_bytes()
+        files = {
+            os.readlink(f"/proc/{child}/fd/{name}") for name in os.listdir(f"/proc/{child}/fd")
+        }
+        assert {file for file in files if file != "/dev/null"} == {
+            file for file in files if file.startswith("socket:")
+        }
+        assert len(files) == 2  # The channel and /dev/null.
+        parent.kill()
+
+
+def test_the_package_works_from_a_folder_with_spaces(tmp_path: Path) -> None:
+    folder = tmp_path / "a moved checkout"
+    (folder / "tasks_app").mkdir(parents=True)
+    (folder / "tasks_app/__init__.py").touch()
+    (folder / "tasks_app/circuits").symlink_to(ROOT / "tasks_app/circuits")
+    parent, child = start_parent(folder, {"PYTHONPATH": str(folder)})
+    with parent:
+        assert not gone(child)
+        parent.kill()
+
+
+def test_the_child_is_confined(make_sandbox: MakeSandbox) -> None:
+    sandbox = make_sandbox()
+    outcomes(sandbox)
+    limits = {
+        line[:25].strip(): line[25:].split()[0]
+        for line in Path(f"/proc/{sandbox.pid}/limits").read_text().splitlines()
+    }
+    assert limits["Max core file size"] == "0"
+    assert limits["Max file size"] == "0"
+    assert limits["Max address space"] != "unlimited"
+    assert limits["Max cpu time"] != "unlimited"
+    assert "NoNewPrivs:\t1" in Path(f"/proc/{sandbox.pid}/status").read_text()
+
+
+def test_check_simulator_names_the_versions() -> None:
+    versions = check_simulator()
+    assert set(versions) == {"qiskit", "qiskit_aer"}
+    assert versions["qiskit"].startswith("2.")
+
+
+def test_limits_have_the_documented_defaults() -> None:
+    limits = Limits()
+    assert (limits.max_circuit_bytes, limits.max_shots) == (1_048_576, 100_000)
+    assert limits.deadline_s == 300
