@@ -4,8 +4,8 @@ Three ideas carry this module:
 
 - PostgreSQL refuses to run as root, so root starts it as another user. That user may be unable
   to reach the data folder by its path (a checkout below `/root`), and opening up the parents is
-  not ours to do. Hence the server is started *inside* its folder and told that its data is in
-  `/proc/self/cwd`, which leads there without walking the path.
+  not ours to do. Hence we open the folder, pass the open file on, and tell the server that its
+  data is in `/proc/self/fd/N`, which leads there without walking the path.
 - The server carries the identity of its folder in its name (`cluster_name`), which shows on the
   command lines of all its processes. So a `postmaster.pid` left by `kill -9` is known to be
   stale, or to belong to a server that is still shutting down, whatever process has the number.
@@ -41,7 +41,6 @@ from quantumtasks.embedded.processes import (
 BINARIES_CACHE = Path("/var/cache/quantum-tasks")
 START_LIMIT_S = 60.0
 STOP_LIMIT_S = 30.0
-_HERE = "/proc/self/cwd"
 _USER = "quantumtasks"
 _ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}  # no PG* or LC_* of the caller
 
@@ -70,7 +69,7 @@ class PostgresServer:
     ) -> None:
         self.data_dir = data_dir.absolute()
         self.log_path = self.data_dir / "postgres.log"
-        self._bin_dir = bin_dir
+        self._bin_dir = bin_dir.absolute()
         self._cluster = self.data_dir / "postgres"
         self._url_path = self.data_dir / "database_url"
         self._settings = dict(settings or {}) | ({} if durable else {"fsync": "off"})
@@ -112,7 +111,7 @@ class PostgresServer:
             "log_timezone": "UTC",
         } | self._settings
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        self._process = self._spawn("postgres", *options, cwd=self._cluster)
+        self._process = self._spawn("postgres", self._cluster, *options)
 
     def wait_ready(self) -> None:
         """The second half of `start`: wait until the server accepts connections."""
@@ -187,28 +186,33 @@ class PostgresServer:
             stdin.seek(0)
             options = ["--auth=scram-sha-256", "--pwfile=/dev/stdin", f"--username={_USER}"]
             options += ["--encoding=UTF8", "--no-locale"] + ([] if self._durable else ["--no-sync"])
-            if self._spawn("initdb", *options, cwd=unfinished, stdin=stdin.fileno()).wait() != 0:
+            if self._spawn("initdb", unfinished, *options, stdin=stdin.fileno()).wait() != 0:
                 raise PostgresError(f"initdb failed:\n{tail(self.log_path)}")
         unfinished.rename(self._cluster)
 
     def _spawn(
-        self, program: str, *options: str, cwd: Path, stdin: int = subprocess.DEVNULL
+        self, program: str, cluster: Path, *options: str, stdin: int = subprocess.DEVNULL
     ) -> subprocess.Popen[bytes]:
         user = self._user()
-        with self.log_path.open("ab") as log:
-            return subprocess.Popen(
-                [self._runnable(user) / program, "-D", _HERE, *options],
-                cwd=cwd,
-                env=_ENVIRONMENT,
-                stdin=stdin,
-                stdout=log,
-                stderr=log,
-                user=user and user.pw_uid,
-                group=user and user.pw_gid,
-                extra_groups=[] if user else None,
-                start_new_session=True,  # a terminal's Ctrl-C is ours to pass on, in our order
-                preexec_fn=tethered(signal.SIGINT),  # noqa: PLW1509 (it only calls prctl)
-            )
+        folder = os.open(cluster, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            with self.log_path.open("ab") as log:
+                return subprocess.Popen(
+                    [self._runnable(user) / program, "-D", f"/proc/self/fd/{folder}", *options],
+                    cwd="/",
+                    env=_ENVIRONMENT,
+                    stdin=stdin,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=[folder],
+                    user=user and user.pw_uid,
+                    group=user and user.pw_gid,
+                    extra_groups=[] if user else None,
+                    start_new_session=True,  # a terminal's Ctrl-C is ours to pass on, in order
+                    preexec_fn=tethered(signal.SIGINT),  # noqa: PLW1509 (it only calls prctl)
+                )
+        finally:
+            os.close(folder)
 
     def _user(self) -> pwd.struct_passwd | None:
         """Whom to run as, when that is not simply ourselves.
