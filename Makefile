@@ -1,0 +1,76 @@
+# Everything is run as `.venv/bin/python -m ...`: the scripts that pip writes hold the absolute
+# path of the checkout, which breaks when it is moved, is long, or has a space in it.
+
+PYTHON ?= python3
+PORT ?= 8001
+DATA_DIR ?= .data
+ONCE ?=
+ARGS ?=
+
+VENV_PYTHON := .venv/bin/python
+PIP := $(VENV_PYTHON) -m pip --disable-pip-version-check
+MANAGE := $(VENV_PYTHON) manage.py
+
+.PHONY: help run test lint format openapi clean
+.DEFAULT_GOAL := help
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "  Variables: ONCE=1 PORT=8002 DATA_DIR=/path (run)   ARGS='-k name -x' (test)"
+	@echo "             PYTHON=/path/to/python3.12 (whatever makes .venv)"
+
+run: .venv/embedded.stamp  ## Start the service here and show a circuit run; ONCE=1 stops after that
+	@exec $(VENV_PYTHON) -m quantumtasks.embedded --with-parent \
+		--port "$(PORT)" --data-dir "$(DATA_DIR)" $(if $(filter-out 0,$(ONCE)),--once)
+
+test: .venv/dev.stamp  ## Run the tests against a PostgreSQL and a RabbitMQ of their own
+	$(VENV_PYTHON) -m pytest $(ARGS)
+
+# The settings of a production deployment, for the checks that look at settings.
+lint: export SECRET_KEY = $(shell $(VENV_PYTHON) -c "import secrets; print(secrets.token_urlsafe(50))")
+lint: export DEBUG = false
+lint: export ALLOWED_HOSTS = example.org
+lint: export HTTPS_ONLY = true
+lint: export DATABASE_URL = postgres://nobody:nothing@127.0.0.1:9/nowhere
+lint: export RABBITMQ_URL = amqp://nobody:nothing@127.0.0.1:9/
+lint: .venv/dev.stamp  ## Check style, types, imports, migrations, settings and the API's description
+	$(VENV_PYTHON) -m ruff check .
+	$(VENV_PYTHON) -m ruff format --check .
+	$(VENV_PYTHON) -m mypy
+	$(VENV_PYTHON) -c "from importlinter.cli import lint_imports_command as check; check()"
+	$(VENV_PYTHON) -W "ignore:Got an error checking a consistent migration history" \
+		manage.py makemigrations --check --dry-run
+	$(MANAGE) check --deploy --fail-level WARNING
+	@$(MANAGE) spectacular --validate --fail-on-warn | diff -u docs/openapi.yaml - \
+		|| { echo "docs/openapi.yaml is out of date: run 'make openapi'."; exit 1; }
+
+format: .venv/dev.stamp  ## Rewrite the sources in the house style
+	$(VENV_PYTHON) -m ruff check --fix .
+	$(VENV_PYTHON) -m ruff format .
+
+openapi: export SECRET_KEY = only-to-describe-the-api-0123456789
+openapi: export DATABASE_URL = postgres://nobody:nothing@127.0.0.1:9/nowhere
+openapi: export RABBITMQ_URL = memory://
+openapi: .venv/dev.stamp  ## Write docs/openapi.yaml anew
+	$(MANAGE) spectacular --validate --fail-on-warn --file docs/openapi.yaml
+
+clean:  ## Remove what make made, but never your tasks (.data)
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/embedded.stamp: requirements/base.txt requirements/embedded.txt
+.venv/dev.stamp: requirements/base.txt requirements/embedded.txt requirements/dev.txt
+.venv/%.stamp:
+	@command -v "$(PYTHON)" >/dev/null || { echo "Quantum Tasks needs Python 3.11 or newer, \
+	and '$(PYTHON)' is not on the PATH. Install it, or name one: make run PYTHON=/path/to/python3.12"; \
+	exit 1; }
+	@"$(PYTHON)" -c "import sys; sys.exit(sys.version_info < (3, 11))" || { echo "Quantum Tasks \
+	needs Python 3.11 or newer, and '$(PYTHON)' is $$("$(PYTHON)" -V 2>&1). Install a newer one, or \
+	name one: make run PYTHON=/path/to/python3.12"; exit 1; }
+	@"$(PYTHON)" -c "import ensurepip, venv" 2>/dev/null || { echo "Python's venv module is \
+	missing. On Debian and Ubuntu: sudo apt-get install python3-venv"; exit 1; }
+	@$(PIP) --version >/dev/null 2>&1 || { echo "Making .venv ..."; "$(PYTHON)" -m venv --clear .venv; }
+	@echo "Installing requirements/$*.txt into .venv (once; later starts skip this) ..."
+	@$(PIP) install --root-user-action=ignore --requirement requirements/$*.txt
+	@touch $@
