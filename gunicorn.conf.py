@@ -1,0 +1,13 @@
+"""gunicorn's settings, read from the working folder: `gunicorn quantumtasks.wsgi`."""
+
+import os
+
+bind = os.environ.get("BIND", "0.0.0.0:8001")  # noqa: S104  # a container's own address
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+worker_class = "gthread"
+threads = int(os.environ.get("WEB_THREADS", "8"))
+keepalive = 15
+timeout = 30
+graceful_timeout = 20
+max_requests = 0
+worker_tmp_dir = "/dev/shm"  # noqa: S108  # heartbeat file: never on a slow disk
