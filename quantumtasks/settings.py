@@ -1,0 +1,220 @@
+"""Every setting, read from the environment (documented in `.env.example`).
+
+Anything missing or unsafe stops the process at boot with the variable's name and the remedy.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from quantumtasks.logging import logging_config
+from tasks_app.circuits import Limits
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+environ.Env.read_env(BASE_DIR / ".env")  # the process's own environment wins over the file
+
+
+def _required(name: str, remedy: str) -> str:
+    value = env.str(name, default="")
+    if not value:
+        raise ImproperlyConfigured(f"{name} is not set. {remedy}")
+    return str(value)
+
+
+def _positive(name: str, default: float) -> float:
+    value = float(env.float(name, default=default))
+    if not 0 < value < 1e9:
+        raise ImproperlyConfigured(f"{name} is {value:g}; it must be greater than 0.")
+    return value
+
+
+# --- Security ---------------------------------------------------------------------------------
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = _required(
+    "SECRET_KEY",
+    'Make one: python -c "import secrets; print(secrets.token_urlsafe(50))", '
+    "and put it in .env or the environment.",
+)
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+HTTPS_ONLY = env.bool("HTTPS_ONLY", default=False)
+
+if not DEBUG:
+    if len(SECRET_KEY) < 32 or len(set(SECRET_KEY)) < 5 or "change-me" in SECRET_KEY:
+        raise ImproperlyConfigured(
+            "SECRET_KEY is a placeholder or shorter than 32 characters. Make one: "
+            'python -c "import secrets; print(secrets.token_urlsafe(50))".'
+        )
+    if any(host.startswith("*") for host in ALLOWED_HOSTS):
+        raise ImproperlyConfigured(
+            "ALLOWED_HOSTS has a wildcard. Name the hosts that clients use, "
+            "for example ALLOWED_HOSTS=tasks.example.org."
+        )
+
+SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS_ONLY
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS_ONLY
+SECURE_REDIRECT_EXEMPT = [r"^health(/|$)"]  # probes come over plain HTTP from inside
+if HTTPS_ONLY:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+X_FRAME_OPTIONS = "DENY"
+
+# --- Application ------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "tasks_app",  # first: its `rundramatiq` extends django_dramatiq's
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_dramatiq",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+]
+MIDDLEWARE = [
+    "tasks_app.api.middleware.ApiMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "quantumtasks.urls"
+WSGI_APPLICATION = "quantumtasks.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+STATIC_URL = "static/"
+WHITENOISE_USE_FINDERS = True  # the admin's and Swagger's files straight from their packages
+APPEND_SLASH = False
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+]
+
+# --- PostgreSQL -------------------------------------------------------------------------------
+
+_required("DATABASE_URL", "For example DATABASE_URL=postgres://user:password@localhost:5432/tasks.")
+DATABASES: dict[str, dict[str, Any]] = {"default": env.db("DATABASE_URL")}
+if "postgres" not in DATABASES["default"]["ENGINE"]:
+    raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL server: postgres://…")
+DB_STATEMENT_TIMEOUT_S = env.float("DB_STATEMENT_TIMEOUT_S", default=10.0)  # 0: none
+DATABASES["default"] |= {
+    "ENGINE": "quantumtasks.postgresql",
+    "CONN_MAX_AGE": env.int("DB_CONN_MAX_AGE", default=300),
+    "CONN_HEALTH_CHECKS": True,
+    "OPTIONS": {
+        "connect_timeout": 2,
+        "tcp_user_timeout": 5_000,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "application_name": "quantumtasks",
+        "options": f"-c statement_timeout={DB_STATEMENT_TIMEOUT_S:g}s -c lock_timeout=5s "
+        "-c idle_in_transaction_session_timeout=15s",
+    },
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- RabbitMQ through Dramatiq ----------------------------------------------------------------
+
+RABBITMQ_URL = _required(
+    "RABBITMQ_URL",
+    "For example RABBITMQ_URL=amqp://user:password@localhost:5672/, "
+    "or memory:// for one process with its worker inside.",
+)
+QUEUE_DOWN_POLICY = env.str("QUEUE_DOWN_POLICY", default="reject")
+if QUEUE_DOWN_POLICY not in {"reject", "accept"}:
+    raise ImproperlyConfigured("QUEUE_DOWN_POLICY is 'reject' (answer 503) or 'accept'.")
+if RABBITMQ_URL.startswith("memory:"):
+    _broker: dict[str, Any] = {"BROKER": "dramatiq.brokers.stub.StubBroker"}
+elif RABBITMQ_URL.startswith(("amqp://", "amqps://")):
+    _broker = {"BROKER": "tasks_app.broker.DoorbellBroker", "OPTIONS": {"url": RABBITMQ_URL}}
+else:
+    raise ImproperlyConfigured("RABBITMQ_URL starts with amqp://, amqps:// or is memory://.")
+DRAMATIQ_BROKER = _broker | {"MIDDLEWARE": []}  # `actors` adds the worker's own
+DRAMATIQ_AUTODISCOVER_MODULES = ["actors"]
+
+# --- Tasks ------------------------------------------------------------------------------------
+
+LEASE_S = _positive("LEASE_S", 30)
+HEARTBEAT_S = _positive("HEARTBEAT_S", 5)
+RECOVERY_S = _positive("RECOVERY_S", 2)
+SHUTDOWN_GRACE_S = _positive("SHUTDOWN_GRACE_S", 20)
+MAX_ATTEMPTS = env.int("MAX_ATTEMPTS", default=3)
+CONSUMER_TIMEOUT_S = _positive("RABBITMQ_CONSUMER_TIMEOUT_S", 1800)
+CIRCUIT_LIMITS = Limits(
+    max_circuit_bytes=env.int("MAX_CIRCUIT_BYTES", default=1_048_576),
+    memory_mb=env.int("SIMULATION_MEMORY_MB", default=4096),
+    deadline_s=_positive("TASK_DEADLINE_S", 300),
+)
+if HEARTBEAT_S >= LEASE_S / 3:
+    raise ImproperlyConfigured(
+        f"HEARTBEAT_S ({HEARTBEAT_S:g}) must be less than a third of LEASE_S ({LEASE_S:g}): "
+        "a task must survive two missed heartbeats."
+    )
+if 2 * CIRCUIT_LIMITS.deadline_s + 60 >= CONSUMER_TIMEOUT_S:
+    raise ImproperlyConfigured(
+        f"TASK_DEADLINE_S ({CIRCUIT_LIMITS.deadline_s:g}) is too long for "
+        f"RABBITMQ_CONSUMER_TIMEOUT_S ({CONSUMER_TIMEOUT_S:g}): a message may be held for two "
+        "deadlines and 60 s. Raise consumer_timeout in rabbitmq.conf and here, or lower the "
+        "deadline."
+    )
+if MAX_ATTEMPTS < 1:
+    raise ImproperlyConfigured("MAX_ATTEMPTS must be at least 1.")
+
+# --- API --------------------------------------------------------------------------------------
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 6 * CIRCUIT_LIMITS.max_circuit_bytes + 65_536  # JSON escapes
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "UNAUTHENTICATED_USER": None,
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["tasks_app.api.parsers.SafeJSONParser"],
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "tasks_app.api.errors.exception_handler",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Quantum Tasks",
+    "DESCRIPTION": "Submit OpenQASM circuits, read status, result and history.",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PUBLIC": True,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+# --- Logging ----------------------------------------------------------------------------------
+
+LOGGING_CONFIG = None  # ours, applied below, so that even boot errors are structured
+SLOW_QUERY_S = 0.1
+logging_config(console=DEBUG, level=env.str("LOG_LEVEL", default="INFO"))

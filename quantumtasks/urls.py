@@ -1,0 +1,19 @@
+"""All routes. Paths have no trailing slash here; `ApiMiddleware` accepts one."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from tasks_app.api import errors
+
+admin.site.site_header = admin.site.site_title = "Quantum Tasks"
+admin.site.index_title = "Tasks and their history"
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("", include("tasks_app.api.urls")),
+]
+
+handler400 = errors.bad_request
+handler403 = errors.permission_denied
+handler404 = errors.not_found
+handler500 = errors.server_error
