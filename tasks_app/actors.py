@@ -1,0 +1,74 @@
+"""The worker's side: claim, run, finish; then, and only then, Dramatiq acknowledges."""
+
+import uuid
+from collections.abc import Callable
+from typing import TypeVar
+
+import dramatiq
+import structlog
+
+from tasks_app import broker, lifecycle, recovery, slots, worker_id
+from tasks_app.circuits import CircuitError, Job, SandboxDied, SandboxStopped
+from tasks_app.lifecycle import Claim
+from tasks_app.middleware import WorkerLifecycle
+from tasks_app.outage import wait_for_database
+from tasks_app.publisher import QueueUnavailable
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+dramatiq.get_broker().add_middleware(WorkerLifecycle())
+
+
+@dramatiq.actor(actor_name=broker.RUN_TASK, queue_name=broker.QUEUE)
+def run_task(task_id: str) -> None:
+    """Run the task that the message names, after one whose worker was lost, if there is one.
+
+    The lost one goes first so that it does not queue up again behind everything submitted since.
+    """
+    try:
+        named = uuid.UUID(task_id)
+    except (ValueError, TypeError, AttributeError):
+        log.error("message_malformed", task_id=repr(task_id)[:80])
+        return
+    for each in (*_patiently(lambda: recovery.lost_tasks(limit=1)), named):
+        claim = _patiently(lambda each=each: lifecycle.claim(each, worker=worker_id.current()))
+        if claim is not None:
+            with structlog.contextvars.bound_contextvars(
+                task_id=str(claim.task_id), correlation_id=claim.correlation_id
+            ):
+                run(claim)
+
+
+def run(claim: Claim) -> None:
+    """Simulate, and write what came of it; nothing if the claim was lost meanwhile."""
+    slot = slots.current()
+    with slot.holding(claim):
+        try:
+            result = slot.sandbox.run(
+                Job(circuit=claim.circuit, shots=claim.shots, seed=claim.seed)
+            )
+        except CircuitError as error:
+            code, message = error.code, error.message
+            _patiently(lambda: lifecycle.fail(claim, code=code, message=message))
+        except SandboxDied as error:
+            _hand_back(claim, reason=str(error), count_attempt=True)
+        except SandboxStopped:
+            _hand_back(claim, reason="its worker is shutting down", count_attempt=False)
+        else:
+            _patiently(lambda: lifecycle.complete(claim, result))
+
+
+def _hand_back(claim: Claim, *, reason: str, count_attempt: bool) -> None:
+    if _patiently(
+        lambda: lifecycle.hand_back(claim, reason=reason, count_attempt=count_attempt)
+    ):
+        try:
+            broker.ring(claim.task_id, correlation_id=claim.correlation_id)
+        except QueueUnavailable as error:
+            log.warning("ring_failed", reason=str(error))  # recovery rings
+
+
+def _patiently(work: Callable[[], T]) -> T:
+    return wait_for_database(work, give_up=slots.shutdown)

@@ -1,0 +1,173 @@
+"""The queue: a doorbell for each task. The row is the truth; a lost or doubled ring costs time.
+
+`ring` and `depths` work on Dramatiq's current broker: `DoorbellBroker` on RabbitMQ, or Dramatiq's
+in-memory StubBroker when API and worker share one process (`make run`).
+"""
+
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dramatiq
+import pika
+import structlog
+from dramatiq.brokers.rabbitmq import RabbitmqBroker, _RabbitmqConsumer
+from dramatiq.brokers.stub import StubBroker
+from dramatiq.common import xq_name
+from dramatiq.errors import ConnectionClosed
+from pika.exceptions import AMQPError
+
+from tasks_app.publisher import Publisher, QueueDepths, QueueUnavailable
+
+QUEUE = "quantum_tasks"
+DEAD_LETTER_QUEUE = xq_name(QUEUE)
+RUN_TASK = "run_task"
+PUBLISH_TIMEOUT_S = 2.0
+DEAD_LETTER_TTL_MS = 7 * 24 * 3600 * 1000
+
+log = structlog.get_logger(__name__)
+
+
+def ring(task_id: uuid.UUID, *, correlation_id: str) -> None:
+    """Tell the workers about a task. Returns when the broker has confirmed the message.
+
+    Raises `QueueUnavailable` within `PUBLISH_TIMEOUT_S` seconds otherwise; the message may have
+    been delivered all the same.
+    """
+    ring_all({task_id: correlation_id})
+
+
+def ring_all(correlation_ids: Mapping[uuid.UUID, str]) -> None:
+    """`ring` for many tasks at once, their confirms awaited together."""
+    broker = dramatiq.get_broker()
+    messages: list[dramatiq.Message[None]] = [
+        dramatiq.Message(
+            queue_name=QUEUE,
+            actor_name=RUN_TASK,
+            args=(str(task_id),),
+            kwargs={},
+            options={"correlation_id": correlation_id},
+        )
+        for task_id, correlation_id in correlation_ids.items()
+    ]
+    if isinstance(broker, DoorbellBroker):
+        broker.enqueue_all(messages)
+    else:
+        for message in messages:
+            broker.enqueue(message)
+    for message in messages:
+        log.info("message_published", task_id=message.args[0], message_id=message.message_id)
+
+
+def depths(*, timeout_s: float = PUBLISH_TIMEOUT_S) -> QueueDepths:
+    """How many messages wait in the queue and its dead-letter queue. Raises `QueueUnavailable`."""
+    broker = dramatiq.get_broker()
+    if isinstance(broker, StubBroker):
+        ready = broker.queues[QUEUE].qsize() if QUEUE in broker.queues else 0
+        return QueueDepths(ready, 1, len(broker.dead_letters))
+    assert isinstance(broker, DoorbellBroker)
+    return broker.publisher.depths(timeout_s=timeout_s)
+
+
+class DoorbellBroker(RabbitmqBroker):
+    """RabbitMQ with a quorum queue, publisher confirms in bounded time and safe acknowledgements.
+
+    No delay queue: nothing here is ever delayed, and it would cost each worker a connection.
+    """
+
+    def __init__(self, *, url: str, middleware: list[Any] | None = None) -> None:
+        super().__init__(confirm_delivery=True, url=url, middleware=middleware)
+        self.parameters.socket_timeout = 2
+        self.parameters.stack_timeout = 3
+        self.parameters.heartbeat = 10
+        self.parameters.connection_attempts = 1
+        self._publisher: tuple[int, Publisher] | None = None
+
+    @property
+    def publisher(self) -> Publisher:
+        """This process's publisher (a fork gets its own)."""
+        if self._publisher is None or self._publisher[0] != os.getpid():
+            self._publisher = (
+                os.getpid(),
+                Publisher(
+                    self.parameters,
+                    queue=QUEUE,
+                    arguments={
+                        "x-queue-type": "quorum",
+                        "x-dead-letter-exchange": "",
+                        "x-dead-letter-routing-key": DEAD_LETTER_QUEUE,
+                    },
+                    dead_letter_queue=DEAD_LETTER_QUEUE,
+                    dead_letter_arguments={
+                        "x-queue-type": "quorum",
+                        "x-message-ttl": DEAD_LETTER_TTL_MS,
+                    },
+                ),
+            )
+        return self._publisher[1]
+
+    @property
+    def consumer_class(self) -> type["_SafeConsumer"]:
+        return _SafeConsumer
+
+    def declare_queue(self, queue_name: str, *, ensure: bool = False) -> None:
+        if queue_name not in self.queues:
+            self.emit_before("declare_queue", queue_name)
+            self.queues.add(queue_name)
+            self.emit_after("declare_queue", queue_name)
+
+    def enqueue(
+        self, message: dramatiq.Message[Any], *, delay: int | None = None
+    ) -> dramatiq.Message[Any]:
+        if delay is not None:
+            raise ValueError("there is no delay queue: tasks run as soon as they can")
+        self.enqueue_all([message])
+        return message
+
+    def enqueue_all(self, messages: Sequence[dramatiq.Message[Any]]) -> None:
+        """Publish messages together. Raises `QueueUnavailable` unless all were confirmed."""
+        for message in messages:
+            self.emit_before("enqueue", message, None)
+        self.publisher.publish(
+            *(message.encode() for message in messages), timeout_s=PUBLISH_TIMEOUT_S
+        )
+        for message in messages:
+            self.emit_after("enqueue", message, None)
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Any:
+        try:
+            self.publisher.depths(timeout_s=PUBLISH_TIMEOUT_S)  # declares a queue that was deleted
+            return self.consumer_class(self, queue_name, prefetch, timeout)
+        except (QueueUnavailable, AMQPError, OSError) as error:
+            raise ConnectionClosed(error) from None
+
+    def close(self) -> None:
+        if self._publisher is not None and self._publisher[0] == os.getpid():
+            self._publisher[1].close()
+        super().close()
+
+
+class _SafeConsumer(_RabbitmqConsumer):
+    """Acknowledges only what it delivered itself.
+
+    Delivery tags start at 1 again after a reconnect. Dramatiq hands a message from before to the
+    consumer from after, whose acknowledgement would remove another message with the same tag.
+    The old one has been redelivered by then; dropping the acknowledgement is all there is to do.
+    """
+
+    def __next__(self) -> Any:
+        message = super().__next__()
+        if message is not None:
+            message.consumer = self
+        return message
+
+    def ack(self, message: Any) -> None:
+        if message.consumer is self:
+            super().ack(message)
+        else:
+            log.info("stale_acknowledgement", message_id=message.message_id)
+
+    def nack(self, message: Any) -> None:
+        if message.consumer is self:
+            super().nack(message)

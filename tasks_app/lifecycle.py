@@ -1,0 +1,292 @@
+"""The state machine, and the only code that writes a task's status.
+
+            claim                complete
+ pending ──────────▶ processing ──────────▶ completed
+    │                 │   ▲  │
+    │ cancel          │   └──┘ claim again (lease expired or worker gone; attempt + 1)
+    ▼                 │
+ cancelled ◀──────────┤ cancel
+                      └─────────▶ failed   (bad circuit, limit, attempts used up)
+
+Every move locks the row, checks the arrow, and adds its `StatusHistory` row in the same
+transaction. `complete`, `fail`, `hand_back` and `renew` act only on the attempt they are given:
+an owner that lost its lease and wakes up late changes nothing. All times are the database's.
+"""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from tasks_app import worker_id
+from tasks_app.models import TERMINAL, Status, StatusHistory, Task
+
+ARROWS: Mapping[Status, frozenset[Status]] = {
+    Status.PENDING: frozenset({Status.PROCESSING, Status.CANCELLED}),
+    Status.PROCESSING: frozenset({Status.PROCESSING, *TERMINAL}),
+    Status.COMPLETED: frozenset(),
+    Status.FAILED: frozenset(),
+    Status.CANCELLED: frozenset(),
+}
+
+ATTEMPTS_EXHAUSTED = "attempts_exhausted"
+
+log = structlog.get_logger(__name__)
+
+
+class IllegalTransition(Exception):
+    """The task's present state has no arrow to the wanted one. `status` is the present state."""
+
+    def __init__(self, status: Status) -> None:
+        super().__init__(f"A task that is {status} cannot be changed that way.")
+        self.status = status
+
+
+class TaskNotFound(Exception):
+    """There is no task with this id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to finish one attempt of a task, and what is needed to run it."""
+
+    task_id: uuid.UUID
+    attempt: int
+    circuit: str
+    shots: int
+    seed: int | None
+    correlation_id: str
+
+    def __str__(self) -> str:
+        return f"{self.task_id}/{self.attempt}"
+
+
+def submit(*, circuit: str, shots: int, seed: int | None, correlation_id: str) -> Task:
+    """A new pending task and its first history row, committed."""
+    with transaction.atomic():
+        task = Task.objects.create(
+            circuit=circuit, shots=shots, seed=seed, correlation_id=correlation_id
+        )
+        StatusHistory.objects.create(task=task, status=Status.PENDING, notes="submitted")
+    log.info("task_submitted", task_id=str(task.task_id), shots=shots)
+    return task
+
+
+def withdraw(task_id: uuid.UUID) -> bool:
+    """Delete a task that is still pending, history included; False if it is not pending any more.
+
+    For a submission whose message the queue did not confirm: the client is told that nothing
+    was accepted, so nothing may stay. A message that arrived all the same finds no task.
+    """
+    deleted, _ = Task.objects.with_status(Status.PENDING).filter(task_id=task_id).delete()
+    if deleted:
+        log.warning("task_withdrawn", task_id=str(task_id))
+    return bool(deleted)
+
+
+def claim(task_id: uuid.UUID, *, worker: str) -> Claim | None:
+    """Make `worker` the owner of the task's next attempt, with a lease of `LEASE_S`.
+
+    None if there is nothing to do: terminal, unknown, or owned by a worker whose lease is good.
+    A task whose owner is lost is claimed anew; with its attempts used up it fails instead.
+    """
+    with transaction.atomic():
+        task = (
+            Task.objects.select_for_update()
+            .defer("result")
+            .annotate(lease_expired=Q(lease_expires_at__lt=Now()))
+            .filter(task_id=task_id)
+            .first()
+        )
+        if task is None:
+            log.warning("task_unknown", task_id=str(task_id))
+            return None
+        note = f"attempt {task.attempt + 1} on {worker}"
+        if task.current_status == Status.PROCESSING:
+            expired = task.lease_expired  # type: ignore[attr-defined]  # annotated above
+            if not expired and not worker_id.is_gone(task.worker):
+                log.info("message_duplicate", task_id=str(task_id), owner=task.worker)
+                return None
+            lost = f"attempt {task.attempt} on {task.worker} was lost"
+            if task.attempt - task.handed_back >= settings.MAX_ATTEMPTS:
+                _fail_exhausted(task, lost=lost)
+                return None
+            note = f"{note}; {lost}"
+        elif task.current_status != Status.PENDING:
+            log.info("message_duplicate", task_id=str(task_id), status=task.current_status)
+            return None
+        _move(
+            task,
+            Status.PROCESSING,
+            notes=note,
+            attempt=F("attempt") + 1,
+            worker=worker,
+            started_at=Now(),
+            lease_expires_at=_lease_end(),
+        )
+    return Claim(
+        task_id=task.task_id,
+        attempt=task.attempt + 1,
+        circuit=task.circuit,
+        shots=task.shots,
+        seed=task.seed,
+        correlation_id=task.correlation_id,
+    )
+
+
+def renew(claims: Iterable[Claim]) -> set[Claim]:
+    """Extend the leases of these claims in one statement; those missing from the answer are lost."""
+    by_key = {(c.task_id, c.attempt): c for c in claims}
+    if not by_key:
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE tasks_app_task SET lease_expires_at = now() + %s"
+            " FROM unnest(%s::uuid[], %s::int[]) AS held (task_id, attempt)"
+            " WHERE tasks_app_task.task_id = held.task_id"
+            " AND tasks_app_task.attempt = held.attempt AND current_status = 'processing'"
+            " RETURNING held.task_id, held.attempt",
+            [
+                timedelta(seconds=settings.LEASE_S),
+                [task_id for task_id, _ in by_key],
+                [attempt for _, attempt in by_key],
+            ],
+        )
+        return {by_key[row] for row in cursor.fetchall()}
+
+
+def complete(claim: Claim, result: Mapping[str, Any]) -> bool:
+    """processing → completed. False, and nothing written, if the claim is no longer the owner."""
+    with transaction.atomic():
+        task = _owned(claim)
+        if task is None:
+            return False
+        notes = f"attempt {claim.attempt} succeeded"
+        _move(task, Status.COMPLETED, notes=notes, result=dict(result))
+    return True
+
+
+def fail(claim: Claim, *, code: str, message: str) -> bool:
+    """processing → failed. False, and nothing written, if the claim is no longer the owner."""
+    with transaction.atomic():
+        task = _owned(claim)
+        if task is None:
+            return False
+        _move(
+            task,
+            Status.FAILED,
+            notes=f"{code}: {message}",
+            error_code=code,
+            error_message=message,
+        )
+    return True
+
+
+def hand_back(claim: Claim, *, reason: str, count_attempt: bool) -> bool:
+    """End this attempt's lease now, so that the next message or recovery claims the task anew.
+
+    `count_attempt`: whether the attempt counts against the cap (its simulation died) or not (an
+    orderly shutdown). False if the claim is no longer the owner.
+    """
+    with transaction.atomic():
+        task = _owned(claim)
+        if task is None:
+            return False
+        _move(
+            task,
+            Status.PROCESSING,
+            notes=f"attempt {claim.attempt} handed back: {reason}",
+            lease_expires_at=Now() - timedelta(microseconds=1),
+            handed_back=F("handed_back") + (0 if count_attempt else 1),
+        )
+    return True
+
+
+def cancel(task_id: uuid.UUID, *, reason: str) -> None:
+    """pending or processing → cancelled; a running simulation is stopped at the next renewal.
+
+    Raises `TaskNotFound`, or `IllegalTransition` if the task is terminal.
+    """
+    with transaction.atomic():
+        task = Task.objects.select_for_update().without_bodies().filter(task_id=task_id).first()
+        if task is None:
+            raise TaskNotFound(task_id)
+        _move(task, Status.CANCELLED, notes=reason)
+
+
+def fail_if_exhausted(task_id: uuid.UUID) -> bool:
+    """processing → failed for a lost task whose attempts are used up; False if it has some left."""
+    with transaction.atomic():
+        task = (
+            Task.objects.select_for_update()
+            .without_bodies()
+            .lease_expired()
+            .filter(task_id=task_id, attempt__gte=F("handed_back") + settings.MAX_ATTEMPTS)
+            .first()
+        )
+        if task is None:
+            return False
+        _fail_exhausted(task, lost=f"attempt {task.attempt} on {task.worker} was lost")
+    return True
+
+
+def _fail_exhausted(task: Task, *, lost: str) -> None:
+    message = (
+        f"All {settings.MAX_ATTEMPTS} attempts to run this circuit ended without an answer: "
+        "its worker or simulation died each time. A smaller circuit may pass; if other tasks "
+        "fail like this too, the workers need attention."
+    )
+    _move(
+        task,
+        Status.FAILED,
+        notes=f"{ATTEMPTS_EXHAUSTED}: {lost}",
+        error_code=ATTEMPTS_EXHAUSTED,
+        error_message=message,
+    )
+
+
+def _owned(claim: Claim) -> Task | None:
+    """The claim's row, locked, if the claim still owns it; a stale owner is logged."""
+    task = (
+        Task.objects.select_for_update()
+        .without_bodies()
+        .with_status(Status.PROCESSING)
+        .filter(task_id=claim.task_id, attempt=claim.attempt)
+        .first()
+    )
+    if task is None:
+        log.warning("stale_owner", task_id=str(claim.task_id), attempt=claim.attempt)
+    return task
+
+
+def _move(task: Task, to: Status, *, notes: str, **changes: Any) -> None:
+    """Write one arrow: the row (locked by the caller), its history and, at commit, its log line."""
+    from_ = Status(task.current_status)
+    if to not in ARROWS[from_]:
+        raise IllegalTransition(from_)
+    if to in TERMINAL:
+        changes |= {"completed_at": Now(), "lease_expires_at": None}
+    Task.objects.filter(task_id=task.task_id).update(current_status=to, **changes)
+    entry = StatusHistory.objects.create(task=task, status=to, notes=notes)
+    since = task.submitted_at if from_ == Status.PENDING else task.started_at
+    seconds = (entry.transitioned_at - since).total_seconds() if since else None
+    transaction.on_commit(
+        lambda: log.info(
+            "task_transition",
+            task_id=str(task.task_id),
+            **{"from": from_.value, "to": to.value},
+            seconds=seconds,
+            notes=notes,
+        )
+    )
+
+
+def _lease_end() -> Any:
+    return Now() + timedelta(seconds=settings.LEASE_S)

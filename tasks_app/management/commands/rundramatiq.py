@@ -1,0 +1,82 @@
+"""`manage.py rundramatiq --processes P --threads T`: run workers until SIGTERM."""
+
+import os
+import sys
+import threading
+from typing import Any
+
+import django
+import dramatiq
+import pika
+import psycopg
+import structlog
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
+
+from tasks_app import broker
+from tasks_app.circuits import SimulatorUnavailable, check_simulator
+from tasks_app.outage import wait_for_database
+from tasks_app.publisher import QueueUnavailable
+
+QUEUE_RETRY_S = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class Command(BaseCommand):
+    """Takes the place of django-dramatiq's command, and starts only when it can do the work.
+
+    It refuses to start without a working simulator, waits for PostgreSQL and RabbitMQ, and then
+    becomes Dramatiq's master process, with one message in flight for each worker thread.
+    """
+
+    help = "Runs workers: they claim tasks from the queue and simulate their circuits."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--processes", "-p", type=int, default=1, help="default: 1")
+        parser.add_argument(
+            "--threads",
+            "-t",
+            type=int,
+            default=os.cpu_count() or 1,
+            help="worker threads a process, each with its own simulation child (default: cores)",
+        )
+
+    def handle(self, *args: Any, processes: int, threads: int, **options: Any) -> None:
+        if processes < 1 or threads < 1:
+            raise CommandError("--processes and --threads must be at least 1.")
+        try:
+            simulator = check_simulator()
+        except SimulatorUnavailable as error:
+            raise CommandError(f"Qiskit Aer cannot run circuits here: {error}") from error
+        wait_for_database(connection.ensure_connection, give_up=threading.Event())
+        connection.close()
+        self._wait_for_queue()
+        log.info(
+            "worker_versions",
+            django=django.get_version(),
+            dramatiq=dramatiq.__version__,
+            pika=pika.__version__,
+            psycopg=psycopg.__version__,
+            python=sys.version.split()[0],
+            **simulator,
+        )
+        os.environ["dramatiq_queue_prefetch"] = str(threads)
+        os.environ.setdefault("dramatiq_restart_delay", "1000")
+        shutdown_ms = int(1000 * (settings.SHUTDOWN_GRACE_S + 10))
+        command = [sys.executable, "-m", "dramatiq", "--skip-logging"]
+        command += ["--processes", str(processes), "--threads", str(threads)]
+        command += ["--worker-shutdown-timeout", str(shutdown_ms)]
+        os.execv(sys.executable, [*command, "django_dramatiq.setup", "tasks_app.actors"])
+
+    def _wait_for_queue(self) -> None:
+        while True:
+            try:
+                broker.depths()
+                break
+            except QueueUnavailable as error:
+                log.warning("queue_away", reason=str(error), retry_s=QUEUE_RETRY_S)
+                threading.Event().wait(QUEUE_RETRY_S)
+        dramatiq.get_broker().close()

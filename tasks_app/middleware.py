@@ -1,0 +1,79 @@
+"""What a Dramatiq worker process does around its messages: start-up, heartbeat, recovery, end."""
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import threading
+from typing import Any
+
+import dramatiq
+import structlog
+from django.conf import settings
+from dramatiq.middleware import Middleware
+
+from tasks_app import recovery, slots, worker_id
+from tasks_app.outage import DATABASE_ERRORS
+from tasks_app.periodic import Periodic
+
+PR_SET_PDEATHSIG = 1
+
+log = structlog.get_logger(__name__)
+
+
+def _end_with_master() -> None:
+    """Have SIGTERM sent to us when Dramatiq's master dies: nobody would supervise us after that."""
+    master = multiprocessing.parent_process()
+    if master is not None:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        if os.getppid() != master.pid:  # it died before we asked
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+class WorkerLifecycle(Middleware):
+    """Hooks of one worker process."""
+
+    def __init__(self) -> None:
+        self._threads: list[Periodic] = []
+        self._grace: threading.Timer | None = None
+
+    def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        _end_with_master()
+        self._threads = [
+            Periodic("heartbeat", interval_s=settings.HEARTBEAT_S, work=slots.renew_all),
+            Periodic("recovery", interval_s=settings.RECOVERY_S, work=recovery.Leader().attend),
+        ]
+        for thread in self._threads:
+            thread.start()
+        log.info("worker_ready", worker=worker_id.current(), threads=worker.worker_threads)
+
+    def after_worker_thread_boot(self, broker: dramatiq.Broker, thread: Any) -> None:
+        slots.current()  # warms its simulation child before the first task comes
+
+    def before_process_message(self, broker: dramatiq.Broker, message: Any) -> None:
+        correlation_id = str(message.options.get("correlation_id", ""))[:128]
+        structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
+        log.info("message_received", message_id=message.message_id, args=message.args[:1])
+
+    def after_process_message(
+        self, broker: dramatiq.Broker, message: Any, *, result: Any = None, exception: Any = None
+    ) -> None:
+        # No retry here: recovery reads the row. What nobody foresaw goes to the dead letters.
+        if exception is not None and not isinstance(exception, DATABASE_ERRORS):
+            message.fail()
+        structlog.contextvars.clear_contextvars()
+
+    def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        """Let running tasks finish for `SHUTDOWN_GRACE_S`; then they are handed back."""
+        log.info("worker_stopping", running=len(slots.held()))
+        self._grace = threading.Timer(settings.SHUTDOWN_GRACE_S, slots.stop_all)
+        self._grace.daemon = True
+        self._grace.start()
+
+    def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        if self._grace is not None:
+            self._grace.cancel()
+        for thread in self._threads:
+            thread.stop()
+        slots.close_all()
+        log.info("worker_stopped")

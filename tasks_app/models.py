@@ -1,0 +1,170 @@
+"""`Task` and its append-only `StatusHistory`.
+
+The constraints say what a row may look like in each state, and triggers (migration 0002) which
+moves and edits exist at all, so that no code path, admin page or psql session can break the
+state machine. The machine itself is `lifecycle`, the only writer of status.
+"""
+
+import uuid
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from uuid_utils.compat import uuid7
+
+
+def new_task_id() -> uuid.UUID:
+    """A time-ordered id (UUIDv7): new rows land on the index's last page, however many exist."""
+    return uuid7()
+
+
+class Status(models.TextChoices):
+    """The five states of a task; the last three are terminal."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+TERMINAL = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
+
+
+class TaskQuerySet(models.QuerySet["Task"]):
+    """Reads that more than one place needs. All times are the database's."""
+
+    def with_status(self, *statuses: Status) -> "TaskQuerySet":
+        return self.filter(current_status__in=statuses)
+
+    def lease_expired(self) -> "TaskQuerySet":
+        """Running tasks whose worker has not renewed its lease in time."""
+        return self.with_status(Status.PROCESSING).filter(lease_expires_at__lt=Now())
+
+    def without_bodies(self) -> "TaskQuerySet":
+        """Rows without circuit and result, which may be a megabyte each."""
+        return self.defer("circuit", "result")
+
+
+class Task(models.Model):
+    """One submitted circuit and everything that became of it."""
+
+    task_id = models.UUIDField(primary_key=True, default=new_task_id, editable=False)
+    circuit = models.TextField(help_text="OpenQASM 2 or 3 program, as submitted.")
+    shots = models.PositiveIntegerField(help_text="How often the circuit is run.")
+    seed = models.PositiveBigIntegerField(
+        null=True, help_text="Seed asked for; empty: the worker draws one and reports it."
+    )
+    correlation_id = models.CharField(max_length=128, help_text="X-Correlation-ID of the request.")
+    submitted_at = models.DateTimeField(db_default=Now())
+    current_status = models.CharField(
+        max_length=10, choices=Status.choices, db_default=Status.PENDING
+    )
+    started_at = models.DateTimeField(null=True, help_text="Latest claim by a worker.")
+    completed_at = models.DateTimeField(null=True, help_text="When it reached a terminal state.")
+    result = models.JSONField(null=True)
+    error_code = models.CharField(max_length=64, null=True)
+    error_message = models.TextField(null=True)
+    # What the zero-loss protocol needs (docs/architecture.md).
+    attempt = models.PositiveIntegerField(
+        db_default=0, help_text="Number of claims so far; the fence that keeps late results out."
+    )
+    handed_back = models.PositiveIntegerField(
+        db_default=0, help_text="Attempts ended by a worker's orderly shutdown: not held against."
+    )
+    worker = models.CharField(max_length=200, db_default="", help_text="Who claimed it last.")
+    lease_expires_at = models.DateTimeField(
+        null=True, help_text="While processing: when the worker counts as lost."
+    )
+    enqueued_at = models.DateTimeField(
+        db_default=Now(), help_text="When a message for it was last sent to the queue."
+    )
+
+    objects = TaskQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="task_status_known", condition=Q(current_status__in=Status.values)
+            ),
+            models.CheckConstraint(name="task_shots_positive", condition=Q(shots__gte=1)),
+            models.CheckConstraint(
+                name="task_completed_at_iff_terminal",
+                condition=Q(current_status__in=TERMINAL, completed_at__isnull=False)
+                | Q(completed_at__isnull=True) & ~Q(current_status__in=TERMINAL),
+            ),
+            models.CheckConstraint(
+                name="task_result_iff_completed",
+                condition=Q(current_status=Status.COMPLETED, result__isnull=False)
+                | Q(result__isnull=True) & ~Q(current_status=Status.COMPLETED),
+            ),
+            models.CheckConstraint(
+                name="task_error_iff_failed",
+                condition=Q(
+                    current_status=Status.FAILED,
+                    error_message__isnull=False,
+                    error_code__isnull=False,
+                )
+                | Q(error_message__isnull=True, error_code__isnull=True)
+                & ~Q(current_status=Status.FAILED),
+            ),
+            models.CheckConstraint(
+                name="task_lease_iff_processing",
+                condition=Q(
+                    current_status=Status.PROCESSING,
+                    lease_expires_at__isnull=False,
+                    started_at__isnull=False,
+                    attempt__gte=1,
+                )
+                | Q(lease_expires_at__isnull=True) & ~Q(current_status=Status.PROCESSING),
+            ),
+            models.CheckConstraint(
+                name="task_pending_unclaimed",
+                condition=~Q(current_status=Status.PENDING) | Q(attempt=0),
+            ),
+            models.CheckConstraint(
+                name="task_handed_back_bounded", condition=Q(handed_back__lte=F("attempt"))
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["submitted_at"], name="task_submitted"),
+            models.Index(fields=["current_status", "submitted_at"], name="task_status_submitted"),
+            models.Index(fields=["correlation_id"], name="task_correlation"),
+            # Recovery reads these two and only these: as small as the work at hand.
+            models.Index(
+                fields=["enqueued_at"],
+                name="task_pending",
+                condition=Q(current_status=Status.PENDING),
+            ),
+            models.Index(
+                fields=["lease_expires_at"],
+                name="task_leased",
+                condition=Q(current_status=Status.PROCESSING),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.task_id)
+
+
+class StatusHistory(models.Model):
+    """One transition of one task. Rows are only ever added; they go when their task goes."""
+
+    # The constraint is made by migration 0002 with ON DELETE CASCADE: history leaves with its
+    # task in the database itself, which is the only deletion that the trigger lets through.
+    task = models.ForeignKey(
+        Task, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="history"
+    )
+    status = models.CharField(max_length=10, choices=Status.choices)
+    transitioned_at = models.DateTimeField(db_default=Now())
+    notes = models.TextField(db_default="")
+
+    class Meta:
+        ordering = ["transitioned_at", "id"]
+        verbose_name_plural = "status history"
+        indexes = [
+            models.Index(fields=["task", "transitioned_at"], name="history_task_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.status} at {self.transitioned_at:%Y-%m-%d %H:%M:%S}"

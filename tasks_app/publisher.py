@@ -1,0 +1,294 @@
+"""Publishing with confirms, over one connection and one thread a process, in bounded time.
+
+pika's blocking connection waits for one confirm at a time and, on a frozen broker, far longer
+than a client should. Here request threads hand their messages to a single thread that owns an
+asynchronous connection: many confirms are under way together, and a caller waits on a future
+with its own time limit, so nothing that the broker or the network does can hold it longer.
+
+The circuit breaker is the connection's own state. While it is down the thread tries again every
+`RECONNECT_S`, and callers are refused at once with the reason; the first caller after a success
+is served. A broker that stops confirming, or says that it blocks publishers (memory or disk
+alarm), counts as down.
+"""
+
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from typing import Any
+
+import pika
+import structlog
+from pika.adapters.select_connection import IOLoop, SelectConnection
+from pika.exceptions import AMQPHeartbeatTimeout
+
+RECONNECT_S = 1.0
+HANDSHAKE_S = 3.0
+
+log = structlog.get_logger(__name__)
+
+
+class QueueUnavailable(Exception):
+    """RabbitMQ did not confirm. The message may still have been delivered."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDepths:
+    """Messages ready in the queue, its consumers, and messages in its dead-letter queue."""
+
+    ready: int
+    consumers: int
+    dead_letters: int
+
+
+@dataclass(slots=True)
+class _Message:
+    body: bytes
+    confirmed: Future[None]
+    returned: bool = False
+    sent_again: bool = False
+
+
+class Publisher:
+    """Publishes to one durable queue, which it declares together with its dead-letter queue.
+
+    Thread-safe. Its thread starts with the first use; a forked process needs its own Publisher.
+    """
+
+    def __init__(
+        self,
+        parameters: pika.ConnectionParameters,
+        *,
+        queue: str,
+        arguments: Mapping[str, Any],
+        dead_letter_queue: str,
+        dead_letter_arguments: Mapping[str, Any],
+    ) -> None:
+        self._parameters = parameters
+        self._queue = queue
+        self._dead_letter_queue = dead_letter_queue
+        self._declarations = {dead_letter_queue: dead_letter_arguments, queue: arguments}
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._closing = False
+        self._down: str | None = None  # why callers are refused; None while up or first connecting
+        self._inbox: deque[tuple[Callable[[], None], list[Future[Any]]]] = deque()
+        # The rest belongs to the publisher's thread.
+        self._ioloop = IOLoop()
+        self._connection: SelectConnection | None = None
+        self._channel: Any = None  # set once the queues are declared and confirms are on
+        self._unconfirmed: OrderedDict[int, _Message] = OrderedDict()
+        self._asked: set[Future[QueueDepths]] = set()
+        self._delivery_tag = 0
+
+    # -- called from any thread ----------------------------------------------------------------
+
+    def publish(self, *bodies: bytes, timeout_s: float) -> None:
+        """Return once RabbitMQ has confirmed every message.
+
+        Raises `QueueUnavailable` after at most `timeout_s`, at once when the broker is known to
+        be down.
+        """
+        messages = [_Message(body, Future()) for body in bodies]
+
+        def send_all() -> None:
+            for message in messages:
+                self._send(message)
+
+        self._call(send_all, [message.confirmed for message in messages], timeout_s)
+
+    def depths(self, *, timeout_s: float) -> QueueDepths:
+        """Ask RabbitMQ how full the queues are, declaring them anew if they were deleted.
+
+        Raises `QueueUnavailable` like `publish`.
+        """
+        answer: Future[QueueDepths] = Future()
+
+        def answered(depths: QueueDepths) -> None:
+            if answer in self._asked:
+                self._asked.remove(answer)
+                answer.set_result(depths)
+
+        def ask() -> None:
+            self._asked.add(answer)
+            self._declare(answered)
+
+        self._call(ask, [answer], timeout_s)
+        return answer.result()
+
+    def close(self) -> None:
+        """Close the connection and end the thread; what is unconfirmed fails."""
+        self._closing = True
+        if self._thread is not None and self._thread.is_alive():
+            self._ioloop.add_callback_threadsafe(lambda: self._drop("the publisher was closed"))
+            self._thread.join(HANDSHAKE_S)
+
+    def _call(
+        self, action: Callable[[], None], futures: list[Future[Any]], timeout_s: float
+    ) -> None:
+        """Run `action` on the publisher's thread and wait for the futures it will settle."""
+        if self._down is not None:
+            raise QueueUnavailable(self._down)
+        self._start()
+        self._inbox.append((action, futures))
+        self._ioloop.add_callback_threadsafe(self._work_off)
+        if wait(futures, timeout_s).not_done:
+            reason = f"no answer from RabbitMQ within {timeout_s:g} s"
+            self._down = reason  # at once, for the threads behind this one
+            self._ioloop.add_callback_threadsafe(lambda: self._drop(reason))
+            raise QueueUnavailable(reason)
+        for future in futures:
+            future.result()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+                self._thread.start()
+
+    # -- on the publisher's thread -------------------------------------------------------------
+
+    def _run(self) -> None:
+        self._connect()
+        while not self._closing:
+            try:
+                self._ioloop.start()
+            except Exception as error:  # a bug or pika's: the thread must outlive it
+                log.exception("publisher_error")
+                self._drop(f"{type(error).__name__} in the publisher")
+        self._ioloop.close()
+
+    def _connect(self) -> None:
+        self._connection = SelectConnection(
+            self._parameters,
+            on_open_callback=self._opened,
+            on_open_error_callback=self._lost,
+            on_close_callback=self._lost,
+            custom_ioloop=self._ioloop,
+        )
+
+    def _opened(self, connection: SelectConnection) -> None:
+        connection.add_on_connection_blocked_callback(
+            lambda *_: self._refuse("RabbitMQ blocks publishers: memory or disk alarm")
+        )
+        connection.add_on_connection_unblocked_callback(lambda *_: self._ready())
+        connection.channel(on_open_callback=lambda channel: self._prepare(connection, channel))
+        self._ioloop.call_later(HANDSHAKE_S, lambda: self._check_prepared(connection))
+
+    def _prepare(self, connection: SelectConnection, channel: Any) -> None:
+        channel.add_on_close_callback(lambda _, reason: self._lost(connection, reason))
+        channel.add_on_return_callback(self._returned)
+
+        def prepared(_: QueueDepths) -> None:
+            self._channel, self._delivery_tag = channel, 0
+            self._ready()
+
+        channel.confirm_delivery(
+            self._confirmed, callback=lambda _: self._declare(prepared, channel)
+        )
+
+    def _check_prepared(self, connection: SelectConnection) -> None:
+        if connection is self._connection and self._channel is None:
+            self._drop("RabbitMQ did not open a channel in time")
+
+    def _declare(self, declared: Callable[[QueueDepths], Any], channel: Any = None) -> None:
+        """Declare both queues (the call that also creates them) and pass on what they hold."""
+        counts: dict[str, Any] = {}
+
+        def collect(frame: Any) -> None:
+            counts[frame.method.queue] = frame.method
+            if len(counts) == len(self._declarations):
+                main = counts[self._queue]
+                dead = counts[self._dead_letter_queue].message_count
+                declared(QueueDepths(main.message_count, main.consumer_count, dead))
+
+        for queue, arguments in self._declarations.items():
+            (channel or self._channel).queue_declare(
+                queue, durable=True, arguments=dict(arguments), callback=collect
+            )
+
+    def _ready(self) -> None:
+        if self._channel is None:
+            return
+        if self._down is not None:
+            log.info("queue_connected")
+        self._down = None
+        self._work_off()
+
+    def _work_off(self) -> None:
+        while self._channel is not None and self._down is None and self._inbox:
+            action, _ = self._inbox.popleft()
+            action()
+        if self._down is not None:
+            self._fail_waiting(self._down)
+
+    def _send(self, message: _Message) -> None:
+        self._delivery_tag += 1
+        self._unconfirmed[self._delivery_tag] = message
+        self._channel.basic_publish(
+            "",
+            self._queue,
+            message.body,
+            pika.BasicProperties(
+                delivery_mode=pika.DeliveryMode.Persistent.value, message_id=str(self._delivery_tag)
+            ),
+            mandatory=True,
+        )
+
+    def _returned(self, channel: Any, method: Any, properties: Any, body: bytes) -> None:
+        """The queue was deleted; the confirm that follows settles the message."""
+        message = self._unconfirmed.get(int(properties.message_id))
+        if message is not None:
+            message.returned = True
+
+    def _confirmed(self, frame: Any) -> None:
+        tag, accepted = frame.method.delivery_tag, isinstance(frame.method, pika.spec.Basic.Ack)
+        tags = [tag]
+        if frame.method.multiple:
+            tags = [t for t in self._unconfirmed if t <= tag]
+        for message in [self._unconfirmed.pop(t) for t in tags if t in self._unconfirmed]:
+            if message.returned and not message.sent_again:
+                message.returned, message.sent_again = False, True
+                self._declare(lambda _, message=message: self._send(message))
+            elif message.returned or not accepted:
+                message.confirmed.set_exception(QueueUnavailable("RabbitMQ refused the message"))
+            else:
+                message.confirmed.set_result(None)
+
+    def _lost(self, connection: SelectConnection, reason: Any) -> None:
+        """The connection could not be opened, or broke, or its channel was closed by RabbitMQ."""
+        if connection is self._connection:
+            self._drop(f"{type(reason).__name__}: {reason}")
+
+    def _drop(self, reason: str) -> None:
+        """Give the connection up without asking the broker, and try a new one after a pause."""
+        connection, self._connection, self._channel = self._connection, None, None
+        self._refuse(reason)
+        if connection is not None:
+            if not connection.is_closed:
+                # close() would wait for a broker that may be frozen; pika's heartbeat checker
+                # ends a connection the same way.
+                connection._terminate_stream(AMQPHeartbeatTimeout(reason))
+            if not self._closing:
+                self._ioloop.call_later(RECONNECT_S, self._connect)
+        if self._closing:
+            self._ioloop.stop()
+
+    def _refuse(self, reason: str) -> None:
+        """Refuse callers from now on, those already waiting included."""
+        if self._down is None or self._unconfirmed:
+            log.warning("queue_down", reason=reason)
+        self._down = reason
+        self._fail_waiting(reason)
+
+    def _fail_waiting(self, reason: str) -> None:
+        futures = [message.confirmed for message in self._unconfirmed.values()]
+        futures += self._asked
+        while self._inbox:
+            futures += self._inbox.popleft()[1]
+        self._unconfirmed.clear()
+        self._asked.clear()
+        for future in futures:
+            if not future.done():
+                future.set_exception(QueueUnavailable(reason))

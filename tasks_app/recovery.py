@@ -1,0 +1,150 @@
+"""Rings again for tasks that nobody works on: their worker is lost, or their message is.
+
+One recovery pass looks for three kinds of task:
+
+- lost: processing, and its lease has expired; that of a worker known to be gone is ended first.
+  A ring lets any worker claim it anew; if its attempts are used up it fails here.
+- silent: pending, though the queue holds fewer messages than there are pending tasks. As many
+  as are missing are rung, oldest first, so that a queue that is merely long is left alone. If
+  the missing messages were others' the queue still drains to fewer messages than pending tasks,
+  and the next pass rings again: a doubled ring is harmless and no task is left out.
+"""
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+from django.conf import settings
+from django.db import connection
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from tasks_app import broker, lifecycle, worker_id
+from tasks_app.models import Status, Task
+from tasks_app.outage import DATABASE_ERRORS
+from tasks_app.publisher import QueueUnavailable
+
+GRACE_S = 5.0  # a ring younger than this may still be on its way
+BATCH = 1000  # rings a pass; the next pass is RECOVERY_S later
+LEADER_LOCK = 7_101_885_430_117_248_001  # any constant; all workers of a database share it
+LEADER_IDLE_S = 10  # PostgreSQL ends a leader's session that says nothing for so long
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a recovery pass found, and did unless it was a dry run."""
+
+    lost: list[uuid.UUID] = field(default_factory=list)
+    exhausted: list[uuid.UUID] = field(default_factory=list)
+    silent: list[uuid.UUID] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.lost or self.exhausted or self.silent)
+
+
+def lost_tasks(*, limit: int) -> list[uuid.UUID]:
+    """Ids of processing tasks whose lease has expired, longest expired first."""
+    expired = Task.objects.lease_expired().order_by("lease_expires_at")
+    return list(expired.values_list("task_id", flat=True)[:limit])
+
+
+def recover(*, grace_s: float = GRACE_S, dry_run: bool = False) -> Findings:
+    """One pass. `grace_s`: how old a task's last ring must be before it is rung again.
+
+    Raises database errors and `QueueUnavailable`; what was not rung by then is found again.
+    """
+    if not dry_run:
+        _expire_leases_of_the_dead()
+    findings = Findings()
+    lost = Task.objects.lease_expired().filter(_quiet(grace_s) | _exhausted())
+    for task in lost.without_bodies().order_by("lease_expires_at").annotate(
+        exhausted=_exhausted()
+    )[:BATCH]:
+        used_up = task.exhausted  # type: ignore[attr-defined]  # annotated above
+        (findings.exhausted if used_up else findings.lost).append(task.task_id)
+        if not dry_run and used_up:
+            lifecycle.fail_if_exhausted(task.task_id)
+    findings.silent.extend(_silent_tasks(grace_s))
+    if not dry_run:
+        _ring_again([*findings.lost, *findings.silent])
+    return findings
+
+
+def _expire_leases_of_the_dead() -> None:
+    """End the leases of workers known to be gone, so that nobody waits for those to run out."""
+    running = Task.objects.with_status(Status.PROCESSING).filter(lease_expires_at__gte=Now())
+    gone = [w for w in running.values_list("worker", flat=True).distinct() if worker_id.is_gone(w)]
+    if gone:
+        freed = running.filter(worker__in=gone).update(lease_expires_at=Now())
+        log.warning("workers_gone", workers=gone, tasks=freed)
+
+
+def _quiet(grace_s: float) -> Q:
+    return Q(enqueued_at__lt=Now() - timedelta(seconds=grace_s))
+
+
+def _exhausted() -> Q:
+    return Q(attempt__gte=F("handed_back") + settings.MAX_ATTEMPTS)
+
+
+def _silent_tasks(grace_s: float) -> list[uuid.UUID]:
+    ready = broker.depths().ready
+    pending = Task.objects.with_status(Status.PENDING)
+    missing = pending.count() - ready
+    if missing <= 0:
+        return []
+    quiet = pending.filter(_quiet(grace_s)).order_by("enqueued_at")
+    return list(quiet.values_list("task_id", flat=True)[: min(missing, BATCH)])
+
+
+def _ring_again(task_ids: list[uuid.UUID]) -> None:
+    if not task_ids:
+        return
+    tasks = Task.objects.filter(task_id__in=task_ids)
+    broker.ring_all(dict(tasks.values_list("task_id", "correlation_id")))
+    tasks.update(enqueued_at=Now())
+    log.warning("tasks_rung_again", task_ids=[str(task_id) for task_id in task_ids[:20]])
+
+
+class Leader:
+    """Runs `recover` in the one worker process that holds the leader lock.
+
+    The lock belongs to the database session of the thread that calls `attend`: it is free the
+    moment the leader dies. A leader that is paused or cut off cannot die properly, so PostgreSQL
+    ends its session after `LEADER_IDLE_S` of silence.
+    """
+
+    def __init__(self) -> None:
+        self._leading = False
+
+    def attend(self) -> None:
+        """Take or keep the lock, and recover if it is ours."""
+        try:
+            if self._holds_lock():
+                findings = recover()
+                if findings:
+                    log.warning(
+                        "recovered",
+                        lost=len(findings.lost),
+                        exhausted=len(findings.exhausted),
+                        silent=len(findings.silent),
+                    )
+        except (*DATABASE_ERRORS, QueueUnavailable) as error:
+            log.warning("recovery_waits", error=type(error).__name__)
+
+    def _holds_lock(self) -> bool:
+        with connection.cursor() as cursor:  # taking it again in the same session succeeds
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", [LEADER_LOCK])
+            held = bool(cursor.fetchone()[0])
+            if held != self._leading:
+                self._leading = held
+                log.info("recovery_leader" if held else "recovery_follower")
+            if held:
+                idle_s = max(LEADER_IDLE_S, 3 * settings.RECOVERY_S)
+                cursor.execute(
+                    "SELECT set_config('idle_session_timeout', %s, false)", [f"{int(idle_s)}s"]
+                )
+        return held

@@ -1,0 +1,93 @@
+"""One slot per worker thread: its simulation child and the claim that it works on.
+
+The heartbeat renews the leases of all slots of the process, and stops a simulation whose claim
+is gone: lost to another worker, or cancelled.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+from django.conf import settings
+
+from tasks_app import lifecycle
+from tasks_app.circuits import Sandbox
+from tasks_app.lifecycle import Claim
+from tasks_app.outage import DATABASE_ERRORS
+
+log = structlog.get_logger(__name__)
+
+
+class Slot:
+    """A worker thread's place to run circuits."""
+
+    def __init__(self) -> None:
+        self.sandbox = Sandbox(settings.CIRCUIT_LIMITS)
+        self.claim: Claim | None = None
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def holding(self, claim: Claim) -> Iterator[None]:
+        """While inside, the heartbeat renews the claim's lease."""
+        with self._lock:
+            self.claim = claim
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.claim = None
+
+    def stop(self, claim: Claim) -> None:
+        """Stop the simulation if it is still this claim's."""
+        with self._lock:
+            if self.claim == claim:
+                self.sandbox.stop()
+
+
+shutdown = threading.Event()  # the grace period is over: finish at once, or hand back
+
+_local = threading.local()
+_slots: list[Slot] = []
+
+
+def current() -> Slot:
+    """The calling thread's slot, made with its child on first use."""
+    slot: Slot | None = getattr(_local, "slot", None)
+    if slot is None:
+        slot = _local.slot = Slot()
+        _slots.append(slot)
+        slot.sandbox.start()
+    return slot
+
+
+def held() -> dict[Claim, Slot]:
+    """The claims that this process holds now."""
+    return {slot.claim: slot for slot in list(_slots) if slot.claim is not None}
+
+
+def renew_all() -> None:
+    """Extend all leases that this process holds; stop what it holds no longer."""
+    slots = held()
+    try:
+        kept = lifecycle.renew(slots)
+    except DATABASE_ERRORS as error:  # the next beat tries again; fencing covers the gap
+        log.warning("renewal_failed", error=type(error).__name__, claims=len(slots))
+        return
+    for claim in slots.keys() - kept:
+        if slots[claim].claim == claim:
+            log.warning("claim_lost", task_id=str(claim.task_id), attempt=claim.attempt)
+            slots[claim].stop(claim)
+
+
+def stop_all() -> None:
+    """The grace period is over: stop every simulation under way; their tasks are handed back."""
+    shutdown.set()
+    for claim, slot in held().items():
+        slot.stop(claim)
+
+
+def close_all() -> None:
+    """End every child. For the process's end."""
+    while _slots:
+        _slots.pop().sandbox.close()
