@@ -2,7 +2,7 @@
 
 import os
 
-bind = os.environ.get("BIND", "0.0.0.0:8001")  # noqa: S104  # a container's own address
+bind = os.environ.get("BIND", "0.0.0.0:8001")  # a container's own address
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "gthread"
 threads = int(os.environ.get("WEB_THREADS", "8"))

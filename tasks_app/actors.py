@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import dramatiq
@@ -33,7 +34,7 @@ def run_task(task_id: str) -> None:
         log.error("message_malformed", task_id=repr(task_id)[:80])
         return
     for each in (*_patiently(lambda: recovery.lost_tasks(limit=1)), named):
-        claim = _patiently(lambda each=each: lifecycle.claim(each, worker=worker_id.current()))
+        claim = _patiently(partial(lifecycle.claim, each, worker=worker_id.current()))
         if claim is not None:
             with structlog.contextvars.bound_contextvars(
                 task_id=str(claim.task_id), correlation_id=claim.correlation_id
@@ -61,9 +62,7 @@ def run(claim: Claim) -> None:
 
 
 def _hand_back(claim: Claim, *, reason: str, count_attempt: bool) -> None:
-    if _patiently(
-        lambda: lifecycle.hand_back(claim, reason=reason, count_attempt=count_attempt)
-    ):
+    if _patiently(lambda: lifecycle.hand_back(claim, reason=reason, count_attempt=count_attempt)):
         try:
             broker.ring(claim.task_id, correlation_id=claim.correlation_id)
         except QueueUnavailable as error:

@@ -78,10 +78,12 @@ class DoorbellBroker(RabbitmqBroker):
 
     def __init__(self, *, url: str, middleware: list[Any] | None = None) -> None:
         super().__init__(confirm_delivery=True, url=url, middleware=middleware)
-        self.parameters.socket_timeout = 2
-        self.parameters.stack_timeout = 3
-        self.parameters.heartbeat = 10
-        self.parameters.connection_attempts = 1
+        parameters = pika.URLParameters(url)
+        parameters.socket_timeout = 2
+        parameters.stack_timeout = 3
+        parameters.heartbeat = 10
+        parameters.connection_attempts = 1
+        self._parameters = self.parameters = parameters  # the consumers use the latter
         self._publisher: tuple[int, Publisher] | None = None
 
     @property
@@ -91,7 +93,7 @@ class DoorbellBroker(RabbitmqBroker):
             self._publisher = (
                 os.getpid(),
                 Publisher(
-                    self.parameters,
+                    self._parameters,
                     queue=QUEUE,
                     arguments={
                         "x-queue-type": "quorum",
@@ -140,7 +142,7 @@ class DoorbellBroker(RabbitmqBroker):
             self.publisher.depths(timeout_s=PUBLISH_TIMEOUT_S)  # declares a queue that was deleted
             return self.consumer_class(self, queue_name, prefetch, timeout)
         except (QueueUnavailable, AMQPError, OSError) as error:
-            raise ConnectionClosed(error) from None
+            raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
         if self._publisher is not None and self._publisher[0] == os.getpid():
@@ -157,17 +159,17 @@ class _SafeConsumer(_RabbitmqConsumer):
     """
 
     def __next__(self) -> Any:
-        message = super().__next__()
+        message = super().__next__()  # type: ignore[no-untyped-call]
         if message is not None:
             message.consumer = self
         return message
 
     def ack(self, message: Any) -> None:
         if message.consumer is self:
-            super().ack(message)
+            super().ack(message)  # type: ignore[no-untyped-call]
         else:
             log.info("stale_acknowledgement", message_id=message.message_id)
 
     def nack(self, message: Any) -> None:
         if message.consumer is self:
-            super().nack(message)
+            super().nack(message)  # type: ignore[no-untyped-call]

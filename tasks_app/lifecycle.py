@@ -142,19 +142,19 @@ def claim(task_id: uuid.UUID, *, worker: str) -> Claim | None:
 
 
 def renew(claims: Iterable[Claim]) -> set[Claim]:
-    """Extend the leases of these claims in one statement; those missing from the answer are lost."""
+    """Extend the leases of these claims in one statement; what the answer lacks is lost."""
     by_key = {(c.task_id, c.attempt): c for c in claims}
     if not by_key:
         return set()
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE tasks_app_task SET lease_expires_at = now() + %s"
+            "UPDATE tasks_app_task SET lease_expires_at = now() + make_interval(secs => %s)"
             " FROM unnest(%s::uuid[], %s::int[]) AS held (task_id, attempt)"
             " WHERE tasks_app_task.task_id = held.task_id"
             " AND tasks_app_task.attempt = held.attempt AND current_status = 'processing'"
             " RETURNING held.task_id, held.attempt",
             [
-                timedelta(seconds=settings.LEASE_S),
+                settings.LEASE_S,
                 [task_id for task_id, _ in by_key],
                 [attempt for _, attempt in by_key],
             ],

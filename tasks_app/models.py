@@ -153,7 +153,11 @@ class StatusHistory(models.Model):
     # The constraint is made by migration 0002 with ON DELETE CASCADE: history leaves with its
     # task in the database itself, which is the only deletion that the trigger lets through.
     task = models.ForeignKey(
-        Task, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="history"
+        Task,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="history",
     )
     status = models.CharField(max_length=10, choices=Status.choices)
     transitioned_at = models.DateTimeField(db_default=Now())

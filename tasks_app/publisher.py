@@ -16,6 +16,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pika
@@ -250,11 +251,14 @@ class Publisher:
         for message in [self._unconfirmed.pop(t) for t in tags if t in self._unconfirmed]:
             if message.returned and not message.sent_again:
                 message.returned, message.sent_again = False, True
-                self._declare(lambda _, message=message: self._send(message))
+                self._declare(partial(self._send_again, message))
             elif message.returned or not accepted:
                 message.confirmed.set_exception(QueueUnavailable("RabbitMQ refused the message"))
             else:
                 message.confirmed.set_result(None)
+
+    def _send_again(self, message: _Message, _: QueueDepths) -> None:
+        self._send(message)
 
     def _lost(self, connection: SelectConnection, reason: Any) -> None:
         """The connection could not be opened, or broke, or its channel was closed by RabbitMQ."""
@@ -283,7 +287,7 @@ class Publisher:
         self._fail_waiting(reason)
 
     def _fail_waiting(self, reason: str) -> None:
-        futures = [message.confirmed for message in self._unconfirmed.values()]
+        futures: list[Future[Any]] = [m.confirmed for m in self._unconfirmed.values()]
         futures += self._asked
         while self._inbox:
             futures += self._inbox.popleft()[1]

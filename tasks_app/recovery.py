@@ -60,9 +60,9 @@ def recover(*, grace_s: float = GRACE_S, dry_run: bool = False) -> Findings:
         _expire_leases_of_the_dead()
     findings = Findings()
     lost = Task.objects.lease_expired().filter(_quiet(grace_s) | _exhausted())
-    for task in lost.without_bodies().order_by("lease_expires_at").annotate(
-        exhausted=_exhausted()
-    )[:BATCH]:
+    for task in (
+        lost.without_bodies().order_by("lease_expires_at").annotate(exhausted=_exhausted())[:BATCH]
+    ):
         used_up = task.exhausted  # type: ignore[attr-defined]  # annotated above
         (findings.exhausted if used_up else findings.lost).append(task.task_id)
         if not dry_run and used_up:

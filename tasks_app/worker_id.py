@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def _start_ticks(pid: int) -> str | None:
-    """Start time of a living process in clock ticks since boot; None if there is no such process."""
+    """Start of a living process in clock ticks since boot; None if there is no such process."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -21,7 +21,8 @@ def _start_ticks(pid: int) -> str | None:
 def _namespace() -> str:
     """Names this boot of this machine and this process-id namespace (a container has its own)."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return hashlib.sha256(f"{boot} {os.readlink('/proc/self/ns/pid')}".encode()).hexdigest()[:12]
+    pid_namespace = Path("/proc/self/ns/pid").readlink()
+    return hashlib.sha256(f"{boot} {pid_namespace}".encode()).hexdigest()[:12]
 
 
 def current() -> str:

@@ -16,7 +16,7 @@ import psycopg
 import structlog
 from django.conf import settings
 from django.db.backends.postgresql import base
-from psycopg.abc import PQGen, RV
+from psycopg.abc import RV, PQGen
 
 STATEMENT_WAIT_MARGIN_S = 5.0
 HEALTH_CHECK_WAIT_S = 0.5

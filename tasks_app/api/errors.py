@@ -7,8 +7,8 @@ view (unknown routes, oversized bodies, bugs). Nothing internal gets into a body
 from typing import Any
 
 import structlog
-from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http import Http404 as DjangoHttp404
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 from rest_framework import exceptions, status
 from rest_framework.response import Response
@@ -24,9 +24,7 @@ log = structlog.get_logger(__name__)
 class ApiError(exceptions.APIException):
     """An error with its sentence, stable code, status and details."""
 
-    def __init__(
-        self, sentence: str, *, code: str, status_code: int, details: Any = None
-    ) -> None:
+    def __init__(self, sentence: str, *, code: str, status_code: int, details: Any = None) -> None:
         super().__init__(sentence, code)
         self.status_code = status_code
         self.code = code

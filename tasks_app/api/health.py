@@ -79,6 +79,4 @@ class ReadyView(APIView):
     )
     def get(self, request: Request) -> Response:
         ready = _database_answers() and _queue_depths() is not None
-        return Response(
-            {"status": "ready" if ready else "not ready"}, status=200 if ready else 503
-        )
+        return Response({"status": "ready" if ready else "not ready"}, status=200 if ready else 503)

@@ -23,7 +23,15 @@ from tasks_app.api.serializers import (
 from tasks_app.models import Task
 from tasks_app.publisher import QueueUnavailable
 
-BELL = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n'
+BELL = """\
+OPENQASM 3.0;
+include "stdgates.inc";
+qubit[2] q;
+bit[2] c;
+h q[0];
+cx q[0], q[1];
+c = measure q;
+"""
 
 
 class TaskViewSet(ViewSet):
@@ -54,7 +62,9 @@ class TaskViewSet(ViewSet):
             }
         )
         location = reverse("task-detail", args=[task.task_id], request=request)
-        return Response(accepted.data, status=status.HTTP_202_ACCEPTED, headers={"Location": location})
+        return Response(
+            accepted.data, status=status.HTTP_202_ACCEPTED, headers={"Location": location}
+        )
 
     def _ring(self, task: Task) -> str:
         """Tell the workers. Raises 503, with the task withdrawn, if the queue does not confirm."""

@@ -1,8 +1,7 @@
 """The database as the last guard of the state machine (docs/data-model.md).
 
-Constraints say what a row may look like; these triggers say which changes exist. They cost a
-status change about 10 microseconds and spare every other code path, the admin and psql from having to be
-trusted.
+Constraints say what a row may look like; these triggers say which changes exist. With
+them no other code path, admin page or psql session has to be trusted.
 """
 
 from django.db import migrations
@@ -43,7 +42,8 @@ BEGIN
     RETURN NEW;
 END $$;
 CREATE TRIGGER tasks_app_task_moves
-    BEFORE UPDATE OF current_status, completed_at, result, error_code, error_message, attempt, worker
+    BEFORE UPDATE OF
+        current_status, completed_at, result, error_code, error_message, attempt, worker
     ON tasks_app_task FOR EACH ROW EXECUTE FUNCTION tasks_app_task_moves();
 """
 
