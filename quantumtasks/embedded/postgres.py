@@ -209,7 +209,7 @@ class PostgresServer:
                     group=user and user.pw_gid,
                     extra_groups=[] if user else None,
                     start_new_session=True,  # a terminal's Ctrl-C is ours to pass on, in order
-                    preexec_fn=tethered(signal.SIGINT),  # noqa: PLW1509 (it only calls prctl)
+                    preexec_fn=tethered(signal.SIGINT),
                 )
         finally:
             os.close(folder)

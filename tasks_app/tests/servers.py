@@ -161,7 +161,7 @@ class RabbitServer:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=tethered(),  # noqa: PLW1509 (it only calls prctl)
+                preexec_fn=tethered(),
             )
 
     def _environment(self) -> dict[str, str]:

@@ -1,0 +1,98 @@
+"""The database of `make run`: shared by all copies that run on one data folder."""
+
+import fcntl
+import secrets
+import time
+from pathlib import Path
+
+import psycopg
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from quantumtasks.embedded.postgres import PostgresError, PostgresServer, wheel_bin_dir
+
+ADMIN = "admin"
+_START_LIMIT_S = 60.0
+
+
+class SharedPostgres:
+    """The PostgreSQL of a data folder. The first copy runs it, the others use it.
+
+    When the first copy ends, the next one that calls `keep_running` starts the server anew, on
+    the same port. A lock on a file decides; the kernel releases it however a copy ends.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        self._data_dir = data_dir
+        self._lock = (data_dir / "postgres.lock").open("w")
+        self._server: PostgresServer | None = None
+
+    def keep_running(self) -> None:
+        """Start the server if it does not run and it is ours to run; return at once otherwise."""
+        if self._server is None:
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            self._server = PostgresServer(wheel_bin_dir(), self._data_dir)
+        self._server.launch()
+
+    def url(self) -> str:
+        """Where the server is, once it or the copy that runs it has decided."""
+        path = self._data_dir / "database_url"
+        deadline = time.monotonic() + _START_LIMIT_S
+        while not path.exists():  # the other copy is about to write it
+            if time.monotonic() > deadline:
+                raise PostgresError(f"another copy of the service never finished {self._data_dir}")
+            time.sleep(0.02)
+            self.keep_running()
+        return path.read_text()
+
+    def wait_ready(self) -> None:
+        """Wait until the server answers, whoever runs it."""
+        if self._server is not None:
+            self._server.wait_ready()
+            return
+        deadline = time.monotonic() + _START_LIMIT_S
+        while True:
+            try:
+                psycopg.connect(self.url(), connect_timeout=2).close()
+            except psycopg.OperationalError as error:
+                if time.monotonic() > deadline:
+                    raise PostgresError(f"PostgreSQL does not answer: {error}") from error
+                time.sleep(0.05)
+                self.keep_running()
+            else:
+                return
+
+    def stop(self) -> None:
+        """Stop the server if we run it."""
+        if self._server is not None:
+            self._server.stop()
+
+
+def migrate(data_dir: Path) -> int:
+    """Apply what is missing and return how many migrations that was.
+
+    One copy at a time; needs a Django that is set up.
+    """
+    with (data_dir / "migrate.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        executor = MigrationExecutor(connection)
+        missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        if missing:
+            call_command("migrate", interactive=False, verbosity=0)
+        return len(missing)
+
+
+def create_admin() -> str | None:
+    """Make the first user of the admin pages; its password, or None if there is a user."""
+    users = get_user_model().objects
+    if users.exists():
+        return None
+    password = secrets.token_urlsafe(12)
+    users.create_superuser(ADMIN, password=password)
+    return password

@@ -1,0 +1,99 @@
+"""Shows in a terminal that the service works: submits a circuit, prints what became of it."""
+
+import http.client
+import json
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+SHOTS = 1024
+RUN_LIMIT_S = 120.0
+_BAR_COLUMNS = 40
+_MOST_ROWS = 16
+
+
+class DemonstrationError(RuntimeError):
+    """The service answered something else than it should have."""
+
+
+def call(url: str, body: dict[str, Any] | None = None, *, timeout_s: float = 30.0) -> Any:
+    """GET, or POST `body`; return the decoded JSON.
+
+    Raises OSError when the service cannot be reached, DemonstrationError when it refuses.
+    """
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=timeout_s)
+    try:
+        if body is None:
+            connection.request("GET", parts.path)
+        else:
+            headers = {"Content-Type": "application/json"}
+            connection.request("POST", parts.path, json.dumps(body), headers)
+        response = connection.getresponse()
+        text = response.read().decode(errors="replace")
+    finally:
+        connection.close()
+    if response.status >= 400:
+        raise DemonstrationError(f"{url} answered {response.status}: {text[:500]}")
+    return json.loads(text)
+
+
+def demonstrate(base_url: str, circuit: Path) -> None:
+    """Run `circuit` through the service at `base_url` and print its history and counts."""
+    print(f"\nA first task: examples/{circuit.name}, {SHOTS} shots")
+    submitted = call(f"{base_url}/tasks", {"circuit": circuit.read_text(), "shots": SHOTS})
+    task_id = submitted["task_id"]
+    print(f"  {task_id}")
+    printed = 0
+    deadline = time.monotonic() + RUN_LIMIT_S
+    while True:
+        task = call(f"{base_url}/tasks/{task_id}")
+        history = task["status_history"]
+        for line in _history_lines(history)[printed:]:
+            print(line)
+        printed = len(history)
+        if task["status"] not in ("pending", "processing"):
+            break
+        if time.monotonic() > deadline:
+            raise DemonstrationError(f"task {task_id} is not finished after {RUN_LIMIT_S:.0f} s")
+        time.sleep(0.05)
+    if task["status"] != "completed":
+        raise DemonstrationError(f"task {task_id} is {task['status']}: {task['error_message']}")
+    print(f"\n{histogram(task['result']['counts'])}")
+
+
+def _history_lines(history: list[dict[str, Any]]) -> list[str]:
+    times = [datetime.fromisoformat(entry["transitioned_at"]).astimezone() for entry in history]
+    lines = []
+    for entry, at in zip(history, times, strict=True):
+        since = f"+{(at - times[0]).total_seconds():.3f} s"
+        lines.append(
+            f"  {entry['status']:<12}{at:%H:%M:%S}.{at.microsecond // 1000:03d}{since:>12}"
+        )
+    return lines
+
+
+def histogram(counts: dict[str, int], *, encoding: str | None = None) -> str:
+    """Counts as bars, outcome by outcome, the most frequent ones if there are many.
+
+    Uses plain characters when `encoding` (default: that of stdout) has no block character.
+    """
+    total = sum(counts.values())
+    rows = sorted(sorted(counts, key=lambda key: -counts[key])[:_MOST_ROWS])
+    most = max(counts.values(), default=1)
+    try:
+        "█".encode(encoding or sys.stdout.encoding or "ascii")
+        block = "█"
+    except UnicodeEncodeError:
+        block = "#"
+    lines = []
+    for outcome in rows:
+        count = counts[outcome]
+        bar = block * max(1, round(_BAR_COLUMNS * count / most))
+        lines.append(f"  {outcome}  {bar:<{_BAR_COLUMNS}}  {count:>7}  {count / total:6.1%}")
+    if len(counts) > len(rows):
+        lines.append(f"  and {len(counts) - len(rows)} outcomes less frequent than these")
+    return "\n".join(lines)

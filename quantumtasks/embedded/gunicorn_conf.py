@@ -1,0 +1,37 @@
+"""How `make run` serves: one process, so that the worker inside it shares its in-memory queue."""
+
+import os
+from collections.abc import Callable
+
+from gunicorn.arbiter import Arbiter
+from gunicorn.workers.base import Worker
+
+from quantumtasks.embedded.processes import die_with_parent
+
+workers = 1
+worker_class = "gthread"
+threads = 8
+timeout = 120
+graceful_timeout = 30  # s; longer than the worker inside needs to finish or hand back
+control_socket_disable = True
+
+_stop_worker: Callable[[], None] | None = None
+
+
+def post_fork(_server: Arbiter, worker: Worker) -> None:
+    """Leave no orphan: gunicorn itself looks for a lost master only now and then."""
+    die_with_parent(worker.ppid)
+
+
+def post_worker_init(_worker: Worker) -> None:
+    """Start consuming once the application is loaded."""
+    from tasks_app.inprocess import start_worker  # only now are Django's settings ready
+
+    global _stop_worker
+    _stop_worker = start_worker(threads=max(2, os.cpu_count() or 1))
+
+
+def worker_exit(_server: Arbiter, _worker: Worker) -> None:
+    """Finish or hand back what runs."""
+    if _stop_worker is not None:
+        _stop_worker()
