@@ -51,14 +51,21 @@ def run(claim: Claim) -> None:
                 Job(circuit=claim.circuit, shots=claim.shots, seed=claim.seed)
             )
         except CircuitError as error:
-            code, message = error.code, error.message
-            _patiently(lambda: lifecycle.fail(claim, code=code, message=message))
+            code, message = error.code, error.message + _position(error)
+            _patiently(partial(lifecycle.fail, claim, code=code, message=message))
         except SandboxDied as error:
             _hand_back(claim, reason=str(error), count_attempt=True)
         except SandboxStopped:
             _hand_back(claim, reason="its worker is shutting down", count_attempt=False)
         else:
-            _patiently(lambda: lifecycle.complete(claim, result))
+            _patiently(partial(lifecycle.complete, claim, result))
+
+
+def _position(error: CircuitError) -> str:
+    if error.line is None:
+        return ""
+    column = f", column {error.column}" if error.column is not None else ""
+    return f" (line {error.line}{column})"
 
 
 def _hand_back(claim: Claim, *, reason: str, count_attempt: bool) -> None:

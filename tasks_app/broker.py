@@ -6,7 +6,7 @@ in-memory StubBroker when API and worker share one process (`make run`).
 
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dramatiq
@@ -143,6 +143,27 @@ class DoorbellBroker(RabbitmqBroker):
             return self.consumer_class(self, queue_name, prefetch, timeout)
         except (QueueUnavailable, AMQPError, OSError) as error:
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
+
+    def dead_letters(self, *, limit: int, keep: bool) -> Iterator[bytes]:
+        """The bodies of up to `limit` dead letters, oldest first; unless `keep`, each goes back
+        to the task queue, and leaves the dead letters once that is confirmed.
+
+        Raises `QueueUnavailable`.
+        """
+        self.publisher.depths(timeout_s=PUBLISH_TIMEOUT_S)  # declares both queues
+        try:
+            with pika.BlockingConnection(self._parameters) as connection:
+                channel = connection.channel()
+                for _ in range(limit):
+                    method, _, body = channel.basic_get(DEAD_LETTER_QUEUE)
+                    if method is None:
+                        return
+                    if not keep:
+                        self.publisher.publish(body, timeout_s=PUBLISH_TIMEOUT_S)
+                        channel.basic_ack(method.delivery_tag)
+                    yield body  # what is kept is not acknowledged: it returns on closing
+        except (AMQPError, OSError) as error:
+            raise QueueUnavailable(f"{type(error).__name__}: {error}") from error
 
     def close(self) -> None:
         if self._publisher is not None and self._publisher[0] == os.getpid():

@@ -8,7 +8,7 @@ state machine. The machine itself is `lifecycle`, the only writer of status.
 import uuid
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Min, Q
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
@@ -40,6 +40,11 @@ class TaskQuerySet(models.QuerySet["Task"]):
     def lease_expired(self) -> "TaskQuerySet":
         """Running tasks whose worker has not renewed its lease in time."""
         return self.with_status(Status.PROCESSING).filter(lease_expires_at__lt=Now())
+
+    def oldest_pending_s(self) -> float:
+        """Seconds that the oldest pending task has waited; 0 if none waits."""
+        age = self.with_status(Status.PENDING).aggregate(age=Now() - Min("submitted_at"))["age"]
+        return float(age.total_seconds()) if age else 0.0
 
     def without_bodies(self) -> "TaskQuerySet":
         """Rows without circuit and result, which may be a megabyte each."""

@@ -4,6 +4,7 @@ from django.urls import path
 from drf_spectacular.views import SpectacularSwaggerView, SpectacularYAMLAPIView
 
 from tasks_app.api.health import HealthView, LiveView, ReadyView
+from tasks_app.api.metrics import MetricsView
 from tasks_app.api.views import TaskViewSet
 
 urlpatterns = [
@@ -12,6 +13,7 @@ urlpatterns = [
     path("health", HealthView.as_view(), name="health"),
     path("health/live", LiveView.as_view(), name="live"),
     path("health/ready", ReadyView.as_view(), name="ready"),
+    path("metrics", MetricsView.as_view(), name="metrics"),
     path("openapi.yaml", SpectacularYAMLAPIView.as_view(), name="openapi"),
     path("docs", SpectacularSwaggerView.as_view(url_name="openapi"), name="docs"),
 ]

@@ -1,0 +1,34 @@
+"""`manage.py replay_dead_letters`: give the messages nobody could work on another chance."""
+
+from typing import Any
+
+import dramatiq
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from tasks_app.broker import DEAD_LETTER_QUEUE, QUEUE, DoorbellBroker
+from tasks_app.publisher import QueueUnavailable
+
+
+class Command(BaseCommand):
+    """Each message leaves the dead-letter queue only once the task queue has confirmed it."""
+
+    help = f"Moves messages from {DEAD_LETTER_QUEUE} back to {QUEUE}."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="only print them")
+        parser.add_argument("--limit", type=int, default=1000, help="at most (default: 1000)")
+
+    def handle(self, *args: Any, dry_run: bool, limit: int, **options: Any) -> None:
+        queue = dramatiq.get_broker()
+        if not isinstance(queue, DoorbellBroker):
+            raise CommandError("The in-memory broker keeps no dead letters.")
+        try:
+            count = 0
+            for body in queue.dead_letters(limit=limit, keep=dry_run):
+                count += 1
+                self.stdout.write(body.decode(errors="replace")[:300])
+            self.stdout.write(f"{count} message(s) {'found' if dry_run else 'replayed'}")
+        except QueueUnavailable as error:
+            raise CommandError(f"RabbitMQ is unavailable: {error}") from error
+        finally:
+            queue.close()

@@ -1,0 +1,398 @@
+"""The service as a deployment runs it, for tests: real gunicorn, real `rundramatiq`, real HTTP.
+
+Processes are started with the commands of the compose file, in sessions of their own, tied to
+the test process's life, with their logs in a file that a failing test shows.
+"""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from quantumtasks.embedded.processes import free_port, tail, tethered
+
+ROOT = Path(__file__).resolve().parents[2]
+BELL = 'OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; creg c[2]; h q[0]; cx q[0],q[1]; measure q -> c;'
+START_LIMIT_S = 60.0
+
+
+def eventually(condition: Callable[[], Any], *, within_s: float, what: str) -> Any:
+    """Wait until `condition()` is true and return its value; AssertionError after `within_s`."""
+    deadline = time.monotonic() + within_s
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not within {within_s:g} s: {what}"
+        time.sleep(0.02)
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP response: status 0 if the connection failed."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+    seconds: float
+
+
+class Process:
+    """A process group of the service, with its log."""
+
+    def __init__(self, name: str, command: list[str], env: Mapping[str, str], log: Path) -> None:
+        self.name, self.log = name, log
+        with log.open("ab") as stream:
+            self._process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
+                preexec_fn=tethered(),
+            )
+        self.pid = self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def children(self) -> list[int]:
+        """Living direct children, oldest first."""
+        found = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return [int(pid) for pid in found]
+
+    def signal(self, signum: signal.Signals) -> None:
+        self._process.send_signal(signum)
+
+    def wait(self, timeout_s: float = 40) -> int:
+        return self._process.wait(timeout_s)
+
+    def stop(self) -> None:
+        """SIGTERM, and SIGKILL to the whole group if that does not end it."""
+        if self.running:
+            self._process.terminate()
+            try:
+                self._process.wait(40)
+            except subprocess.TimeoutExpired:
+                self.kill_group()
+
+    def kill_group(self) -> None:
+        """SIGKILL everything that this process started."""
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self._process.wait()
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The log's structured lines."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+class Service:
+    """An API on a loopback port and any number of workers, with one environment."""
+
+    def __init__(self, folder: Path, env: Mapping[str, str] | None = None) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.env = {
+            **os.environ,
+            "BIND": f"127.0.0.1:{self.port}",
+            "PYTHONUNBUFFERED": "1",
+            "LOG_LEVEL": "INFO",
+            **(env or {}),
+        }
+        self.processes: list[Process] = []
+
+    # -- processes -----------------------------------------------------------------------------
+
+    def start_api(self, *, processes: int = 2, **env: str) -> Process:
+        """gunicorn, answering."""
+        api = self._start(
+            "api",
+            [sys.executable, "-m", "gunicorn", "quantumtasks.wsgi"],
+            {"WEB_CONCURRENCY": str(processes), **env},
+        )
+        eventually(
+            lambda: self.get("/health/live").status == 200 or not api.running,
+            within_s=START_LIMIT_S,
+            what="the API answers",
+        )
+        assert api.running, tail(api.log, 40)
+        return api
+
+    def start_worker(self, *, processes: int = 1, threads: int = 2, **env: str) -> Process:
+        """`manage.py rundramatiq`, with its worker processes up."""
+        worker = self._start(
+            "worker",
+            [
+                *(sys.executable, "manage.py", "rundramatiq"),
+                *("--processes", str(processes), "--threads", str(threads)),
+            ],
+            env,
+        )
+        eventually(
+            lambda: (
+                sum(line["event"] == "worker_ready" for line in worker.lines()) >= processes
+                or not worker.running
+            ),
+            within_s=START_LIMIT_S,
+            what="the worker is ready",
+        )
+        assert worker.running, tail(worker.log, 40)
+        return worker
+
+    def _start(self, name: str, command: list[str], env: Mapping[str, str]) -> Process:
+        log = self.folder / f"{name}-{len(self.processes)}.log"
+        process = Process(name, command, {**self.env, **env}, log)
+        self.processes.append(process)
+        return process
+
+    def stop(self) -> None:
+        """End everything."""
+        for process in self.processes:
+            if process.running:
+                process.signal(signal.SIGTERM)
+        for process in self.processes:
+            process.stop()
+            process.kill_group()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            for process in self.processes:
+                print(f"--- {process.name} {process.pid}\n{tail(process.log, 25)}")
+        self.stop()
+
+    # -- HTTP ----------------------------------------------------------------------------------
+
+    def get(self, path: str, **headers: str) -> Answer:
+        return self.request("GET", path, headers=headers)
+
+    def post(self, path: str, body: Any, **headers: str) -> Answer:
+        return self.request("POST", path, json.dumps(body), headers)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: str | bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = 15,
+    ) -> Answer:
+        """One request on a connection of its own; a connection error is an answer of status 0."""
+        start = time.monotonic()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
+        try:
+            connection.request(
+                method, path, body, {"Content-Type": "application/json", **(headers or {})}
+            )
+            response = connection.getresponse()
+            raw = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            return Answer(0, repr(error), {}, time.monotonic() - start)
+        finally:
+            connection.close()
+        is_json = response.headers.get("Content-Type", "").startswith("application/json")
+        return Answer(
+            response.status,
+            json.loads(raw) if is_json else raw.decode(errors="replace"),
+            dict(response.headers),
+            time.monotonic() - start,
+        )
+
+    def submit(self, circuit: str = BELL, **options: Any) -> Answer:
+        return self.post("/tasks", {"circuit": circuit, **options})
+
+    def accepted(self, circuit: str = BELL, **options: Any) -> str:
+        """Submit, insist on 202, return the task id."""
+        answer = self.submit(circuit, **options)
+        assert answer.status == 202, answer
+        return str(answer.body["task_id"])
+
+    def task(self, task_id: str) -> Any:
+        answer = self.get(f"/tasks/{task_id}")
+        assert answer.status == 200, answer
+        return answer.body
+
+    def finished(self, task_id: str, *, within_s: float = 60) -> Any:
+        """The task once it is terminal."""
+
+        def terminal() -> Any:
+            answer = self.get(f"/tasks/{task_id}")
+            done = answer.status == 200 and answer.body["completed_at"] is not None
+            return answer.body if done else None
+
+        return eventually(terminal, within_s=within_s, what=f"task {task_id} is terminal")
+
+    def submit_many(self, count: int, *, clients: int, circuit: str = BELL) -> list[Answer]:
+        """`count` submissions from `clients` concurrent clients."""
+        with ThreadPoolExecutor(clients) as pool:
+            return list(pool.map(lambda _: self.submit(circuit), range(count)))
+
+
+@dataclass
+class Stream:
+    """A steady trickle of submissions in the background, with every answer kept."""
+
+    service: Service
+    every_s: float = 0.05
+    circuit: str = BELL
+    clients: int = 2
+    answers: list[Answer] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        self._ending = threading.Event()
+        self._threads = [threading.Thread(target=self._submit) for _ in range(self.clients)]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _submit(self) -> None:
+        while not self._ending.wait(self.every_s):
+            self.answers.append(self.service.submit(self.circuit))
+
+    def count(self, status: int) -> int:
+        return sum(answer.status == status for answer in list(self.answers))
+
+    @property
+    def accepted(self) -> list[str]:
+        return [a.body["task_id"] for a in self.answers if a.status == 202]
+
+
+class Proxy:
+    """A TCP proxy in front of a server that can cut, refuse, freeze or delay connections.
+
+    `freeze` stops forwarding both ways while connections stay open and new ones are accepted:
+    the peer seems to have stopped in the middle of a word. `cut` closes what is open.
+    """
+
+    def __init__(self, target_port: int) -> None:
+        self._target_port = target_port
+        self._listener: socket.socket | None = None
+        self._pairs: set[tuple[socket.socket, socket.socket]] = set()
+        self._flowing = threading.Event()
+        self._flowing.set()
+        self.delay_s = 0.0
+        self.port = free_port()
+        self.allow()
+
+    def url(self, url: str) -> str:
+        """`url` with this proxy in place of its server."""
+        parts = urlsplit(url)
+        credentials = parts.netloc.rpartition("@")[0]
+        return parts._replace(netloc=f"{credentials}@127.0.0.1:{self.port}").geturl()
+
+    def cut(self) -> None:
+        """Close all open connections; new ones are served."""
+        for pair in list(self._pairs):
+            _close(*pair)
+
+    def refuse(self) -> None:
+        """Close all open connections and refuse new ones, until `allow`."""
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+        self.cut()
+
+    def freeze(self) -> None:
+        """Forward nothing until `thaw`."""
+        self._flowing.clear()
+
+    def thaw(self) -> None:
+        self._flowing.set()
+
+    def allow(self) -> None:
+        """Accept connections (again)."""
+        if self._listener is None:
+            listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
+            self._listener = listener
+            threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+
+    def close(self) -> None:
+        self.refuse()
+        self.thaw()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        self._flowing.wait()
+        try:
+            server = socket.create_connection(("127.0.0.1", self._target_port))
+        except OSError:
+            _close(client)
+            return
+        pair = (client, server)
+        self._pairs.add(pair)
+        back = threading.Thread(target=self._pump, args=(server, client), daemon=True)
+        back.start()
+        self._pump(client, server)
+        back.join()
+        self._pairs.discard(pair)
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        try:
+            while data := source.recv(65536):
+                self._flowing.wait()
+                if self.delay_s:
+                    time.sleep(self.delay_s)
+                sink.sendall(data)
+        except OSError:
+            pass
+        _close(source, sink)
+
+
+def _close(*sockets: socket.socket) -> None:
+    for each in sockets:
+        try:
+            each.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        each.close()
+
+
+def statuses(tasks: Iterable[Any]) -> dict[str, int]:
+    """How many tasks are in each state."""
+    counts: dict[str, int] = {}
+    for task in tasks:
+        counts[task["status"]] = counts.get(task["status"], 0) + 1
+    return counts
