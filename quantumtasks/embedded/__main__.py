@@ -49,7 +49,7 @@ def main() -> int:
         print("\nStopping: circuits that run now may finish. Once more to stop at once.")
     except (StartError, PostgresError, DemonstrationError, OSError) as error:
         status = 1
-        print(f"\nmake run: {error}", file=sys.stderr)
+        print(f"\nmake run: {error}\n{service.last_words()}", file=sys.stderr)
     finally:
         service.stop()
     return status
@@ -65,7 +65,6 @@ class Service:
         self._log_path = data_dir / f"service-{port}.log"
         self._postgres: SharedPostgres | None = None
         self._gunicorn: subprocess.Popen[bytes] | None = None
-        self._admin = ""
 
     def start(self) -> None:
         """Return when the service answers. Raises StartError, PostgresError or OSError."""
@@ -108,6 +107,12 @@ class Service:
         if self._postgres:
             self._postgres.stop()
 
+    def last_words(self) -> str:
+        """The end of the service's log, if it came as far as writing one."""
+        if self._gunicorn is None:
+            return ""
+        return f"The last lines of {self._log_path}:\n{tail(self._log_path)}"
+
     def print_addresses(self) -> None:
         """What to open and try next."""
         circuit = r"OPENQASM 2.0; include \"qelib1.inc\"; qreg q[1]; creg c[1]; "
@@ -117,7 +122,7 @@ class Service:
 Open
   API         {self.url}/tasks
   Reference   {self.url}/docs
-  Admin       {self.url}/admin/  {self._admin}
+  Admin       {self.url}/admin/
   Health      {self.url}/health
 Try
   curl -s {self.url}/tasks -H 'Content-Type: application/json' \\
@@ -155,10 +160,8 @@ Serving until Ctrl-C."""
     def _prepare_database(self) -> None:
         count = migrate(self._data_dir)
         print(f"  Database    {f'{count} migrations applied' if count else 'up to date'}")
-        if self._postgres:  # who administers another database is not ours to say
-            password = create_admin()
-            self._admin = f"user {ADMIN}, "
-            self._admin += f"password {password} (shown only now)" if password else "your password"
+        if self._postgres and (password := create_admin()):  # another database has its own
+            print(f"  Admin       user {ADMIN}, password {password} (shown only this once)")
 
     def _start_gunicorn(self, environment: dict[str, str]) -> None:
         config = "python:quantumtasks.embedded.gunicorn_conf"
@@ -181,17 +184,14 @@ Serving until Ctrl-C."""
                 call(f"{self.url}/health/live", timeout_s=5)
             except OSError:
                 if time.monotonic() > deadline:
-                    raise StartError(f"the service does not answer; see {self._log_path}") from None
+                    raise StartError("the service does not answer") from None
                 time.sleep(0.02)
             else:
                 return
 
     def _check_gunicorn(self) -> None:
         if self._gunicorn and (status := self._gunicorn.poll()) is not None:
-            raise StartError(
-                f"the service ended with status {status}. The last lines of {self._log_path}:\n"
-                f"{tail(self._log_path)}"
-            )
+            raise StartError(f"the service ended with status {status}")
 
 
 def _kept_secret(path: Path) -> str:

@@ -93,6 +93,6 @@ def create_admin() -> str | None:
     users = get_user_model().objects
     if users.exists():
         return None
-    password = secrets.token_urlsafe(12)
+    password = secrets.token_hex(10)
     users.create_superuser(ADMIN, password=password)
     return password

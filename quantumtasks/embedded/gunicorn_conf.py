@@ -2,9 +2,7 @@
 
 import os
 from collections.abc import Callable
-
-from gunicorn.arbiter import Arbiter
-from gunicorn.workers.base import Worker
+from typing import Any
 
 from quantumtasks.embedded.processes import die_with_parent
 
@@ -18,12 +16,12 @@ control_socket_disable = True
 _stop_worker: Callable[[], None] | None = None
 
 
-def post_fork(_server: Arbiter, worker: Worker) -> None:
+def post_fork(_server: Any, worker: Any) -> None:
     """Leave no orphan: gunicorn itself looks for a lost master only now and then."""
     die_with_parent(worker.ppid)
 
 
-def post_worker_init(_worker: Worker) -> None:
+def post_worker_init(_worker: Any) -> None:
     """Start consuming once the application is loaded."""
     from tasks_app.inprocess import start_worker  # only now are Django's settings ready
 
@@ -31,7 +29,7 @@ def post_worker_init(_worker: Worker) -> None:
     _stop_worker = start_worker(threads=max(2, os.cpu_count() or 1))
 
 
-def worker_exit(_server: Arbiter, _worker: Worker) -> None:
+def worker_exit(_server: Any, _worker: Any) -> None:
     """Finish or hand back what runs."""
     if _stop_worker is not None:
         _stop_worker()
