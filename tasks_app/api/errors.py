@@ -107,7 +107,7 @@ _CODES = {
 def _validation_error(detail: Any) -> ApiError:
     """All that is wrong with the fields, as one sentence and by field."""
     details = detail if isinstance(detail, dict) else {"body": detail}
-    wrong = "; ".join(f"{name}: {_first(problems)}" for name, problems in details.items())
+    wrong = " ".join(f"{name}: {_first(problems)}" for name, problems in details.items())
     return ApiError(
         f"The request is not valid. {wrong}",
         code="validation_error",

@@ -51,11 +51,17 @@ class SubmissionSerializer(serializers.Serializer[Any]):
     )
 
     def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, dict) and (unknown := sorted(set(data) - set(self.fields), key=str)):
-            raise serializers.ValidationError(
-                {name: ["This field is not known."] for name in unknown[:20]}
-            )
-        return super().to_internal_value(data)
+        wrong: dict[str, Any] = {}
+        if isinstance(data, dict):
+            unknown = sorted(set(data) - set(self.fields))
+            wrong = {name: ["This field is not known."] for name in unknown[:20]}
+        try:
+            values = super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            raise serializers.ValidationError(wrong | dict(error.detail)) from None
+        if wrong:
+            raise serializers.ValidationError(wrong)
+        return values
 
     def validate_circuit(self, circuit: str) -> str:
         if not circuit.strip():
