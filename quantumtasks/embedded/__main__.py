@@ -12,6 +12,8 @@ from pathlib import Path
 from types import FrameType
 
 import django
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError
 
 from quantumtasks.embedded.database import ADMIN, SharedPostgres, create_admin, migrate
 from quantumtasks.embedded.demonstration import DemonstrationError, call, demonstrate
@@ -19,13 +21,23 @@ from quantumtasks.embedded.postgres import PostgresError, write_private
 from quantumtasks.embedded.processes import die_with_parent, port_is_free, tail, tethered
 
 ROOT = Path(__file__).resolve().parents[2]
-START_LIMIT_S = 60.0
+START_LIMIT_S = 30.0
 STOP_LIMIT_S = 45.0  # more than gunicorn's graceful_timeout
 LOG_LIMIT_BYTES = 20_000_000
 
 
 class StartError(RuntimeError):
     """The service cannot start or go on; the message says why and what to do."""
+
+
+EXPECTED_ERRORS = (
+    StartError,
+    PostgresError,
+    DemonstrationError,
+    ImproperlyConfigured,
+    DatabaseError,
+    OSError,
+)
 
 
 def main() -> int:
@@ -47,7 +59,7 @@ def main() -> int:
             service.supervise()
     except KeyboardInterrupt:
         print("\nStopping: circuits that run now may finish. Once more to stop at once.")
-    except (StartError, PostgresError, DemonstrationError, OSError) as error:
+    except EXPECTED_ERRORS as error:
         status = 1
         print(f"\nmake run: {error}\n{service.last_words()}", file=sys.stderr)
     finally:
@@ -98,8 +110,14 @@ class Service:
         try:
             if self._gunicorn:
                 self._gunicorn.terminate()
-                self._gunicorn.wait(STOP_LIMIT_S)
-        except (KeyboardInterrupt, subprocess.TimeoutExpired):
+            deadline = time.monotonic() + STOP_LIMIT_S
+            while self._gunicorn and self._gunicorn.poll() is None:
+                if time.monotonic() > deadline:
+                    raise KeyboardInterrupt
+                if self._postgres:  # to finish, a circuit needs it
+                    self._postgres.keep_running()
+                time.sleep(0.05)
+        except KeyboardInterrupt:
             if self._gunicorn:
                 self._gunicorn.kill()  # its processes die with it
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -106,7 +106,7 @@ class PostgresServer:
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
             "unix_socket_directories": "",
-            "cluster_name": self._name(),
+            "cluster_name": cluster_name(self._cluster),
             "timezone": "UTC",
             "log_timezone": "UTC",
         } | self._settings
@@ -157,19 +157,12 @@ class PostgresServer:
         kept = urlsplit(self._url_path.read_text()) if self._url_path.exists() else None
         password = (kept and kept.password) or secrets.token_urlsafe(24)
         port = port or (kept and kept.port) or free_port()
-        if not port_is_free(port) and not pids_naming(self._name()):
+        if not port_is_free(port) and not pids_naming(cluster_name(self._cluster)):
             port = free_port()  # another program has taken ours since
         url = f"postgres://{_USER}:{password}@127.0.0.1:{port}/postgres"
         if kept is None or url != kept.geturl():
             write_private(self._url_path, url)
         return url
-
-    def _name(self) -> str:
-        """Identifies the cluster's folder on this machine, and stays when the folder moves."""
-        if not self._cluster.exists():
-            return "quantum-tasks-new"
-        stat = self._cluster.stat()
-        return f"quantum-tasks-{stat.st_dev:x}-{stat.st_ino:x}"
 
     def _initialise(self) -> None:
         """Make the cluster under another name first, so that half of one is never used."""
@@ -236,7 +229,7 @@ class PostgresServer:
         if not pid_file.exists():
             return
         deadline = time.monotonic() + STOP_LIMIT_S
-        while pids := pids_naming(self._name()):
+        while pids := pids_naming(cluster_name(self._cluster)):
             if time.monotonic() > deadline:
                 raise PostgresError(f"{self._cluster} is in use by the processes {pids}")
             time.sleep(0.02)
@@ -249,6 +242,14 @@ class PostgresServer:
         except OSError:
             return False
         return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
+
+
+def cluster_name(cluster: Path) -> str:
+    """What names a cluster's processes on this machine, and stays when its folder moves."""
+    if not cluster.exists():
+        return "quantum-tasks-new"
+    stat = cluster.stat()
+    return f"quantum-tasks-{stat.st_dev:x}-{stat.st_ino:x}"
 
 
 def wheel_bin_dir() -> Path:
