@@ -163,7 +163,7 @@ DRAMATIQ_AUTODISCOVER_MODULES = ["actors"]
 # --- Tasks ------------------------------------------------------------------------------------
 
 LEASE_S = _positive("LEASE_S", 30)
-HEARTBEAT_S = _positive("HEARTBEAT_S", 5)
+HEARTBEAT_S = _positive("HEARTBEAT_S", 1)  # also how soon a cancelled circuit stops
 RECOVERY_S = _positive("RECOVERY_S", 2)
 SHUTDOWN_GRACE_S = _positive("SHUTDOWN_GRACE_S", 20)
 MAX_ATTEMPTS = env.int("MAX_ATTEMPTS", default=3)

@@ -48,7 +48,7 @@ def run(claim: Claim) -> None:
     with slot.holding(claim):
         try:
             result = slot.sandbox.run(
-                Job(circuit=claim.circuit, shots=claim.shots, seed=claim.seed)
+                Job(circuit=claim.circuit, shots=claim.shots, seed=claim.seed, **claim.options)
             )
         except CircuitError as error:
             code, message = error.code, error.message + _position(error)

@@ -14,9 +14,9 @@ an owner that lost its lease and wakes up late changes nothing. All times are th
 """
 
 import uuid
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -63,32 +63,67 @@ class Claim:
     shots: int
     seed: int | None
     correlation_id: str
+    options: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def __str__(self) -> str:
         return f"{self.task_id}/{self.attempt}"
 
 
-def submit(*, circuit: str, shots: int, seed: int | None, correlation_id: str) -> Task:
-    """A new pending task and its first history row, committed."""
-    with transaction.atomic():
-        task = Task.objects.create(
-            circuit=circuit, shots=shots, seed=seed, correlation_id=correlation_id
-        )
-        StatusHistory.objects.create(task=task, status=Status.PENDING, notes="submitted")
-    log.info("task_submitted", task_id=str(task.task_id), shots=shots)
+def submit(**fields: Any) -> Task:
+    """A new pending task and its first history row, committed. `fields` are Task's."""
+    task = Task(**fields)
+    submit_all([task])
     return task
 
 
-def withdraw(task_id: uuid.UUID) -> bool:
-    """Delete a task that is still pending, history included; False if it is not pending any more.
+def submit_all(tasks: Sequence[Task]) -> None:
+    """`submit` for unsaved tasks, all or none, in one transaction."""
+    with transaction.atomic(savepoint=False):
+        Task.objects.bulk_create(tasks)
+        StatusHistory.objects.bulk_create(
+            StatusHistory(task=task, status=Status.PENDING, notes="submitted") for task in tasks
+        )
+    for task in tasks:
+        log.info("task_submitted", task_id=str(task.task_id), shots=task.shots)
 
-    For a submission whose message the queue did not confirm: the client is told that nothing
+
+def withdraw(*task_ids: uuid.UUID, rung_at: datetime | None = None) -> bool:
+    """Delete tasks that are all still pending, history included; False, and none deleted, if not.
+
+    For a submission whose messages the queue did not confirm: the client is told that nothing
     was accepted, so nothing may stay. A message that arrived all the same finds no task.
+    With `rung_at`, tasks for which somebody has rung since then stay too: a repeated submission
+    with the same idempotency key has promised them to its client.
     """
-    deleted, _ = Task.objects.with_status(Status.PENDING).filter(task_id=task_id).delete()
-    if deleted:
-        log.warning("task_withdrawn", task_id=str(task_id))
-    return bool(deleted)
+    with transaction.atomic():
+        tasks = Task.objects.filter(task_id__in=task_ids)
+        locked = list(
+            tasks.select_for_update()
+            .order_by("task_id")
+            .values_list("current_status", "enqueued_at")
+        )
+        if len(locked) < len(task_ids) or any(
+            status != Status.PENDING or (rung_at is not None and at > rung_at)
+            for status, at in locked
+        ):
+            return False
+        tasks.delete()
+    log.warning("tasks_withdrawn", task_ids=[str(task_id) for task_id in task_ids[:20]])
+    return True
+
+
+def vouch(task_ids: Sequence[uuid.UUID]) -> bool:
+    """Note that these tasks were rung for just now; False if any of them exists no more.
+
+    After this, `withdraw` with an earlier `rung_at` leaves them alone.
+    """
+    with transaction.atomic():
+        tasks = Task.objects.filter(task_id__in=task_ids)
+        found = list(tasks.select_for_update().order_by("task_id").values_list("task_id"))
+        if len(found) < len(task_ids):
+            return False
+        tasks.with_status(Status.PENDING).update(enqueued_at=Now())
+    return True
 
 
 def claim(task_id: uuid.UUID, *, worker: str) -> Claim | None:
@@ -137,6 +172,7 @@ def claim(task_id: uuid.UUID, *, worker: str) -> Claim | None:
         circuit=task.circuit,
         shots=task.shots,
         seed=task.seed,
+        options=task.options,
         correlation_id=task.correlation_id,
     )
 

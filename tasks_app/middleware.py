@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from contextlib import suppress
 from typing import Any
 
 import dramatiq
@@ -12,7 +13,7 @@ import structlog
 from django.conf import settings
 from dramatiq.middleware import Middleware
 
-from tasks_app import recovery, slots, worker_id
+from tasks_app import presence, recovery, slots, worker_id
 from tasks_app.outage import DATABASE_ERRORS
 from tasks_app.periodic import Periodic
 
@@ -39,9 +40,15 @@ class WorkerLifecycle(Middleware):
 
     def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         _end_with_master()
+        leader = recovery.Leader()
+
+        def attend() -> None:
+            presence.report(slots=worker.worker_threads)
+            leader.attend()
+
         self._threads = [
             Periodic("heartbeat", interval_s=settings.HEARTBEAT_S, work=slots.renew_all),
-            Periodic("recovery", interval_s=settings.RECOVERY_S, work=recovery.Leader().attend),
+            Periodic("presence", interval_s=settings.RECOVERY_S, work=attend),
         ]
         for thread in self._threads:
             thread.start()
@@ -76,4 +83,6 @@ class WorkerLifecycle(Middleware):
         for thread in self._threads:
             thread.stop()
         slots.close_all()
+        with suppress(*DATABASE_ERRORS):
+            presence.leave()
         log.info("worker_stopped")

@@ -1,4 +1,4 @@
-"""`Task` and its append-only `StatusHistory`.
+"""`Task` and its append-only `StatusHistory`; batches, and the keys of idempotent submissions.
 
 The constraints say what a row may look like in each state, and triggers (migration 0002) which
 moves and edits exist at all, so that no code path, admin page or psql session can break the
@@ -7,6 +7,9 @@ state machine. The machine itself is `lifecycle`, the only writer of status.
 
 import uuid
 
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Min, Q
 from django.db.models.functions import Now
@@ -51,6 +54,22 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return self.defer("circuit", "result")
 
 
+class Batch(models.Model):
+    """Tasks that were submitted together, all or none."""
+
+    batch_id = models.UUIDField(primary_key=True, default=new_task_id, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    name = models.CharField(max_length=200, db_default="")
+    size = models.PositiveIntegerField(help_text="Number of elements.")
+    submitted_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "batches"
+
+    def __str__(self) -> str:
+        return str(self.batch_id)
+
+
 class Task(models.Model):
     """One submitted circuit and everything that became of it."""
 
@@ -60,6 +79,16 @@ class Task(models.Model):
     seed = models.PositiveBigIntegerField(
         null=True, help_text="Seed asked for; empty: the worker draws one and reports it."
     )
+    options = models.JSONField(
+        default=dict, help_text="Further run options: method, memory, parameters, noise."
+    )
+    name = models.CharField(max_length=200, db_default="")
+    tags = ArrayField(models.CharField(max_length=64), default=list)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, db_index=False
+    )
+    batch = models.ForeignKey(Batch, null=True, on_delete=models.DO_NOTHING, db_index=False)
+    batch_index = models.PositiveIntegerField(null=True, help_text="Position in its batch.")
     correlation_id = models.CharField(max_length=128, help_text="X-Correlation-ID of the request.")
     submitted_at = models.DateTimeField(db_default=Now())
     current_status = models.CharField(
@@ -134,7 +163,15 @@ class Task(models.Model):
         indexes = [
             models.Index(fields=["submitted_at"], name="task_submitted"),
             models.Index(fields=["current_status", "submitted_at"], name="task_status_submitted"),
+            models.Index(fields=["owner", "submitted_at"], name="task_owner_submitted"),
             models.Index(fields=["correlation_id"], name="task_correlation"),
+            models.Index(
+                fields=["batch", "batch_index"],
+                name="task_batch",
+                condition=Q(batch__isnull=False),
+            ),
+            models.Index(fields=["name", "submitted_at"], name="task_name", condition=~Q(name="")),
+            GinIndex(fields=["tags"], name="task_tags", condition=~Q(tags=[])),
             # Recovery reads these two and only these: as small as the work at hand.
             models.Index(
                 fields=["enqueued_at"],
@@ -177,3 +214,42 @@ class StatusHistory(models.Model):
 
     def __str__(self) -> str:
         return f"{self.status} at {self.transitioned_at:%Y-%m-%d %H:%M:%S}"
+
+
+class IdempotencyKey(models.Model):
+    """An `Idempotency-Key` that an owner has used, and what it led to."""
+
+    # Both constraints are made by migration 0003 with ON DELETE CASCADE: a key goes with its task.
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, db_index=False
+    )
+    key = models.CharField(max_length=255)
+    request_sha256 = models.CharField(max_length=64, help_text="Of the request's path and body.")
+    task = models.ForeignKey(
+        Task, null=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
+    )
+    batch = models.ForeignKey(
+        Batch, null=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner", "key"], name="idempotency_key_unique", nulls_distinct=False
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Worker(models.Model):
+    """A worker process, as it last reported itself."""
+
+    worker = models.CharField(max_length=200, primary_key=True)
+    slots = models.PositiveIntegerField(help_text="Circuits that it runs at a time.")
+    started_at = models.DateTimeField(db_default=Now())
+    seen_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return self.worker

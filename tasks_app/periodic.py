@@ -6,6 +6,8 @@ from collections.abc import Callable
 import structlog
 from django.db import close_old_connections, connections
 
+from tasks_app.outage import DATABASE_ERRORS
+
 log = structlog.get_logger(__name__)
 
 
@@ -26,6 +28,8 @@ class Periodic(threading.Thread):
             try:
                 close_old_connections()
                 self._work()
+            except DATABASE_ERRORS as error:
+                log.warning("database_away", thread=self.name, error=type(error).__name__)
             except Exception:  # the next call may fare better, and none at all would be worse
                 log.exception("periodic_error", thread=self.name)
         connections.close_all()

@@ -22,7 +22,6 @@ from django.db.models.functions import Now
 
 from tasks_app import broker, lifecycle, worker_id
 from tasks_app.models import Status, Task
-from tasks_app.outage import DATABASE_ERRORS
 from tasks_app.publisher import QueueUnavailable
 
 GRACE_S = 5.0  # a ring younger than this may still be on its way
@@ -132,8 +131,8 @@ class Leader:
                         exhausted=len(findings.exhausted),
                         silent=len(findings.silent),
                     )
-        except (*DATABASE_ERRORS, QueueUnavailable) as error:
-            log.warning("recovery_waits", error=type(error).__name__)
+        except QueueUnavailable as error:
+            log.warning("recovery_waits", reason=str(error))
 
     def _holds_lock(self) -> bool:
         with connection.cursor() as cursor:  # taking it again in the same session succeeds

@@ -14,7 +14,6 @@ from django.conf import settings
 from tasks_app import lifecycle
 from tasks_app.circuits import Sandbox
 from tasks_app.lifecycle import Claim
-from tasks_app.outage import DATABASE_ERRORS
 
 log = structlog.get_logger(__name__)
 
@@ -69,11 +68,7 @@ def held() -> dict[Claim, Slot]:
 def renew_all() -> None:
     """Extend all leases that this process holds; stop what it holds no longer."""
     slots = held()
-    try:
-        kept = lifecycle.renew(slots)
-    except DATABASE_ERRORS as error:  # the next beat tries again; fencing covers the gap
-        log.warning("renewal_failed", error=type(error).__name__, claims=len(slots))
-        return
+    kept = lifecycle.renew(slots)
     for claim in slots.keys() - kept:
         if slots[claim].claim == claim:
             log.warning("claim_lost", task_id=str(claim.task_id), attempt=claim.attempt)

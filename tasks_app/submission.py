@@ -1,0 +1,127 @@
+"""Accepting tasks: store, ring, and take back what the queue did not confirm.
+
+A 2xx answer means that the rows are committed and that RabbitMQ confirmed their messages (or
+`QUEUE_DOWN_POLICY` is accept, and recovery will ring).
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.utils import timezone
+
+from tasks_app import broker, lifecycle
+from tasks_app.models import Batch, IdempotencyKey, Status, Task
+from tasks_app.publisher import QueueUnavailable
+
+VOUCH_S = 30  # a pending task younger than this may still be withdrawn by its first request
+
+
+class KeyReused(Exception):
+    """The owner has used this idempotency key for another request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """A client's key, and what it was sent with."""
+
+    key: str
+    request_sha256: str
+
+    @classmethod
+    def of(cls, key: str, path: str, body: bytes) -> "Idempotency":
+        return cls(key, hashlib.sha256(path.encode() + b"\0" + body).hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What a submission led to: tasks in order, their batch if it was one."""
+
+    tasks: Sequence[Task]
+    batch: Batch | None = None
+    replayed: bool = False
+    queue_down: bool = False
+
+
+def accept(
+    tasks: Sequence[Task],
+    *,
+    owner: AbstractBaseUser | None = None,
+    batch: Batch | None = None,
+    idempotency: Idempotency | None = None,
+) -> Accepted:
+    """Store unsaved tasks (and the batch they form) and ring for them, all or none.
+
+    With `idempotency`, a repetition returns the first request's tasks.
+
+    Raises `QueueUnavailable` with nothing kept, and `KeyReused`.
+    """
+    while True:
+        with transaction.atomic():
+            earlier = _reserve(idempotency, owner) if idempotency else None
+            if earlier is None:
+                if batch is not None:
+                    batch.save(force_insert=True)
+                lifecycle.submit_all(tasks)
+                if idempotency:
+                    IdempotencyKey.objects.filter(owner=owner, key=idempotency.key).update(
+                        task=None if batch else tasks[0], batch=batch
+                    )
+        if earlier is None:
+            return Accepted(tasks, batch, queue_down=not _ring(tasks, batch))
+        replay = _replay(earlier)
+        if replay is not None:
+            return replay  # else the first request has just withdrawn its tasks: ours is the first
+
+
+def _reserve(idempotency: Idempotency, owner: AbstractBaseUser | None) -> IdempotencyKey | None:
+    """Take the key; the earlier use if there is one, which may have to be waited for."""
+    fields = {"owner": owner, "key": idempotency.key}
+    mine = IdempotencyKey(**fields, request_sha256=idempotency.request_sha256)
+    IdempotencyKey.objects.bulk_create([mine], ignore_conflicts=True)
+    keys = IdempotencyKey.objects.select_for_update(of=("self",)).select_related("task", "batch")
+    taken = keys.filter(**fields).first()
+    if taken is None:  # it went with its withdrawn task just now
+        return _reserve(idempotency, owner)
+    if taken.request_sha256 != idempotency.request_sha256:
+        raise KeyReused
+    return None if taken.task_id is None and taken.batch_id is None else taken
+
+
+def _ring(tasks: Sequence[Task], batch: Batch | None) -> bool:
+    """Ring for new tasks; False if they are kept although the queue is down."""
+    try:
+        broker.ring_all({task.task_id: task.correlation_id for task in tasks})
+    except QueueUnavailable:
+        if settings.QUEUE_DOWN_POLICY == "accept":
+            return False
+        ids = [task.task_id for task in tasks]
+        if lifecycle.withdraw(*ids, rung_at=max(task.enqueued_at for task in tasks)):
+            if batch is not None:
+                batch.delete()
+            raise
+        # Some messages arrived after all and a worker has them, or a repetition rang: the tasks
+        # stay, and recovery rings for those that nobody did.
+    return True
+
+
+def _replay(earlier: IdempotencyKey) -> Accepted | None:
+    """The tasks of an earlier request, safe from its withdrawal; None if that came first."""
+    if earlier.task is not None:
+        tasks = [earlier.task]
+    else:
+        tasks = list(Task.objects.filter(batch_id=earlier.batch_id).order_by("batch_index"))
+    fresh = {
+        task.task_id: task.correlation_id
+        for task in tasks
+        if task.current_status == Status.PENDING
+        and (timezone.now() - task.enqueued_at).total_seconds() < VOUCH_S
+    }
+    if fresh:
+        broker.ring_all(fresh)
+        if not lifecycle.vouch(list(fresh)):
+            return None
+    return Accepted(tasks, earlier.batch, replayed=True) if tasks else None
