@@ -141,7 +141,7 @@ def test_a_taken_port_is_named_with_the_remedy(checkout: Checkout) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("LEASE_S", "1", "HEARTBEAT_S (5) must be less than a third of LEASE_S (1)"),
+        ("MAX_ATTEMPTS", "0", "MAX_ATTEMPTS must be at least 1."),
         ("DATABASE_URL", "postgres://a:b@127.0.0.1:9/c", "Connection refused"),
         ("RABBITMQ_URL", "redis://127.0.0.1", "RABBITMQ_URL starts with amqp://"),
     ],
