@@ -6,7 +6,10 @@ them no other code path, admin page or psql session has to be trusted.
 
 from django.db import migrations
 
+# Without this key (rolled back to 0001) a deleted task leaves its history behind.
 HISTORY_FOREIGN_KEY = """
+DELETE FROM tasks_app_statushistory
+    WHERE NOT EXISTS (SELECT FROM tasks_app_task WHERE task_id = tasks_app_statushistory.task_id);
 ALTER TABLE tasks_app_statushistory
     ADD CONSTRAINT statushistory_task_fk FOREIGN KEY (task_id)
     REFERENCES tasks_app_task (task_id) ON DELETE CASCADE;
@@ -17,10 +20,10 @@ CREATE FUNCTION tasks_app_task_moves() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF OLD.current_status IN ('completed', 'failed', 'cancelled') THEN
         IF (NEW.current_status, NEW.completed_at, NEW.result, NEW.error_code, NEW.error_message,
-            NEW.attempt, NEW.worker)
+            NEW.attempt, NEW.handed_back, NEW.worker, NEW.started_at)
            IS DISTINCT FROM
            (OLD.current_status, OLD.completed_at, OLD.result, OLD.error_code, OLD.error_message,
-            OLD.attempt, OLD.worker) THEN
+            OLD.attempt, OLD.handed_back, OLD.worker, OLD.started_at) THEN
             RAISE EXCEPTION 'task % is %: its outcome is final', OLD.task_id, OLD.current_status
                 USING ERRCODE = 'check_violation';
         END IF;
@@ -43,7 +46,8 @@ BEGIN
 END $$;
 CREATE TRIGGER tasks_app_task_moves
     BEFORE UPDATE OF
-        current_status, completed_at, result, error_code, error_message, attempt, worker
+        current_status, completed_at, result, error_code, error_message, attempt, handed_back,
+        worker, started_at
     ON tasks_app_task FOR EACH ROW EXECUTE FUNCTION tasks_app_task_moves();
 """
 
@@ -96,6 +100,21 @@ CREATE TRIGGER tasks_app_statushistory_append_only
     EXECUTE FUNCTION tasks_app_statushistory_append_only();
 """
 
+# Row triggers do not see TRUNCATE. Truncated together with its tasks, history may go.
+HISTORY_NOT_TRUNCATED_ALONE = """
+CREATE FUNCTION tasks_app_statushistory_not_truncated_alone() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM tasks_app_task) THEN
+        RAISE EXCEPTION 'the history of tasks is append-only' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER tasks_app_statushistory_not_truncated_alone
+    AFTER TRUNCATE ON tasks_app_statushistory FOR EACH STATEMENT
+    EXECUTE FUNCTION tasks_app_statushistory_not_truncated_alone();
+"""
+
 
 def _drop(function: str, table: str) -> str:
     return f"DROP TRIGGER {function} ON {table}; DROP FUNCTION {function}();"
@@ -123,5 +142,9 @@ class Migration(migrations.Migration):
         migrations.RunSQL(
             HISTORY_APPEND_ONLY,
             _drop("tasks_app_statushistory_append_only", "tasks_app_statushistory"),
+        ),
+        migrations.RunSQL(
+            HISTORY_NOT_TRUNCATED_ALONE,
+            _drop("tasks_app_statushistory_not_truncated_alone", "tasks_app_statushistory"),
         ),
     ]
