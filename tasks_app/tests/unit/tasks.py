@@ -1,0 +1,114 @@
+"""Tasks in whatever state a test needs, made by the real moves, and threads that race."""
+
+import threading
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import TypeVar
+
+from django.db import connections
+from django.db.models.functions import Now
+
+from tasks_app import lifecycle
+from tasks_app.lifecycle import Claim
+from tasks_app.models import Status, StatusHistory, Task
+
+CIRCUIT = "OPENQASM 2.0; qreg q[1]; creg c[1]; measure q -> c;"
+RESULT = {"counts": {"0": 3}, "shots": 3, "metadata": {"seed": 1}}
+SOMEWHERE = "another-machine"  # a worker of whom nobody here can know whether it lives
+
+T = TypeVar("T")
+
+
+def pending(circuit: str = CIRCUIT, *, shots: int = 3, correlation_id: str = "c-1") -> uuid.UUID:
+    task = lifecycle.submit(circuit=circuit, shots=shots, seed=None, correlation_id=correlation_id)
+    return task.task_id
+
+
+def claimed(task_id: uuid.UUID, *, worker: str = SOMEWHERE) -> Claim:
+    """The next attempt of a task that must be free to claim."""
+    claim = lifecycle.claim(task_id, worker=worker)
+    assert claim is not None
+    return claim
+
+
+def processing() -> Claim:
+    return claimed(pending())
+
+
+def in_state(status: Status) -> uuid.UUID:
+    """A new task moved to `status`."""
+    task_id = pending()
+    if status == Status.PENDING:
+        return task_id
+    if status == Status.CANCELLED:
+        lifecycle.cancel(task_id, reason="not wanted")
+        return task_id
+    claim = claimed(task_id)
+    if status == Status.COMPLETED:
+        assert lifecycle.complete(claim, RESULT)
+    elif status == Status.FAILED:
+        assert lifecycle.fail(claim, code="bad", message="It is bad.")
+    return task_id
+
+
+def age_lease(task_id: uuid.UUID, *, seconds: float = 1) -> None:
+    """Make a running task's lease end in the past."""
+    past = Now() - timedelta(seconds=seconds)
+    assert Task.objects.filter(task_id=task_id).update(lease_expires_at=past)
+
+
+def age_ring(*task_ids: uuid.UUID, seconds: float = 60) -> None:
+    """Make the last message of these tasks an old one."""
+    past = Now() - timedelta(seconds=seconds)
+    assert Task.objects.filter(task_id__in=task_ids).update(enqueued_at=past)
+
+
+def history(task_id: uuid.UUID) -> list[tuple[str, str]]:
+    """Statuses and notes, oldest first."""
+    entries = StatusHistory.objects.filter(task_id=task_id)
+    return list(entries.values_list("status", "notes"))
+
+
+def path(task_id: uuid.UUID) -> list[str]:
+    return [status for status, _ in history(task_id)]
+
+
+class Session:
+    """A thread with a database connection of its own, which does what it is told."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1)
+
+    def start(self, work: Callable[[], T]) -> Callable[[], T]:
+        """Begin `work` there; the returned function waits for its outcome."""
+        return self._thread.submit(work).result
+
+    def do(self, work: Callable[[], T]) -> T:
+        return self.start(work)()
+
+    def close(self) -> None:
+        self._thread.submit(connections.close_all).result()
+        self._thread.shutdown()
+
+
+def together(*calls: Callable[[], T]) -> list[T]:
+    """What each call returned, all made at the same moment on connections of their own."""
+    barrier = threading.Barrier(len(calls))
+    sessions = [Session() for _ in calls]
+
+    def meet(call: Callable[[], T]) -> T:
+        connections["default"].ensure_connection()
+        barrier.wait(30)
+        return call()
+
+    try:
+        outcomes = [
+            session.start(lambda call=call: meet(call))  # type: ignore[misc]
+            for session, call in zip(sessions, calls, strict=True)
+        ]
+        return [outcome() for outcome in outcomes]
+    finally:
+        for session in sessions:
+            session.close()

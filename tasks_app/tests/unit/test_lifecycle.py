@@ -1,0 +1,596 @@
+"""Each arrow of the state machine, each refusal, and races between real connections."""
+
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from django.conf import LazySettings
+from django.db import connection, transaction
+from django.db.models.functions import Now
+from structlog.testing import capture_logs
+
+from tasks_app import lifecycle, worker_id
+from tasks_app.lifecycle import ARROWS, Claim, IllegalTransition, TaskNotFound
+from tasks_app.models import TERMINAL, Status, StatusHistory, Task
+from tasks_app.tests.service import eventually
+from tasks_app.tests.unit.tasks import (
+    CIRCUIT,
+    RESULT,
+    SOMEWHERE,
+    Session,
+    age_lease,
+    claimed,
+    history,
+    in_state,
+    path,
+    pending,
+    processing,
+    together,
+)
+
+pytestmark = pytest.mark.django_db
+
+OwnersMove = Callable[[Claim], bool]
+OWNERS_MOVES: dict[str, OwnersMove] = {
+    "complete": lambda claim: lifecycle.complete(claim, RESULT),
+    "fail": lambda claim: lifecycle.fail(claim, code="late", message="Too late."),
+    "hand_back": lambda claim: lifecycle.hand_back(claim, reason="late", count_attempt=True),
+    "renew": lambda claim: claim in lifecycle.renew([claim]),
+}
+
+
+def row(task_id: uuid.UUID) -> dict[str, object]:
+    return Task.objects.filter(task_id=task_id).values().get()
+
+
+@pytest.fixture
+def dead_worker() -> str:
+    """The worker id of a process that has ended."""
+    code = "from tasks_app import worker_id; print(worker_id.current(), flush=True); input()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    worker = process.stdout.readline().strip()
+    assert not worker_id.is_gone(worker)
+    process.kill()
+    process.communicate()
+    return worker
+
+
+# -- submit ------------------------------------------------------------------------------------
+
+
+def test_a_submitted_task_is_pending_with_one_history_row() -> None:
+    task = lifecycle.submit(circuit=CIRCUIT, shots=7, seed=11, correlation_id="abc")
+
+    stored = Task.objects.get(task_id=task.task_id)
+    assert (stored.circuit, stored.shots, stored.seed) == (CIRCUIT, 7, 11)
+    assert (stored.correlation_id, stored.current_status) == ("abc", Status.PENDING)
+    assert (stored.attempt, stored.lease_expires_at, stored.completed_at) == (0, None, None)
+    assert history(task.task_id) == [("pending", "submitted")]
+    assert task.submitted_at == stored.submitted_at
+
+
+def test_task_ids_are_in_the_order_of_submission() -> None:
+    ids = [pending() for _ in range(20)]
+    assert ids == sorted(ids)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_submission_whose_history_row_fails_leaves_no_task() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE tasks_app_statushistory RENAME TO elsewhere")
+    try:
+        with pytest.raises(Exception, match="statushistory"):
+            pending()
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE elsewhere RENAME TO tasks_app_statushistory")
+    assert not Task.objects.exists()
+
+
+# -- claim -------------------------------------------------------------------------------------
+
+
+def test_claiming_a_pending_task_starts_attempt_one_with_a_lease(settings: LazySettings) -> None:
+    task_id = pending(shots=9, correlation_id="xyz")
+
+    claim = lifecycle.claim(task_id, worker="w")
+
+    assert claim == Claim(task_id, 1, CIRCUIT, 9, None, "xyz")
+    task = Task.objects.get()
+    assert (task.current_status, task.attempt, task.worker) == (Status.PROCESSING, 1, "w")
+    assert task.lease_expires_at is not None and task.started_at is not None
+    assert task.lease_expires_at - task.started_at == timedelta(seconds=settings.LEASE_S)
+    assert history(task_id) == [("pending", "submitted"), ("processing", "attempt 1 on w")]
+
+
+def test_the_lease_comes_from_the_databases_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Worker clocks may be wrong by hours."""
+    monkeypatch.setattr("time.time", lambda: 0.0)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: pytest.fail("asked for our clock"))
+
+    claim = processing()
+    assert lifecycle.renew([claim]) == {claim}
+
+    in_30_s = Task.objects.filter(
+        lease_expires_at__gt=Now() + timedelta(seconds=20),
+        lease_expires_at__lt=Now() + timedelta(seconds=40),
+    )
+    assert in_30_s.count() == 1
+
+
+def test_a_live_lease_keeps_others_out() -> None:
+    claim = processing()
+    before = row(claim.task_id)
+
+    assert lifecycle.claim(claim.task_id, worker="other") is None
+
+    assert row(claim.task_id) == before
+    assert path(claim.task_id) == ["pending", "processing"]
+
+
+def test_an_expired_lease_is_claimed_anew_and_history_names_the_lost_worker() -> None:
+    first = claimed(pending(), worker="first")
+    age_lease(first.task_id)
+
+    second = lifecycle.claim(first.task_id, worker="second")
+
+    assert second is not None
+    assert second.attempt == 2
+    assert history(first.task_id)[2:] == [
+        ("processing", "attempt 2 on second; attempt 1 on first was lost")
+    ]
+
+
+def test_the_task_of_a_process_that_has_ended_is_claimed_before_its_lease_ends(
+    dead_worker: str,
+) -> None:
+    claim = claimed(pending(), worker=dead_worker)
+
+    again = lifecycle.claim(claim.task_id, worker="w")
+
+    assert again is not None
+    assert again.attempt == 2
+
+
+def test_the_task_of_a_living_process_is_not_claimed() -> None:
+    claim = claimed(pending(), worker=worker_id.current())
+    assert lifecycle.claim(claim.task_id, worker="w") is None
+
+
+@pytest.mark.parametrize("change", ["namespace", "shape"])
+def test_nobody_is_called_gone_who_may_live_elsewhere(dead_worker: str, change: str) -> None:
+    assert worker_id.is_gone(dead_worker)
+    if change == "namespace":
+        elsewhere = dead_worker.rpartition(":")[0] + ":0123456789ab"
+    else:
+        elsewhere = "host:not-a-pid:x:" + dead_worker.rpartition(":")[2]
+    assert not worker_id.is_gone(elsewhere)
+    assert not worker_id.is_gone("")
+
+
+def test_a_reused_process_id_is_another_worker() -> None:
+    host, pid, start, namespace = worker_id.current().split(":")
+    assert not worker_id.is_gone(f"{host}:{pid}:{start}:{namespace}")
+    assert worker_id.is_gone(f"{host}:{pid}:{int(start) - 1}:{namespace}")
+
+
+@pytest.mark.parametrize("status", TERMINAL)
+def test_a_terminal_task_is_not_claimed(status: Status) -> None:
+    task_id = in_state(status)
+    before = row(task_id), history(task_id)
+
+    assert lifecycle.claim(task_id, worker="w") is None
+
+    assert (row(task_id), history(task_id)) == before
+
+
+def test_an_unknown_id_is_not_claimed_but_logged() -> None:
+    with capture_logs() as logs:
+        assert lifecycle.claim(uuid.uuid4(), worker="w") is None
+    assert [entry["event"] for entry in logs] == ["task_unknown"]
+
+
+def test_a_lost_task_with_its_attempts_used_up_fails_with_a_reason(settings: LazySettings) -> None:
+    task_id = pending()
+    for number in range(1, settings.MAX_ATTEMPTS + 1):
+        assert claimed(task_id, worker=f"w{number}").attempt == number
+        age_lease(task_id)
+
+    assert lifecycle.claim(task_id, worker="one too many") is None
+
+    task = Task.objects.get()
+    assert (task.current_status, task.error_code) == (Status.FAILED, "attempts_exhausted")
+    assert "3 attempts" in (task.error_message or "")
+    assert task.attempt == settings.MAX_ATTEMPTS
+    assert history(task_id)[-1] == ("failed", "attempts_exhausted: attempt 3 on w3 was lost")
+
+
+# -- the owner's moves -------------------------------------------------------------------------
+
+
+def test_completing_stores_the_result_and_ends_the_lease() -> None:
+    claim = processing()
+
+    assert lifecycle.complete(claim, RESULT)
+
+    task = Task.objects.get()
+    assert (task.current_status, task.result, task.lease_expires_at) == ("completed", RESULT, None)
+    assert task.completed_at is not None
+    assert (task.error_code, task.error_message) == (None, None)
+    assert history(claim.task_id)[2:] == [("completed", "attempt 1 succeeded")]
+
+
+def test_failing_stores_code_and_message() -> None:
+    claim = processing()
+
+    assert lifecycle.fail(claim, code="syntax_error", message="Line 3 is wrong.")
+
+    task = Task.objects.get()
+    assert (task.current_status, task.error_code) == ("failed", "syntax_error")
+    assert (task.error_message, task.result) == ("Line 3 is wrong.", None)
+    assert history(claim.task_id)[2:] == [("failed", "syntax_error: Line 3 is wrong.")]
+
+
+@pytest.mark.parametrize("move", OWNERS_MOVES.values(), ids=OWNERS_MOVES)
+def test_a_stale_owner_changes_nothing(move: OwnersMove) -> None:
+    stale = processing()
+    age_lease(stale.task_id)
+    fresh = claimed(stale.task_id, worker="fresh")
+    before = row(stale.task_id), history(stale.task_id)
+
+    assert not move(stale)
+
+    assert (row(stale.task_id), history(stale.task_id)) == before
+    assert move(fresh)
+
+
+@pytest.mark.parametrize("status", TERMINAL)
+@pytest.mark.parametrize("move", OWNERS_MOVES.values(), ids=OWNERS_MOVES)
+def test_the_owner_of_a_finished_task_changes_nothing(move: OwnersMove, status: Status) -> None:
+    claim = processing()
+    if status == Status.COMPLETED:
+        lifecycle.complete(claim, {"counts": {}})
+    elif status == Status.FAILED:
+        lifecycle.fail(claim, code="first", message="First.")
+    else:
+        lifecycle.cancel(claim.task_id, reason="enough")
+    before = row(claim.task_id), history(claim.task_id)
+
+    assert not move(claim)
+
+    assert (row(claim.task_id), history(claim.task_id)) == before
+
+
+def test_a_claim_from_the_future_changes_nothing() -> None:
+    claim = processing()
+    forged = Claim(claim.task_id, 2, "", 1, None, "")
+    assert not any(move(forged) for move in OWNERS_MOVES.values())
+
+
+def test_an_owner_whose_lease_ended_unnoticed_may_still_finish() -> None:
+    """Nobody else has the task: throwing the result away would help nobody."""
+    claim = processing()
+    age_lease(claim.task_id)
+    assert lifecycle.complete(claim, RESULT)
+
+
+def test_stale_results_are_logged() -> None:
+    stale = processing()
+    age_lease(stale.task_id)
+    claimed(stale.task_id)
+    with capture_logs() as logs:
+        lifecycle.complete(stale, RESULT)
+    assert [(entry["event"], entry["attempt"]) for entry in logs] == [("stale_owner", 1)]
+
+
+# -- renew -------------------------------------------------------------------------------------
+
+
+def test_renewing_extends_only_what_is_still_owned() -> None:
+    mine, lost, done = processing(), processing(), processing()
+    for claim in (mine, lost):
+        age_lease(claim.task_id)
+    taken = claimed(lost.task_id)
+    taken_until = row(lost.task_id)["lease_expires_at"]
+    lifecycle.complete(done, RESULT)
+
+    assert lifecycle.renew([mine, lost, done]) == {mine}
+
+    assert not Task.objects.lease_expired().exists()
+    assert row(lost.task_id)["lease_expires_at"] == taken_until
+    assert taken.attempt == 2
+
+
+def test_renewing_nothing_asks_the_database_nothing(
+    django_assert_num_queries: Callable[..., Iterator[None]],
+) -> None:
+    with django_assert_num_queries(0):  # type: ignore[attr-defined]
+        assert lifecycle.renew([]) == set()
+
+
+def test_renewing_many_is_one_statement(
+    django_assert_num_queries: Callable[..., Iterator[None]],
+) -> None:
+    claims = {processing() for _ in range(5)}
+    with django_assert_num_queries(1):  # type: ignore[attr-defined]
+        assert lifecycle.renew(claims) == claims
+
+
+def test_renewing_writes_no_history() -> None:
+    claim = processing()
+    lifecycle.renew([claim])
+    assert path(claim.task_id) == ["pending", "processing"]
+
+
+# -- hand_back ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count_attempt", [True, False])
+def test_a_task_handed_back_is_free_at_once(count_attempt: bool) -> None:
+    claim = processing()
+
+    assert lifecycle.hand_back(claim, reason="shutting down", count_attempt=count_attempt)
+
+    assert history(claim.task_id)[2:] == [
+        ("processing", "attempt 1 handed back: shutting down"),
+    ]
+    assert row(claim.task_id)["handed_back"] == (0 if count_attempt else 1)
+    assert claimed(claim.task_id).attempt == 2
+
+
+def test_attempts_handed_back_by_a_shutdown_do_not_count(settings: LazySettings) -> None:
+    task_id = pending()
+    for _ in range(2 * settings.MAX_ATTEMPTS):
+        lifecycle.hand_back(claimed(task_id), reason="restart", count_attempt=False)
+    for _ in range(settings.MAX_ATTEMPTS):
+        lifecycle.hand_back(claimed(task_id), reason="died", count_attempt=True)
+
+    assert lifecycle.claim(task_id, worker="w") is None
+
+    assert row(task_id)["error_code"] == "attempts_exhausted"
+    assert row(task_id)["attempt"] == 3 * settings.MAX_ATTEMPTS
+
+
+def test_whoever_handed_back_owns_nothing_once_another_claims() -> None:
+    first = processing()
+    lifecycle.hand_back(first, reason="restart", count_attempt=False)
+    claimed(first.task_id)
+    assert not lifecycle.complete(first, RESULT)
+
+
+# -- cancel and withdraw -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [Status.PENDING, Status.PROCESSING])
+def test_an_unfinished_task_can_be_cancelled(status: Status) -> None:
+    task_id = in_state(status)
+
+    lifecycle.cancel(task_id, reason="changed my mind")
+
+    assert row(task_id)["current_status"] == Status.CANCELLED
+    assert row(task_id)["completed_at"] is not None
+    assert history(task_id)[-1] == ("cancelled", "changed my mind")
+
+
+@pytest.mark.parametrize("status", TERMINAL)
+def test_a_finished_task_cannot_be_cancelled(status: Status) -> None:
+    task_id = in_state(status)
+    before = row(task_id), history(task_id)
+
+    with pytest.raises(IllegalTransition) as refused:
+        lifecycle.cancel(task_id, reason="too late")
+
+    assert refused.value.status == status
+    assert (row(task_id), history(task_id)) == before
+
+
+def test_an_unknown_task_cannot_be_cancelled() -> None:
+    with pytest.raises(TaskNotFound):
+        lifecycle.cancel(uuid.uuid4(), reason="what?")
+
+
+def test_withdrawing_leaves_neither_task_nor_history() -> None:
+    keep, task_id = pending(), pending()
+
+    assert lifecycle.withdraw(task_id)
+
+    assert list(Task.objects.values_list("task_id", flat=True)) == [keep]
+    assert list(StatusHistory.objects.values_list("task_id", flat=True)) == [keep]
+
+
+@pytest.mark.parametrize("status", [Status.PROCESSING, *TERMINAL])
+def test_only_a_pending_task_can_be_withdrawn(status: Status) -> None:
+    task_id = in_state(status)
+    before = row(task_id), history(task_id)
+
+    assert not lifecycle.withdraw(task_id)
+
+    assert (row(task_id), history(task_id)) == before
+
+
+def test_withdrawing_an_unknown_task_is_no_error() -> None:
+    assert not lifecycle.withdraw(uuid.uuid4())
+
+
+# -- fail_if_exhausted -------------------------------------------------------------------------
+
+
+def test_only_a_lost_task_without_attempts_left_fails_in_recovery(settings: LazySettings) -> None:
+    settings.MAX_ATTEMPTS = 1
+    running, lost, waiting = processing(), processing(), pending()
+    age_lease(lost.task_id)
+
+    answers = [lifecycle.fail_if_exhausted(i) for i in (running.task_id, lost.task_id, waiting)]
+
+    assert answers == [False, True, False]
+    assert row(lost.task_id)["error_code"] == "attempts_exhausted"
+    assert not lifecycle.fail_if_exhausted(lost.task_id)
+
+    settings.MAX_ATTEMPTS = 2
+    age_lease(running.task_id)
+    assert not lifecycle.fail_if_exhausted(running.task_id)
+
+
+# -- all arrows --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("from_", Status)
+@pytest.mark.parametrize("to", Status)
+def test_the_single_writer_takes_exactly_the_arrows(from_: Status, to: Status) -> None:
+    task_id = in_state(from_)
+    before = row(task_id), history(task_id)
+    changes = {
+        Status.PENDING: {},
+        Status.PROCESSING: {
+            "attempt": 2 if from_ == Status.PROCESSING else 1,
+            "started_at": Now(),
+            "lease_expires_at": Now(),
+        },
+        Status.COMPLETED: {"result": RESULT},
+        Status.FAILED: {"error_code": "x", "error_message": "x"},
+        Status.CANCELLED: {},
+    }[to]
+
+    def move() -> None:
+        with transaction.atomic():
+            lifecycle._move(Task.objects.get(task_id=task_id), to, notes="n", **changes)
+
+    if to in ARROWS[from_]:
+        move()
+        assert row(task_id)["current_status"] == to
+        assert history(task_id)[-1] == (to, "n")
+    else:
+        with pytest.raises(IllegalTransition):
+            move()
+        assert (row(task_id), history(task_id)) == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_transitions_are_logged_once_and_only_when_they_are_committed() -> None:
+    claim = processing()
+    with capture_logs() as logs:
+        with pytest.raises(KeyboardInterrupt), transaction.atomic():
+            lifecycle.complete(claim, RESULT)
+            raise KeyboardInterrupt
+        assert logs == []
+        lifecycle.complete(claim, RESULT)
+    assert [(e["event"], e["from"], e["to"]) for e in logs] == [
+        ("task_transition", "processing", "completed")
+    ]
+    assert logs[0]["seconds"] >= 0
+
+
+# -- races -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_sessions(transactional_db: None) -> Iterator[tuple[Session, Session]]:
+    sessions = Session(), Session()
+    yield sessions
+    for session in sessions:
+        session.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_claim_the_same_task_exactly_one_wins() -> None:
+    for _ in range(50):
+        task_id = pending()
+        claims = together(
+            partial(lifecycle.claim, task_id, worker="a"),
+            partial(lifecycle.claim, task_id, worker="b"),
+        )
+        assert sum(claim is not None for claim in claims) == 1
+        assert path(task_id) == ["pending", "processing"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_claim_the_same_lost_task_exactly_one_wins() -> None:
+    for _ in range(20):
+        task_id = processing().task_id
+        age_lease(task_id)
+        claims = together(
+            partial(lifecycle.claim, task_id, worker="a"),
+            partial(lifecycle.claim, task_id, worker="b"),
+        )
+        assert [claim.attempt for claim in claims if claim is not None] == [2]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_result_and_a_cancellation_at_once_end_in_one_of_the_two() -> None:
+    def cancel(task_id: uuid.UUID) -> bool:
+        try:
+            lifecycle.cancel(task_id, reason="now")
+        except IllegalTransition as refused:
+            assert refused.status == Status.COMPLETED
+            return False
+        return True
+
+    for _ in range(25):
+        claim = processing()
+        completed, cancelled = together(
+            partial(lifecycle.complete, claim, RESULT), partial(cancel, claim.task_id)
+        )
+        assert completed != cancelled
+        last = Status.COMPLETED if completed else Status.CANCELLED
+        assert path(claim.task_id) == ["pending", "processing", last]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_claim_and_a_withdrawal_at_once_do_not_both_succeed() -> None:
+    for _ in range(25):
+        task_id = pending()
+        claim, withdrawn = together(
+            lambda task_id=task_id: lifecycle.claim(task_id, worker="w") is not None,
+            partial(lifecycle.withdraw, task_id),
+        )
+        assert claim != withdrawn
+        assert path(task_id) == ([] if withdrawn else ["pending", "processing"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_late_result_and_a_new_claim_at_once_never_both_count() -> None:
+    for _ in range(25):
+        stale = processing()
+        age_lease(stale.task_id)
+        completed, fresh = together(
+            lambda claim=stale: lifecycle.complete(claim, RESULT),
+            lambda claim=stale: lifecycle.claim(claim.task_id, worker="w") is not None,
+        )
+        assert completed != fresh
+
+
+def test_a_claim_waits_for_the_transaction_before_it(
+    two_sessions: tuple[Session, Session],
+) -> None:
+    """The row's lock, not luck, decides: the second sees what the first committed."""
+    task_id = pending()
+    first, second = two_sessions
+
+    def claim_and_leave_open() -> None:
+        transaction.set_autocommit(False)
+        lifecycle.claim(task_id, worker="first")
+
+    def commit() -> None:
+        transaction.commit()
+        transaction.set_autocommit(True)
+
+    def somebody_waits_for_a_lock() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            return bool(cursor.fetchone()[0])
+
+    first.do(claim_and_leave_open)
+    outcome = second.start(partial(lifecycle.claim, task_id, worker="second"))
+    eventually(somebody_waits_for_a_lock, within_s=10, what="the second claim waits")
+    first.do(commit)
+
+    assert outcome() is None
+    assert row(task_id)["worker"] == "first"
+    assert SOMEWHERE not in str(history(task_id))
