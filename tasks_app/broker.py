@@ -7,6 +7,7 @@ in-memory StubBroker when API and worker share one process (`make run`).
 import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import dramatiq
@@ -172,7 +173,7 @@ class DoorbellBroker(RabbitmqBroker):
 
 
 class _SafeConsumer(_RabbitmqConsumer):
-    """Acknowledges only what it delivered itself.
+    """Hands on only what is a doorbell, and acknowledges only what it delivered itself.
 
     Delivery tags start at 1 again after a reconnect. Dramatiq hands a message from before to the
     consumer from after, whose acknowledgement would remove another message with the same tag.
@@ -181,16 +182,47 @@ class _SafeConsumer(_RabbitmqConsumer):
 
     def __next__(self) -> Any:
         message = super().__next__()  # type: ignore[no-untyped-call]
-        if message is not None:
-            message.consumer = self
+        if message is None:
+            return None
+        message.consumer = self
+        if not _is_doorbell(message):
+            log.error("message_malformed", message_id=repr(message.message_id)[:80])
+            self.nack(message)  # to the dead letters, where it can be looked at
+            return None
         return message
 
     def ack(self, message: Any) -> None:
-        if message.consumer is self:
-            super().ack(message)  # type: ignore[no-untyped-call]
-        else:
-            log.info("stale_acknowledgement", message_id=message.message_id)
+        try:
+            if message.consumer is self:
+                super().ack(message)  # type: ignore[no-untyped-call]
+                return
+        except ConnectionClosed:  # else Dramatiq tries again in 5 s, in its worker thread
+            pass
+        log.info("stale_acknowledgement", message_id=message.message_id)
 
     def nack(self, message: Any) -> None:
         if message.consumer is self:
-            super().nack(message)  # type: ignore[no-untyped-call]
+            with suppress(ConnectionClosed):
+                super().nack(message)  # type: ignore[no-untyped-call]
+
+    def close(self) -> None:
+        try:
+            super().close()  # type: ignore[no-untyped-call]
+        finally:  # a channel that RabbitMQ closed leaves the connection open
+            if self.connection.is_open:
+                self.connection.close()
+
+
+def _is_doorbell(message: Any) -> bool:
+    """Whether a decoded message is one that `ring` could have sent.
+
+    A message that is not can end the worker thread that gets it: by a queue name without a
+    consumer, or options of types that Dramatiq does not expect.
+    """
+    return (
+        (message.queue_name, message.actor_name) == (QUEUE, RUN_TASK)
+        and len(message.args) == 1
+        and not message.kwargs
+        and isinstance(message.options, dict)
+        and message.options.keys() <= {"correlation_id"}
+    )

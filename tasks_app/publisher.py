@@ -24,7 +24,7 @@ import structlog
 from pika.adapters.select_connection import IOLoop, SelectConnection
 from pika.exceptions import AMQPHeartbeatTimeout
 
-RECONNECT_S = 1.0
+RECONNECT_S = 0.5
 HANDSHAKE_S = 3.0
 
 log = structlog.get_logger(__name__)
