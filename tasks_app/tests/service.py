@@ -4,9 +4,12 @@ Processes are started with the commands of the compose file, in sessions of thei
 the test process's life, with their logs in a file that a failing test shows.
 """
 
+import contextlib
 import http.client
+import itertools
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -24,7 +27,10 @@ from urllib.parse import urlsplit
 from quantumtasks.embedded.processes import free_port, tail, tethered
 
 ROOT = Path(__file__).resolve().parents[2]
-BELL = 'OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; creg c[2]; h q[0]; cx q[0],q[1]; measure q -> c;'
+BELL = (
+    'OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; creg c[2]; '
+    "h q[0]; cx q[0],q[1]; measure q -> c;"
+)
 START_LIMIT_S = 60.0
 
 
@@ -45,6 +51,7 @@ class Answer:
     body: Any
     headers: Mapping[str, str]
     seconds: float
+    correlation_id: str = ""  # as sent, which an answer cut off on its way cannot tell
 
 
 class Process:
@@ -71,13 +78,16 @@ class Process:
 
     def children(self) -> list[int]:
         """Living direct children, oldest first."""
-        found = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        return [int(pid) for pid in found]
+        return children(self.pid)
+
+    def descendants(self) -> list[int]:
+        """Living children, their children and so on, simulations included."""
+        return descendants(self.pid)
 
     def signal(self, signum: signal.Signals) -> None:
         self._process.send_signal(signum)
 
-    def wait(self, timeout_s: float = 40) -> int:
+    def wait(self, timeout_s: float | None = 40) -> int:
         return self._process.wait(timeout_s)
 
     def stop(self) -> None:
@@ -91,16 +101,44 @@ class Process:
 
     def kill_group(self) -> None:
         """SIGKILL everything that this process started."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self._process.wait()
 
     def lines(self) -> list[dict[str, Any]]:
         """The log's structured lines."""
         lines = self.log.read_text(errors="replace").splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+class Supervisor:
+    """Starts a process again whenever it ends, as `restart: unless-stopped` or systemd would."""
+
+    def __init__(self, start: Callable[[], Process], *, delay_s: float = 0.2) -> None:
+        self._start, self._delay_s = start, delay_s
+        self._ending = threading.Event()
+        self._first = threading.Event()
+        self.restarts = 0
+        # The kernel ties a process to the thread that started it, so one thread starts them all.
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        self._first.wait()
+
+    def _watch(self) -> None:
+        while True:
+            self.process = self._start()
+            self._first.set()
+            self.process.wait(None)
+            if self._ending.wait(self._delay_s):
+                return
+            self.restarts += 1
+
+    def stop(self) -> None:
+        """SIGTERM, and no new start."""
+        self._ending.set()
+        while self._thread.is_alive():
+            self.process.stop()
+            self._thread.join(0.1)
 
 
 class Service:
@@ -117,44 +155,57 @@ class Service:
             **(env or {}),
         }
         self.processes: list[Process] = []
+        self.supervisors: list[Supervisor] = []
 
     # -- processes -----------------------------------------------------------------------------
 
     def start_api(self, *, processes: int = 2, **env: str) -> Process:
         """gunicorn, answering."""
-        api = self._start(
-            "api",
-            [sys.executable, "-m", "gunicorn", "quantumtasks.wsgi"],
-            {"WEB_CONCURRENCY": str(processes), **env},
-        )
-        eventually(
-            lambda: self.get("/health/live").status == 200 or not api.running,
-            within_s=START_LIMIT_S,
-            what="the API answers",
-        )
-        assert api.running, tail(api.log, 40)
+        api = self._start_api(processes, env)
+        self._wait_for_api(lambda: api)
         return api
+
+    def keep_api(self, env: Mapping[str, str], *, processes: int = 2) -> Supervisor:
+        """gunicorn under a supervisor, answering."""
+        supervisor = self._supervise(lambda: self._start_api(processes, env))
+        self._wait_for_api(lambda: supervisor.process)
+        return supervisor
 
     def start_worker(self, *, processes: int = 1, threads: int = 2, **env: str) -> Process:
         """`manage.py rundramatiq`, with its worker processes up."""
-        worker = self._start(
-            "worker",
-            [
-                *(sys.executable, "manage.py", "rundramatiq"),
-                *("--processes", str(processes), "--threads", str(threads)),
-            ],
-            env,
-        )
-        eventually(
-            lambda: (
-                sum(line["event"] == "worker_ready" for line in worker.lines()) >= processes
-                or not worker.running
-            ),
-            within_s=START_LIMIT_S,
-            what="the worker is ready",
-        )
-        assert worker.running, tail(worker.log, 40)
+        worker = self._start_worker(processes, threads, env)
+        wait_for_worker(worker, processes)
         return worker
+
+    def keep_worker(
+        self, env: Mapping[str, str], *, processes: int = 1, threads: int = 2
+    ) -> Supervisor:
+        """`manage.py rundramatiq` under a supervisor, with its worker processes up."""
+        supervisor = self._supervise(lambda: self._start_worker(processes, threads, env))
+        wait_for_worker(supervisor.process, processes)
+        return supervisor
+
+    def _supervise(self, start: Callable[[], Process]) -> Supervisor:
+        supervisor = Supervisor(start)
+        self.supervisors.append(supervisor)
+        return supervisor
+
+    def _start_api(self, processes: int, env: Mapping[str, str]) -> Process:
+        command = [sys.executable, "-m", "gunicorn", "quantumtasks.wsgi"]
+        return self._start("api", command, {"WEB_CONCURRENCY": str(processes), **env})
+
+    def _wait_for_api(self, api: Callable[[], Process]) -> None:
+        eventually(
+            lambda: self.get("/health/live").status == 200 or not api().running,
+            within_s=START_LIMIT_S,
+            what="the API answers",
+        )
+        assert api().running, tail(api().log, 40)
+
+    def _start_worker(self, processes: int, threads: int, env: Mapping[str, str]) -> Process:
+        command = [sys.executable, "manage.py", "rundramatiq"]
+        command += ["--processes", str(processes), "--threads", str(threads)]
+        return self._start("worker", command, env)
 
     def _start(self, name: str, command: list[str], env: Mapping[str, str]) -> Process:
         log = self.folder / f"{name}-{len(self.processes)}.log"
@@ -167,6 +218,8 @@ class Service:
         for process in self.processes:
             if process.running:
                 process.signal(signal.SIGTERM)
+        for supervisor in self.supervisors:
+            supervisor.stop()
         for process in self.processes:
             process.stop()
             process.kill_group()
@@ -203,6 +256,7 @@ class Service:
     ) -> Answer:
         """One request on a connection of its own; a connection error is an answer of status 0."""
         start = time.monotonic()
+        sent_id = (headers or {}).get("X-Correlation-ID", "")
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
         try:
             connection.request(
@@ -211,7 +265,7 @@ class Service:
             response = connection.getresponse()
             raw = response.read()
         except (OSError, http.client.HTTPException) as error:
-            return Answer(0, repr(error), {}, time.monotonic() - start)
+            return Answer(0, repr(error), {}, time.monotonic() - start, sent_id)
         finally:
             connection.close()
         is_json = response.headers.get("Content-Type", "").startswith("application/json")
@@ -220,6 +274,7 @@ class Service:
             json.loads(raw) if is_json else raw.decode(errors="replace"),
             dict(response.headers),
             time.monotonic() - start,
+            sent_id,
         )
 
     def submit(self, circuit: str = BELL, **options: Any) -> Answer:
@@ -254,16 +309,23 @@ class Service:
 
 @dataclass
 class Stream:
-    """A steady trickle of submissions in the background, with every answer kept."""
+    """A steady trickle of submissions in the background, with every answer kept.
+
+    Each carries a correlation id of its own, so that one whose answer was an error or never
+    came can be found among the tasks.
+    """
 
     service: Service
     every_s: float = 0.05
     circuit: str = BELL
     clients: int = 2
     answers: list[Answer] = field(default_factory=list)
+    limit: int | None = None  # ends by itself after so many
 
     def __enter__(self) -> Self:
         self._ending = threading.Event()
+        self._numbers = itertools.count()
+        self._prefix = f"stream-{secrets.token_hex(4)}"
         self._threads = [threading.Thread(target=self._submit) for _ in range(self.clients)]
         for thread in self._threads:
             thread.start()
@@ -271,12 +333,20 @@ class Stream:
 
     def __exit__(self, *_: object) -> None:
         self._ending.set()
+        self.join()
+
+    def join(self) -> None:
+        """Wait until every client is done: with a `limit`, or once the stream is left."""
         for thread in self._threads:
             thread.join()
 
     def _submit(self) -> None:
         while not self._ending.wait(self.every_s):
-            self.answers.append(self.service.submit(self.circuit))
+            number = next(self._numbers)
+            if self.limit is not None and number >= self.limit:
+                return
+            header = {"X-Correlation-ID": f"{self._prefix}-{number}"}
+            self.answers.append(self.service.post("/tasks", {"circuit": self.circuit}, **header))
 
     def count(self, status: int) -> int:
         return sum(answer.status == status for answer in list(self.answers))
@@ -289,16 +359,17 @@ class Stream:
 class Proxy:
     """A TCP proxy in front of a server that can cut, refuse, freeze or delay connections.
 
-    `freeze` stops forwarding both ways while connections stay open and new ones are accepted:
-    the peer seems to have stopped in the middle of a word. `cut` closes what is open.
+    `freeze` stops forwarding while connections stay open and new ones are accepted: the peer
+    seems to have stopped in the middle of a word. `freeze_replies` still lets requests pass: what
+    is asked is done, and nobody hears of it. `cut` closes what is open.
     """
 
     def __init__(self, target_port: int) -> None:
         self._target_port = target_port
         self._listener: socket.socket | None = None
         self._pairs: set[tuple[socket.socket, socket.socket]] = set()
-        self._flowing = threading.Event()
-        self._flowing.set()
+        self._requests, self._replies = threading.Event(), threading.Event()
+        self.thaw()
         self.delay_s = 0.0
         self.port = free_port()
         self.allow()
@@ -324,10 +395,16 @@ class Proxy:
 
     def freeze(self) -> None:
         """Forward nothing until `thaw`."""
-        self._flowing.clear()
+        self._requests.clear()
+        self._replies.clear()
+
+    def freeze_replies(self) -> None:
+        """Forward nothing that the server says until `thaw`."""
+        self._replies.clear()
 
     def thaw(self) -> None:
-        self._flowing.set()
+        self._requests.set()
+        self._replies.set()
 
     def allow(self) -> None:
         """Accept connections (again)."""
@@ -355,7 +432,7 @@ class Proxy:
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        self._flowing.wait()
+        self._requests.wait()
         try:
             server = socket.create_connection(("127.0.0.1", self._target_port))
         except OSError:
@@ -363,16 +440,18 @@ class Proxy:
             return
         pair = (client, server)
         self._pairs.add(pair)
-        back = threading.Thread(target=self._pump, args=(server, client), daemon=True)
+        back = threading.Thread(
+            target=self._pump, args=(server, client, self._replies), daemon=True
+        )
         back.start()
-        self._pump(client, server)
+        self._pump(client, server, self._requests)
         back.join()
         self._pairs.discard(pair)
 
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, flowing: threading.Event) -> None:
         try:
             while data := source.recv(65536):
-                self._flowing.wait()
+                flowing.wait()
                 if self.delay_s:
                     time.sleep(self.delay_s)
                 sink.sendall(data)
@@ -381,12 +460,47 @@ class Proxy:
         _close(source, sink)
 
 
+def children(pid: int) -> list[int]:
+    """Living direct children of a process, oldest first; none if it has ended."""
+    found: list[int] = []
+    try:
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            found += map(int, (thread / "children").read_text().split())
+    except OSError:
+        pass
+    return sorted(found)
+
+
+def descendants(pid: int) -> list[int]:
+    """Living children of a process, their children and so on."""
+    return [each for child in children(pid) for each in (child, *descendants(child))]
+
+
+def alive(pid: int) -> bool:
+    """Whether a process exists and is not merely waiting to be reaped."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def wait_for_worker(worker: Process, processes: int) -> None:
+    """Wait until all of a worker's processes are ready for messages."""
+    eventually(
+        lambda: (
+            sum(line["event"] == "worker_ready" for line in worker.lines()) >= processes
+            or not worker.running
+        ),
+        within_s=START_LIMIT_S,
+        what="the worker is ready",
+    )
+    assert worker.running, tail(worker.log, 40)
+
+
 def _close(*sockets: socket.socket) -> None:
     for each in sockets:
-        try:
+        with contextlib.suppress(OSError):
             each.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         each.close()
 
 

@@ -1,0 +1,45 @@
+"""The arena, shared by all faults: each leaves the service healthy, or fails."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.db import connections
+from pytest_django.plugin import DjangoDbBlocker
+
+from quantumtasks.embedded.postgres import PostgresServer
+from tasks_app.tests.faults.arena import Arena
+from tasks_app.tests.faults.ledger import Ledger, markdown
+from tasks_app.tests.servers import RabbitServer
+
+_ledgers: list[Ledger] = []
+
+
+@pytest.fixture(scope="package")
+def arena(
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres_server: PostgresServer,
+    rabbit_server: RabbitServer,
+    django_db_blocker: DjangoDbBlocker,
+) -> Iterator[Arena]:
+    """The service on a database of its own; both servers may be hurt."""
+    with django_db_blocker.unblock():
+        connections.close_all()  # other tests' would not survive what follows
+    arena = Arena(tmp_path_factory.mktemp("arena"), postgres=postgres_server, rabbit=rabbit_server)
+    try:
+        arena.start()
+        yield arena
+    finally:
+        arena.stop()
+        _ledgers.extend(arena.ledgers)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not _ledgers:
+        return
+    table = markdown(_ledgers)
+    terminalreporter.section("faults")
+    terminalreporter.write(table)
+    if path := os.environ.get("FAULTS_TABLE"):
+        Path(path).write_text(table)
