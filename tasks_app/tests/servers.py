@@ -35,10 +35,10 @@ _POLICY = Path("/usr/sbin/policy-rc.d")
 _INSTALL_RABBITMQ = """\
 The tests talk to a real RabbitMQ, and this machine has neither rabbitmq-server nor a Docker
 engine that answers. Do one of these and run the tests again:
-  - Debian, Ubuntu:  sudo apt-get install --no-install-recommends rabbitmq-server
-  - Fedora:          sudo dnf install rabbitmq-server
-  - macOS:           brew install rabbitmq
-  - or start Docker, or name a broker for tests in TEST_RABBITMQ_URL (amqp://user:password@host)"""
+  - Debian, Ubuntu: sudo apt-get install --no-install-recommends rabbitmq-server
+  - Fedora: sudo dnf install rabbitmq-server
+  - start Docker
+  - name a broker for tests: TEST_RABBITMQ_URL=amqp://user:password@host/"""
 
 
 class RabbitError(RuntimeError):
@@ -202,10 +202,14 @@ def _speaks_amqp(port: int) -> bool:
 
 def _rabbitmq_bin_dir() -> Path | None:
     """The folder of the real scripts: Debian's wrapper insists on its own system user."""
-    if _DEBIAN_RABBITMQ.is_dir():
+    if (_DEBIAN_RABBITMQ / "rabbitmq-server").exists():
         return _DEBIAN_RABBITMQ
     found = shutil.which("rabbitmq-server")
     return Path(found).resolve().parent if found else None
+
+
+def _can_install() -> bool:
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
 def install_rabbitmq() -> None:
@@ -302,8 +306,9 @@ def _docker_answers() -> bool:
 
 def new_rabbit_server(data_dir: Path) -> RabbitServer:
     """A node, not started, of whatever RabbitMQ this machine offers."""
-    docker = _rabbitmq_bin_dir() is None and os.geteuid() != 0 and _docker_answers()
-    return DockerRabbitServer(data_dir) if docker else RabbitServer(data_dir)
+    if _rabbitmq_bin_dir() is None and not _can_install() and _docker_answers():
+        return DockerRabbitServer(data_dir)
+    return RabbitServer(data_dir)
 
 
 def new_postgres_server(data_dir: Path) -> PostgresServer:
@@ -337,7 +342,7 @@ class Servers:
             self.postgres.launch()
         if self.rabbit:
             if type(self.rabbit) is RabbitServer and _rabbitmq_bin_dir() is None:
-                if os.geteuid() != 0 or shutil.which("apt-get") is None:
+                if not _can_install():
                     raise RabbitError(_INSTALL_RABBITMQ)
                 install_rabbitmq()
             self.rabbit.launch()
