@@ -3,11 +3,14 @@
 `statement_timeout` is kept by the server, so it is silent when the server or the network is
 what froze. psycopg has a client-side bound for each wait; this gives it a value: what is left of
 the request's time budget (`deadline`), or the statement timeout and a margin where there is none
-(workers). Queries slower than `SLOW_QUERY_S` are logged, as text without parameters.
+(workers). A server that could not be reached is left alone for a moment (`ConnectBreaker`).
+Queries slower than `SLOW_QUERY_S` are logged, as text without parameters.
 """
 
+import os
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -20,6 +23,7 @@ from psycopg.abc import RV, PQGen
 
 STATEMENT_WAIT_MARGIN_S = 5.0
 HEALTH_CHECK_WAIT_S = 0.5
+RETRY_CONNECT_S = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -28,8 +32,13 @@ _deadline: ContextVar[float | None] = ContextVar("database_deadline", default=No
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """All database waits of this block end `seconds` from now, with `OperationalError`."""
-    token = _deadline.set(time.monotonic() + seconds)
+    """All database waits of this block end `seconds` from now, with `OperationalError`.
+
+    Inside another such block they end with that one's, if it ends first.
+    """
+    outer = _deadline.get()
+    at = time.monotonic() + seconds
+    token = _deadline.set(at if outer is None else min(at, outer))
     try:
         yield
     finally:
@@ -59,7 +68,9 @@ class BoundedConnection(psycopg.Connection[Any]):
     """A connection that gives up, and is closed, when a wait overstays the deadline."""
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
-        bound = min(_remaining_s(), float("inf") if timeout is None else timeout)
+        bound = _remaining_s()
+        if timeout is not None and timeout <= bound:  # psycopg's own: waiting for notifications
+            return super().wait(gen, interval=interval, timeout=timeout)
         try:
             return super().wait(
                 gen, interval=interval, timeout=None if bound == float("inf") else bound
@@ -67,6 +78,43 @@ class BoundedConnection(psycopg.Connection[Any]):
         except psycopg.errors._WaitTimeout as error:
             self.pgconn.finish()  # the answer may still come: nobody may read it as another's
             raise psycopg.OperationalError("PostgreSQL did not answer in time") from error
+
+
+class ConnectBreaker:
+    """Keeps threads from queueing up for a server that cannot be reached.
+
+    For `RETRY_CONNECT_S` after a failed attempt, every other one is refused at once. Then one
+    thread tries, however long that takes, and the others are still refused; if it succeeds all
+    may connect again.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._retry_at: float | None = None  # None: the latest attempt succeeded
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Make the attempt inside; raises `OperationalError` instead if it is refused."""
+        with self._lock:
+            if self._retry_at is not None:
+                if time.monotonic() < self._retry_at:
+                    raise psycopg.OperationalError("PostgreSQL could not be reached a moment ago")
+                self._retry_at = float("inf")  # until this attempt's end
+        try:
+            yield
+        except BaseException:
+            self._retry_at = time.monotonic() + RETRY_CONNECT_S
+            raise
+        self._retry_at = None
+
+
+_breakers: dict[tuple[Any, ...], ConnectBreaker] = {}
+
+
+def _breaker(parameters: Mapping[str, Any]) -> ConnectBreaker:
+    """This process's breaker for the target: a refused role or database is not a dead server."""
+    target = tuple(parameters.get(name) for name in ("host", "port", "dbname", "user"))
+    return _breakers.setdefault((os.getpid(), *target), ConnectBreaker())
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -83,5 +131,16 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return BoundedConnection.connect(**conn_params)
 
     def is_usable(self) -> bool:
-        with deadline(min(HEALTH_CHECK_WAIT_S, _remaining_s())):
-            return bool(super().is_usable())
+        """Whether PostgreSQL answers, and would let us write.
+
+        A session may be read-only for its whole life: of a primary that became a standby, or
+        begun while the database was set to be. A new one may not be.
+        """
+        if self.connection is None:
+            return False
+        try:
+            with deadline(min(HEALTH_CHECK_WAIT_S, _remaining_s())):
+                row = self.connection.execute("SHOW transaction_read_only").fetchone()
+        except psycopg.Error:
+            return False
+        return bool(row == ("off",))

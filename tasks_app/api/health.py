@@ -19,12 +19,13 @@ CHECK_S = 1.0  # each dependency's time to answer
 
 
 def _database_answers() -> bool:
+    """Whether PostgreSQL answers and takes writes: one that is read-only accepts no task."""
     try:
         with deadline(CHECK_S), connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
+            cursor.execute("SHOW transaction_read_only")
+            return bool(cursor.fetchone() == ("off",))
     except DATABASE_ERRORS:
         return False
-    return True
 
 
 def _queue_depths() -> QueueDepths | None:
