@@ -1,0 +1,77 @@
+"""What is missing or unsafe stops the process at boot, with its name and the remedy."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings
+
+KEY = "kJ8sR2vXq0ZtY5wB7nL3mP9cD1fG4hA6"
+SOUND = {
+    "SECRET_KEY": KEY,
+    "ALLOWED_HOSTS": "tasks.example.org",
+    "DATABASE_URL": "postgres://user:password@127.0.0.1:1/tasks",
+    "RABBITMQ_URL": "amqp://user:password@127.0.0.1:1/%2F",
+}
+
+
+def boot(**changes: str) -> subprocess.CompletedProcess[str]:
+    """`manage.py check` with a sound production environment and these changes.
+
+    An empty value stands for a variable that is not set: it also hides one in a developer's .env.
+    """
+    return subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=settings.BASE_DIR,
+        env={"PATH": os.environ["PATH"]} | SOUND | changes,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_a_sound_environment_boots() -> None:
+    done = boot()
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "remedy"),
+    [
+        ("SECRET_KEY", "", "Make one"),
+        ("SECRET_KEY", "short", "Make one"),
+        ("SECRET_KEY", "a" * 50, "Make one"),
+        ("SECRET_KEY", f"change-me-{KEY}", "Make one"),
+        ("ALLOWED_HOSTS", "*", "Name the hosts"),
+        ("ALLOWED_HOSTS", "example.org,*", "Name the hosts"),
+        ("DATABASE_URL", "", "postgres://"),
+        ("DATABASE_URL", "sqlite:///db.sqlite3", "postgres://"),
+        ("DATABASE_URL", "mysql://user:password@localhost/tasks", "postgres://"),
+        ("RABBITMQ_URL", "", "amqp://"),
+        ("RABBITMQ_URL", "http://localhost:15672", "amqp://"),
+        ("QUEUE_DOWN_POLICY", "shrug", "reject"),
+        ("HEARTBEAT_S", "10", "LEASE_S"),
+        ("HEARTBEAT_S", "0", "greater than 0"),
+        ("LEASE_S", "-1", "greater than 0"),
+        ("TASK_DEADLINE_S", "1000", "RABBITMQ_CONSUMER_TIMEOUT_S"),
+        ("MAX_ATTEMPTS", "0", "at least 1"),
+    ],
+)
+def test_an_unsafe_environment_is_refused(name: str, value: str, remedy: str) -> None:
+    done = boot(**{name: value})
+    assert done.returncode != 0
+    assert done.stderr.startswith("Configuration error: ")
+    assert name in done.stderr
+    assert remedy in done.stderr
+    assert "Traceback" not in done.stderr
+    assert KEY not in done.stderr
+
+
+def test_debug_relaxes_the_key_and_the_hosts_only() -> None:
+    relaxed = {"DEBUG": "true", "SECRET_KEY": "short", "ALLOWED_HOSTS": "*"}
+    assert boot(**relaxed).returncode == 0
+    for missing in ("SECRET_KEY", "DATABASE_URL", "RABBITMQ_URL"):
+        done = boot(**relaxed | {missing: ""})
+        assert done.returncode != 0
+        assert f"{missing} is not set" in done.stderr
