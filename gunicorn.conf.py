@@ -11,3 +11,4 @@ timeout = 30
 graceful_timeout = 20
 max_requests = 0
 worker_tmp_dir = "/dev/shm"  # noqa: S108  # heartbeat file: never on a slow disk
+control_socket_disable = True  # its one path for all is not writable in a container
