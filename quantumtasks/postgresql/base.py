@@ -128,7 +128,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if not _remaining_s():
             raise psycopg.OperationalError("no time is left to connect to PostgreSQL")
         self.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
-        return BoundedConnection.connect(**conn_params)
+        with _breaker(conn_params).attempt():
+            return BoundedConnection.connect(**conn_params)
 
     def is_usable(self) -> bool:
         """Whether PostgreSQL answers, and would let us write.
@@ -139,7 +140,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self.connection is None:
             return False
         try:
-            with deadline(min(HEALTH_CHECK_WAIT_S, _remaining_s())):
+            with deadline(HEALTH_CHECK_WAIT_S):
                 row = self.connection.execute("SHOW transaction_read_only").fetchone()
         except psycopg.Error:
             return False
