@@ -160,12 +160,13 @@ def test_an_outcome_is_complete_or_absent(assignments: str) -> None:
 @pytest.mark.parametrize("status", [Status.PROCESSING, *TERMINAL])
 def test_a_task_is_born_pending(status: Status) -> None:
     """A copy of a real row in that state, valid but for its birth."""
-    columns = [field.column for field in Task._meta.concrete_fields if not field.primary_key]
+    fields = [field for field in Task._meta.concrete_fields if not field.primary_key]
+    columns = ", ".join(str(field.column) for field in fields)
     task_id = in_state(status)
     refused(
         task_id,
-        f"INSERT INTO tasks_app_task (task_id, {', '.join(columns)}) "
-        f"SELECT gen_random_uuid(), {', '.join(columns)} FROM tasks_app_task WHERE task_id = %s",
+        f"INSERT INTO tasks_app_task (task_id, {columns}) "
+        f"SELECT gen_random_uuid(), {columns} FROM tasks_app_task WHERE task_id = %s",
     )
     assert Task.objects.count() == 1
 

@@ -4,8 +4,10 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
@@ -43,8 +45,8 @@ OWNERS_MOVES: dict[str, OwnersMove] = {
 }
 
 
-def row(task_id: uuid.UUID) -> dict[str, object]:
-    return Task.objects.filter(task_id=task_id).values().get()
+def row(task_id: uuid.UUID) -> dict[str, Any]:
+    return dict(Task.objects.filter(task_id=task_id).values().get())
 
 
 @pytest.fixture
@@ -309,17 +311,17 @@ def test_renewing_extends_only_what_is_still_owned() -> None:
 
 
 def test_renewing_nothing_asks_the_database_nothing(
-    django_assert_num_queries: Callable[..., Iterator[None]],
+    django_assert_num_queries: Callable[[int], AbstractContextManager[None]],
 ) -> None:
-    with django_assert_num_queries(0):  # type: ignore[attr-defined]
+    with django_assert_num_queries(0):
         assert lifecycle.renew([]) == set()
 
 
 def test_renewing_many_is_one_statement(
-    django_assert_num_queries: Callable[..., Iterator[None]],
+    django_assert_num_queries: Callable[[int], AbstractContextManager[None]],
 ) -> None:
     claims = {processing() for _ in range(5)}
-    with django_assert_num_queries(1):  # type: ignore[attr-defined]
+    with django_assert_num_queries(1):
         assert lifecycle.renew(claims) == claims
 
 
@@ -446,7 +448,7 @@ def test_only_a_lost_task_without_attempts_left_fails_in_recovery(settings: Lazy
 def test_the_single_writer_takes_exactly_the_arrows(from_: Status, to: Status) -> None:
     task_id = in_state(from_)
     before = row(task_id), history(task_id)
-    changes = {
+    fitting: dict[Status, dict[str, Any]] = {
         Status.PENDING: {},
         Status.PROCESSING: {
             "attempt": 2 if from_ == Status.PROCESSING else 1,
@@ -456,11 +458,11 @@ def test_the_single_writer_takes_exactly_the_arrows(from_: Status, to: Status) -
         Status.COMPLETED: {"result": RESULT},
         Status.FAILED: {"error_code": "x", "error_message": "x"},
         Status.CANCELLED: {},
-    }[to]
+    }
 
     def move() -> None:
         with transaction.atomic():
-            lifecycle._move(Task.objects.get(task_id=task_id), to, notes="n", **changes)
+            lifecycle._move(Task.objects.get(task_id=task_id), to, notes="n", **fitting[to])
 
     if to in ARROWS[from_]:
         move()
@@ -542,12 +544,16 @@ def test_a_result_and_a_cancellation_at_once_end_in_one_of_the_two() -> None:
         assert path(claim.task_id) == ["pending", "processing", last]
 
 
+def claims(task_id: uuid.UUID) -> bool:
+    return lifecycle.claim(task_id, worker="w") is not None
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_claim_and_a_withdrawal_at_once_do_not_both_succeed() -> None:
     for _ in range(25):
         task_id = pending()
         claim, withdrawn = together(
-            lambda task_id=task_id: lifecycle.claim(task_id, worker="w") is not None,
+            partial(claims, task_id),
             partial(lifecycle.withdraw, task_id),
         )
         assert claim != withdrawn
@@ -560,8 +566,8 @@ def test_a_late_result_and_a_new_claim_at_once_never_both_count() -> None:
         stale = processing()
         age_lease(stale.task_id)
         completed, fresh = together(
-            lambda claim=stale: lifecycle.complete(claim, RESULT),
-            lambda claim=stale: lifecycle.claim(claim.task_id, worker="w") is not None,
+            partial(lifecycle.complete, stale, RESULT),
+            partial(claims, stale.task_id),
         )
         assert completed != fresh
 
@@ -573,7 +579,7 @@ def test_a_claim_waits_for_the_transaction_before_it(
     task_id = pending()
     first, second = two_sessions
 
-    def claim_and_leave_open() -> None:
+    def claim_and_hold() -> None:
         transaction.set_autocommit(False)
         lifecycle.claim(task_id, worker="first")
 
@@ -586,7 +592,7 @@ def test_a_claim_waits_for_the_transaction_before_it(
             cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
             return bool(cursor.fetchone()[0])
 
-    first.do(claim_and_leave_open)
+    first.do(claim_and_hold)
     outcome = second.start(partial(lifecycle.claim, task_id, worker="second"))
     eventually(somebody_waits_for_a_lock, within_s=10, what="the second claim waits")
     first.do(commit)

@@ -45,10 +45,10 @@ class Model:
 
     @property
     def exhausted(self) -> bool:
-        return self.attempt - self.handed_back >= settings.MAX_ATTEMPTS
+        return bool(self.attempt - self.handed_back >= settings.MAX_ATTEMPTS)
 
     def to(self, status: Status, **changes: Any) -> "Model":
-        return replace(self, path=(*self.path, status), **{"lease_live": False, **changes})
+        return replace(self, path=(*self.path, status), **({"lease_live": False} | changes))
 
 
 @dataclass(frozen=True)
@@ -164,10 +164,13 @@ class Lifecycle(RuleBasedStateMachine):
 
     @initialize(target=tasks, session=which)
     def first_task(self, session: int) -> uuid.UUID:
-        return self.submit(session)
+        return self.submitted(session)
 
     @rule(target=tasks, session=which)
     def submit(self, session: int) -> uuid.UUID:
+        return self.submitted(session)
+
+    def submitted(self, session: int) -> uuid.UUID:
         task_id = self.sessions[session].do(pending)
         self.models[task_id] = Model()
         return task_id
@@ -192,7 +195,7 @@ class Lifecycle(RuleBasedStateMachine):
         # The current attempt, stale ones, and one that has not happened yet.
         attempt = st.integers(max(1, attempts - 2), attempts + 1)
         claim = attempt.map(lambda number: Claim(task_id, number, "", 1, None, ""))
-        moves = st.one_of(
+        moves: st.SearchStrategy[Move] = st.one_of(
             st.sampled_from(["a", "b"]).map(lambda worker: claim_move(task_id, worker)),
             claim.map(renew_move),
             claim.map(complete_move),
@@ -202,7 +205,8 @@ class Lifecycle(RuleBasedStateMachine):
             st.builds(withdraw_move, st.just(task_id)),
             st.builds(fail_if_exhausted_move, st.just(task_id)),
         )
-        return data.draw(moves)
+        move: Move = data.draw(moves)
+        return move
 
     def check(self, moves: list[Move], first_session: int = 0) -> None:
         """Make the moves, each on its own connection; the outcome is that of some order."""
@@ -237,7 +241,7 @@ class Lifecycle(RuleBasedStateMachine):
             path=tuple(Status(status) for status in path(task_id)),
             attempt=task.attempt,
             handed_back=task.handed_back,
-            lease_live=task.live,
+            lease_live=task.live,  # type: ignore[attr-defined]  # annotated above
         )
 
     @invariant()
