@@ -25,7 +25,7 @@ def main(limits_message: dict[str, Any], parent_pid: int) -> None:
         from tasks_app.circuits.task import Runner
 
         runner = Runner(limits)
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:
         channel.sendall(frames.encode({"unavailable": f"{type(error).__name__}: {error}"}))
         return
     confine.limit_resources(limits.memory_mb)
@@ -59,7 +59,7 @@ def _answer(runner: Any, request: dict[str, Any], limits: Limits) -> bytes:
             "The circuit is nested too deeply; use fewer parentheses or blocks.",
         )
     # The parsers raise a zoo on bad programs, Rust panics (BaseException) included.
-    except BaseException as raised:  # noqa: BLE001
+    except BaseException as raised:
         error = CircuitError(
             "invalid_program",
             f"The circuit could not be understood ({type(raised).__name__}: {raised}).",

@@ -1,30 +1,32 @@
-"""From a Qiskit circuit to counts: choose a method, compile, run on Aer, format."""
+"""From a program to counts: compile for a method, run on Aer, format."""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from itertools import groupby, pairwise
 from typing import Any
 
-from qiskit import QuantumCircuit  # type: ignore[import-untyped]
-from qiskit.circuit import ControlFlowOp  # type: ignore[import-untyped]
-from qiskit.circuit.library import get_standard_gate_name_mapping  # type: ignore[import-untyped]
-from qiskit.passmanager import BasePassManager  # type: ignore[import-untyped]
-from qiskit.transpiler import generate_preset_pass_manager  # type: ignore[import-untyped]
-from qiskit_aer import AerSimulator  # type: ignore[import-untyped]
+from qiskit import QuantumCircuit
+from qiskit.circuit.equivalence_library import (
+    SessionEquivalenceLibrary,
+)
+from qiskit.circuit.library import get_standard_gate_name_mapping
+from qiskit.transpiler import PassManager, TranspilerError
+from qiskit.transpiler.passes import (
+    BasisTranslator,
+    HighLevelSynthesis,
+    UnrollCustomDefinitions,
+)
+from qiskit_aer import AerSimulator
 
-from tasks_app.circuits.errors import CircuitError
+from tasks_app.circuits import methods
+from tasks_app.circuits.errors import CircuitError, result_too_large
+from tasks_app.circuits.frontend import Program
 from tasks_app.circuits.job import MAX_SEED, Limits
+from tasks_app.circuits.noise import noise_model
 
-_BYTES_PER_AMPLITUDE = 16
-_CLIFFORD = frozenset(
-    ("id", "x", "y", "z", "h", "s", "sdg", "sx", "sxdg", "cx", "cy", "cz", "swap", "ecr")
-)
-_NOT_GATES = frozenset(
-    ("measure", "reset", "barrier", "delay", "if_else", "while_loop", "for_loop")
-)
 _PARALLEL_FROM_QUBITS = 16  # Below, threads cost more than they bring.
 
 
@@ -34,99 +36,113 @@ class Compiled:
 
     circuit: QuantumCircuit
     method: str
-    measured: bool
+    registers: tuple[tuple[int, ...], ...]
+    """Indices of the bits to count; none if nothing is measured."""
+    noise: Any = None
 
 
-def compile_circuit(circuit: QuantumCircuit, method: str, limits: Limits) -> Compiled:
-    """Raises CircuitError when no allowed method can run the circuit."""
-    _check_width(circuit, limits)
-    names = operation_names(circuit)
-    if method == "automatic":
-        method = _choose_method(circuit, names, limits)
-    _check_memory(circuit.num_qubits, method, limits)
-    return Compiled(_pass_manager(method).run(circuit), method, "measure" in names)
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    counts: dict[str, int]
+    memory: list[str] | None
+    seed: int
 
 
-def run(compiled: Compiled, *, shots: int, seed: int | None, threads: int, limits: Limits) -> Any:
-    """The counts, outcome to shots, and the seed used. Raises CircuitError."""
+def compile_program(
+    program: Program, *, method: str, shots: int, noise: Mapping[str, float] | None, limits: Limits
+) -> Compiled:
+    """Raises CircuitError when the method, or for ``automatic`` any, cannot run the program."""
+    asked = method
+    noisy = noise is not None
+    # The state vector method knows most gates: what it leaves unchanged shows what is used.
+    circuit = _translate(program.circuit, "statevector" if asked == "automatic" else asked, noisy)
+    names = methods.operation_names(circuit)
+    if asked == "automatic":
+        method = methods.choose(circuit, names, shots, noisy, limits)
+        circuit = _translate(circuit, method, noisy)
+    methods.check(circuit, names, method, limits)
+    registers = program.registers if "measure" in names else ()
+    model = noise_model(noise, *_noisy_gates(method)) if noise is not None else None
+    return Compiled(circuit, method, registers, model)
+
+
+def run(
+    compiled: Compiled, *, shots: int, seed: int | None, memory: bool, threads: int, limits: Limits
+) -> Outcome:
+    """Raises CircuitError."""
     if seed is None:
         seed = secrets.randbelow(MAX_SEED + 1)
-    if not compiled.measured:
-        return {}, seed
-    circuit = compiled.circuit
-    simulator = _simulator(
-        compiled.method,
-        limits.memory_mb,
-        threads if circuit.num_qubits >= _PARALLEL_FROM_QUBITS else 1,
-    )
-    result = simulator.run(circuit, shots=shots, seed_simulator=seed).result()
+    if not compiled.registers:
+        return Outcome({}, [] if memory else None, seed)
+    threads = threads if compiled.circuit.num_qubits >= _PARALLEL_FROM_QUBITS else 1
+    simulator = _simulator(compiled.method, limits.memory_mb, threads)
+    result = simulator.run(
+        compiled.circuit,
+        shots=shots,
+        seed_simulator=seed,
+        memory=memory,
+        noise_model=compiled.noise,
+    ).result()
     if not result.success:
-        raise _refusal(result)
-    counts = result.results[0].data.counts
-    if len(counts) > limits.max_result_keys:
+        raise _refusal(result, compiled.method)
+    data = result.results[0].data
+    _check_size(len(data.counts), shots if memory else 0, compiled, limits)
+    outcome = _formatter(compiled)
+    counts: dict[str, int] = {}
+    for key, times in data.counts.items():
+        # Outcomes that differ in hidden bits only are one.
+        counts[outcome(key)] = counts.get(outcome(key), 0) + times
+    return Outcome(counts, list(map(outcome, data.memory)) if memory else None, seed)
+
+
+def _translate(circuit: QuantumCircuit, method: str, noisy: bool) -> QuantumCircuit:
+    if methods.operation_names(circuit) <= _basis(method, noisy):
+        return circuit
+    try:
+        return _pass_manager(method, noisy).run(circuit)
+    except TranspilerError as error:
         raise CircuitError(
-            "too_many_outcomes",
-            f"The shots gave {len(counts):,} different outcomes, {limits.max_result_keys:,} are "
-            "allowed; measure fewer qubits or use fewer shots.",
-        )
-    return _format_counts(counts, circuit), seed
-
-
-def operation_names(circuit: QuantumCircuit) -> set[str]:
-    """Names of all operations, those inside control flow included."""
-    names = set(circuit.count_ops())
-    if circuit.has_control_flow_op():
-        for instruction in circuit.data:
-            if isinstance(instruction.operation, ControlFlowOp):
-                for block in instruction.operation.blocks:
-                    names |= operation_names(block)
-    return names
-
-
-def _check_width(circuit: QuantumCircuit, limits: Limits) -> None:
-    if circuit.num_qubits > limits.max_qubits:
-        raise CircuitError(
-            "too_many_qubits",
-            f"The circuit has {circuit.num_qubits:,} qubits, {limits.max_qubits:,} are allowed.",
-        )
-    if circuit.num_clbits > limits.max_clbits:
-        raise CircuitError(
-            "too_many_clbits",
-            f"The circuit has {circuit.num_clbits:,} classical bits, "
-            f"{limits.max_clbits:,} are allowed.",
-        )
-
-
-def _choose_method(circuit: QuantumCircuit, names: set[str], limits: Limits) -> str:
-    if names <= _CLIFFORD | _NOT_GATES:
-        return "stabilizer"
-    return "statevector"
-
-
-def _check_memory(qubits: int, method: str, limits: Limits) -> None:
-    exponent = {"statevector": qubits, "density_matrix": 2 * qubits}.get(method)
-    if exponent is None:
-        return
-    allowed = limits.memory_mb * 2**20
-    if exponent > 60 or _BYTES_PER_AMPLITUDE * 2**exponent > allowed:
-        needed = _BYTES_PER_AMPLITUDE * 2**exponent // 2**20
-        raise CircuitError(
-            "too_much_memory",
-            f"{qubits} qubits need {needed:,} MiB with the {method} method, "
-            f"{limits.memory_mb:,} MiB are allowed; use fewer qubits, only Clifford gates, or "
-            "the matrix_product_state method if the circuit entangles little.",
-        )
+            "method_unsuitable",
+            f"The circuit does not translate to the gates of the {method} method: "
+            f"{error.message[:200]}",
+        ) from None
 
 
 @cache
-def _pass_manager(method: str) -> BasePassManager:
-    """Unrolls custom gates into those the method knows; changes nothing else.
+def _pass_manager(method: str, noisy: bool) -> PassManager:
+    """Unrolls what the method does not know; changes nothing else.
 
     Without a backend, so that no width limit guessed from the memory of the machine applies.
     """
-    known = set(AerSimulator(method=method).configuration().basis_gates)
-    basis = sorted(known.intersection(get_standard_gate_name_mapping()))
-    return generate_preset_pass_manager(optimization_level=0, basis_gates=basis)
+    basis = sorted(_basis(method, noisy))
+    library = SessionEquivalenceLibrary
+    return PassManager(
+        [
+            HighLevelSynthesis(basis_gates=basis, equivalence_library=library),
+            UnrollCustomDefinitions(library, basis_gates=basis),
+            BasisTranslator(library, basis),
+        ]
+    )
+
+
+@cache
+def _basis(method: str, noisy: bool) -> frozenset[str]:
+    """Names of the operations the method runs; with noise, of gates on one or two qubits only."""
+    known = AerSimulator(method=method).configuration().basis_gates
+    gates = get_standard_gate_name_mapping()
+    widest = 2 if noisy else 100
+    return methods.NOT_GATES.union(
+        name for name in known if name in gates and gates[name].num_qubits <= widest
+    )
+
+
+def _noisy_gates(method: str) -> tuple[list[str], list[str]]:
+    gates = get_standard_gate_name_mapping()
+    names = sorted(_basis(method, True) - methods.NOT_GATES)
+    return (
+        [name for name in names if gates[name].num_qubits == 1],
+        [name for name in names if gates[name].num_qubits == 2],
+    )
 
 
 @cache
@@ -134,28 +150,53 @@ def _simulator(method: str, memory_mb: int, threads: int) -> AerSimulator:
     return AerSimulator(method=method, max_memory_mb=memory_mb, max_parallel_threads=threads)
 
 
-def _refusal(result: Any) -> CircuitError:
-    reason = str(result.results[0].status if result.results else result.status)
-    if "memory" in reason.lower():
-        return CircuitError("too_much_memory", f"The simulator refused: {reason[:300]}")
-    return CircuitError("simulation_failed", f"The simulator refused: {reason[:300]}")
+def _refusal(result: Any, method: str) -> CircuitError:
+    reason = str(result.results[0].status if result.results else result.status)[:300]
+    lowered = reason.lower()
+    if "memory" in lowered or "bad_alloc" in lowered:
+        return CircuitError("too_much_memory", f"The simulator refused: {reason}")
+    if "invalid instruction" in lowered or "not supported" in lowered:
+        return CircuitError(
+            "method_unsuitable", f"The {method} method cannot run this circuit: {reason}"
+        )
+    return CircuitError("simulation_failed", f"The simulator refused: {reason}")
 
 
-def _format_counts(counts: dict[str, int], circuit: QuantumCircuit) -> dict[str, int]:
-    """Keys as Qiskit prints them: the last bit leftmost, registers apart by a space.
+def _check_size(keys: int, lines: int, compiled: Compiled, limits: Limits) -> None:
+    """Refuse a result before its strings are made."""
+    if keys > limits.max_result_keys:
+        raise CircuitError(
+            "too_many_outcomes",
+            f"The shots gave {keys:,} different outcomes, {limits.max_result_keys:,} are "
+            "allowed; measure fewer qubits or use fewer shots.",
+        )
+    if (keys + lines) * compiled.circuit.num_clbits > limits.max_result_bytes:
+        raise result_too_large(limits.max_result_bytes)
+
+
+def _formatter(compiled: Compiled) -> Callable[[str], str]:
+    """From a key of Aer to one as Qiskit prints it: the last bit leftmost, registers apart.
 
     A bit outside registers stands apart, which Qiskit's own formatting drops.
     """
-    owners = [
-        locations.registers[0][0] if (locations := circuit.find_bit(bit)).registers else bit
-        for bit in circuit.clbits
-    ]
-    sizes = [len(list(group)) for _, group in groupby(owners)]
-    width = circuit.num_clbits
-    ends = [width - sum(sizes[:i]) for i in range(len(sizes), -1, -1)]
-    spans = list(pairwise(ends))
-    formatted = {}
-    for key, shots in counts.items():
+    width = compiled.circuit.num_clbits
+    registers = compiled.registers
+    if len(registers) == 1 and registers[0] == tuple(range(width)):
+        return lambda key: f"{int(key, 16):0{width}b}"
+    pickers = [_picker([width - 1 - i for i in reversed(r)]) for r in reversed(registers)]
+
+    def outcome(key: str) -> str:
         bits = f"{int(key, 16):0{width}b}"
-        formatted[" ".join(bits[start:end] for start, end in spans)] = shots
-    return formatted
+        return " ".join(pick(bits) for pick in pickers)
+
+    return outcome
+
+
+def _picker(places: list[int]) -> Callable[[str], str]:
+    if places == list(range(places[0], places[-1] + 1)):
+        return lambda bits: bits[places[0] : places[-1] + 1]
+    return lambda bits: "".join(_at(bits, places))
+
+
+def _at(bits: str, places: Iterable[int]) -> Iterable[str]:
+    return (bits[place] for place in places)

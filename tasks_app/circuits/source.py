@@ -11,6 +11,8 @@ from tasks_app.circuits.errors import CircuitError
 Language = Literal["OpenQASM 2", "OpenQASM 3"]
 LIBRARIES = ("stdgates.inc", "qelib1.inc")
 
+_MAX_NESTING = 100
+_NO_BRACKETS = re.compile(r"[^()\[\]{}]+")
 _FORBIDDEN = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _COMMENT_OR_STRING = re.compile(r"""//[^\n]*|/\*|"[^"\n]*"|'[^'\n]*'""")
 _VERSION = re.compile(r"\s*OPENQASM\s+([0-9]+)(?:\.[0-9]+)?\s*;")
@@ -116,3 +118,22 @@ def _libraries(text: str) -> frozenset[str]:
             )
         found.add(name)
     return frozenset(found)
+
+
+def check_nesting(text: str) -> None:
+    """Refuse brackets nested so deeply that a parser would hang or crash on them.
+
+    Raises CircuitError. Takes time linear in the length of the text.
+    """
+    brackets = _NO_BRACKETS.sub("", text)
+    for _ in range(_MAX_NESTING):
+        shorter = brackets.replace("()", "").replace("[]", "").replace("{}", "")
+        if len(shorter) == len(brackets):
+            break
+        brackets = shorter
+    # What is left is either nested deeper or does not match, which a parser tells better.
+    if len(brackets) > 2 * _MAX_NESTING:
+        raise CircuitError(
+            "too_deeply_nested",
+            f"Brackets are nested deeper than {_MAX_NESTING} levels or do not match.",
+        )

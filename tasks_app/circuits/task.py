@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections import OrderedDict
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-import qiskit  # type: ignore[import-untyped]
-import qiskit_aer  # type: ignore[import-untyped]
+import qiskit
+import qiskit_aer
 
 from tasks_app.circuits import frontend, simulate
 from tasks_app.circuits.job import Limits
+from tasks_app.circuits.noise import check_noise
 from tasks_app.circuits.source import read_source
 
-_WARM_UP = "OPENQASM 3.0; qubit q; U(pi, 0, pi) q; bit c = measure q;"
+_CACHED_CIRCUITS = 32
+_MAX_CACHED_GATES = 20_000  # Of one circuit: larger ones spend their time in the simulator.
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    compiled: simulate.Compiled
+    facts: dict[str, Any]
 
 
 class Runner:
@@ -21,39 +32,70 @@ class Runner:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._cache: OrderedDict[str, _Prepared] = OrderedDict()
 
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Raises CircuitError, and anything the libraries raise."""
+        """The result of a job as plain types. Raises CircuitError, and what the libraries raise."""
         begun = perf_counter()
-        source = read_source(request["circuit"])
-        circuit = frontend.parse(source)
-        parsed = perf_counter()
-        compiled = simulate.compile_circuit(circuit, request["method"], self._limits)
+        # Depends on the shots because the choice of a method does; for repeated runs it pays.
+        key_fields = [request[name] for name in ("method", "parameters", "noise", "shots")]
+        digest = hashlib.sha256(request["circuit"].encode("utf-8", "surrogatepass")).hexdigest()
+        key = json.dumps([digest, *key_fields], sort_keys=True)
+        prepared = self._cache.get(key)
+        parse_seconds = compile_seconds = 0.0
+        if prepared is None:
+            prepared, parse_seconds, compile_seconds = self._prepare(request, begun)
+            if prepared.facts["gates"] <= _MAX_CACHED_GATES:
+                self._cache[key] = prepared
+                if len(self._cache) > _CACHED_CIRCUITS:
+                    self._cache.popitem(last=False)
+        else:
+            self._cache.move_to_end(key)
+        compiled = prepared.compiled
         ready = perf_counter()
-        counts, seed = simulate.run(
+        outcome = simulate.run(
             compiled,
             shots=request["shots"],
             seed=request["seed"],
+            memory=request["memory"],
             threads=request["threads"],
             limits=self._limits,
         )
-        done = perf_counter()
-        metadata = {
-            "language": source.language,
-            "circuit_sha256": hashlib.sha256(request["circuit"].encode()).hexdigest(),
+        metadata = prepared.facts | {
+            "circuit_sha256": digest,
             "method": compiled.method,
-            "seed": seed,
-            "qubits": circuit.num_qubits,
-            "clbits": circuit.num_clbits,
-            "gates": circuit.size(),
-            "depth": circuit.depth(),
-            "measured": compiled.measured,
-            "parse_seconds": round(parsed - begun, 6),
-            "compile_seconds": round(ready - parsed, 6),
-            "run_seconds": round(done - ready, 6),
+            "seed": outcome.seed,
+            "measured": bool(compiled.registers),
+            "parse_seconds": round(parse_seconds, 6),
+            "compile_seconds": round(compile_seconds, 6),
+            "run_seconds": round(perf_counter() - ready, 6),
             "qiskit": qiskit.__version__,
             "qiskit_aer": qiskit_aer.__version__,
         }
-        if not compiled.measured:
+        if not compiled.registers:
             metadata["note"] = "The circuit measures nothing, so there is nothing to count."
-        return {"counts": counts, "shots": request["shots"], "metadata": metadata}
+        result = {"counts": outcome.counts, "shots": request["shots"], "metadata": metadata}
+        return result if outcome.memory is None else result | {"memory": outcome.memory}
+
+    def _prepare(self, request: dict[str, Any], begun: float) -> tuple[_Prepared, float, float]:
+        noise = None if request["noise"] is None else check_noise(request["noise"])
+        source = read_source(request["circuit"])
+        program = frontend.parse(source, self._limits, request["parameters"])
+        parsed = perf_counter()
+        compiled = simulate.compile_program(
+            program,
+            method=request["method"],
+            shots=request["shots"],
+            noise=noise,
+            limits=self._limits,
+        )
+        compile_seconds = perf_counter() - parsed
+        circuit = program.circuit
+        facts = {
+            "language": source.language,
+            "qubits": circuit.num_qubits,
+            "clbits": sum(map(len, program.registers)),
+            "gates": circuit.size(),
+            "depth": circuit.depth(),
+        }
+        return _Prepared(compiled, facts), parsed - begun, compile_seconds

@@ -15,6 +15,12 @@ Run = Callable[..., dict[str, Any]]
 ErrorOf = Callable[..., CircuitError]
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 QASM3 = 'OPENQASM 3.0; include "stdgates.inc"; '
+# All-to-all entanglement: wide for a state vector and for matrix products.
+DENSE_40 = (
+    'OPENQASM 3.0; include "stdgates.inc"; qubit[40] q; bit[40] c; ry(0.3) q;'
+    "for int i in [0:39] { for int j in [i + 1:39] { cx q[i], q[j]; ry(0.1) q[j]; } }"
+    "c = measure q;"
+)
 QASM2 = 'OPENQASM 2.0; include "qelib1.inc"; '
 
 
@@ -106,7 +112,7 @@ def test_a_circuit_without_measurement_says_so(run: Run) -> None:
         ("OPENQASM 3.0; /* no end", "syntax_error", (1, 15)),
         ("OPENQASM 3.0;\nqubit\x00 q;", "invalid_character", (2, 6)),
         ("OPENQASM 3.0; // \ud800", "invalid_character", (1, 18)),
-        (QASM3 + "qubit[40] q; rx(1) q; bit c = measure q[0];", "too_much_memory", None),
+        (DENSE_40, "too_much_memory", None),
         (QASM3 + "qubit[5000] q;", "too_many_qubits", None),
     ],
 )

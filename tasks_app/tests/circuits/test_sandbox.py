@@ -71,7 +71,7 @@ class Running:
     def _run(self, sandbox: Sandbox) -> None:
         try:
             sandbox.run(Job(circuit=ENDLESS, shots=100_000))
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self.error = error
 
     def outcome(self) -> BaseException | None:

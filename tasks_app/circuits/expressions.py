@@ -1,0 +1,269 @@
+"""Evaluate OpenQASM 3 expressions: to a plain value, or to something over measured bits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from openqasm3 import ast
+from qiskit.circuit import Clbit, Qubit
+
+from tasks_app.circuits import arithmetic, runtime
+from tasks_app.circuits.values import (
+    Bits,
+    BitString,
+    Duration,
+    Qubits,
+    Variable,
+    failure,
+    unsupported,
+)
+
+Lookup = Callable[[ast.Identifier], Any]
+Call = Callable[[ast.FunctionCall], Any]
+
+
+class Evaluator:
+    """Evaluates expressions with the names that ``lookup`` knows.
+
+    ``call`` evaluates a call of a subroutine, which may append to the circuit.
+    """
+
+    def __init__(self, lookup: Lookup, call: Call) -> None:
+        self._lookup = lookup
+        self._call = call
+
+    def value(self, node: Any) -> Any:
+        """A number, bool, BitString, Duration, list (array), Qubit(s), or a run-time value."""
+        method = getattr(self, f"_{type(node).__name__}", None)
+        if method is None:
+            raise unsupported(node, f"An expression of kind {type(node).__name__}")
+        return method(node)
+
+    def number(self, node: Any) -> float:
+        value = self.value(node)
+        if runtime.is_runtime(value):
+            raise unsupported(node, "A number that depends on a measurement")
+        if not isinstance(value, int | float):
+            raise failure(node, "A number is needed here.")
+        if not math.isfinite(value):
+            raise failure(node, "This number is not finite.")
+        return value
+
+    def integer(self, node: Any) -> int:
+        value = self.number(node)
+        if not isinstance(value, int):
+            raise failure(node, "A whole number is needed here.")
+        return int(value)
+
+    def condition(self, node: Any) -> Any:
+        """A bool, or an expression for the simulator."""
+        value = self.value(node)
+        if isinstance(value, Qubit | Qubits | list | Duration):
+            raise failure(node, "This cannot be true or false.")
+        return runtime.condition(value)
+
+    def range(self, node: ast.RangeDefinition, length: int | None = None) -> range:
+        """Both ends included, as OpenQASM has it; open ends need ``length``."""
+        step = 1 if node.step is None else self.integer(node.step)
+        if step == 0:
+            raise failure(node, "The step of a range must not be 0.")
+        if length is None and (node.start is None or node.end is None):
+            raise failure(node, "This range needs a start and an end.")
+        last = (length or 0) - 1
+        start = self._end(node.start, 0 if step > 0 else last, length)
+        end = self._end(node.end, last if step > 0 else 0, length)
+        return range(start, end + (1 if step > 0 else -1), step)
+
+    def _end(self, node: Any, default: int, length: int | None) -> int:
+        if node is None:
+            return default
+        value = self.integer(node)
+        return value + length if length is not None and value < 0 else value
+
+    def index(self, collection: Any, index: Any, node: Any) -> Any:
+        """The part of a register, array or integer that one index or set names."""
+        if isinstance(index, ast.DiscreteSet):
+            return self._select(collection, [self.integer(item) for item in index.values], node)
+        for dimension in index:
+            if isinstance(dimension, ast.RangeDefinition):
+                places = self.range(dimension, self._length(collection, node))
+                collection = self._select(collection, places, node)
+            else:
+                collection = self._item(collection, self.integer(dimension), node)
+        return collection
+
+    def _length(self, collection: Any, node: Any) -> int:
+        if isinstance(collection, Qubits | Bits):
+            return len(collection.items)
+        if isinstance(collection, list):
+            return len(collection)
+        raise failure(node, "This has no elements.")
+
+    def _item(self, collection: Any, place: int, node: Any) -> Any:
+        if isinstance(collection, BitString):
+            return bool(collection.value >> place & 1)
+        if isinstance(collection, int):  # Bit `place` of an integer.
+            if not 0 <= place < 1_024:
+                raise failure(node, f"Bit {place} of an integer does not exist.")
+            return bool(collection >> place & 1)
+        items = collection.items if isinstance(collection, Qubits | Bits) else collection
+        if not isinstance(items, list | tuple):
+            raise failure(node, "This has no elements.")
+        if not -len(items) <= place < len(items):
+            raise failure(node, f"Index {place} is outside 0 to {len(items) - 1}.")
+        return items[place]
+
+    def _select(self, collection: Any, places: Sequence[int], node: Any) -> Any:
+        if len(places) > self._length(collection, node):
+            raise failure(node, "This selects more elements than there are.")
+        items = [self._item(collection, place, node) for place in places]
+        if isinstance(collection, Qubits):
+            return Qubits(tuple(items))
+        if isinstance(collection, Bits):
+            whole = tuple(items) == collection.items
+            return collection if whole else Bits(tuple(items))
+        return items
+
+    # One method for each kind of node, found by its name.
+
+    def _IntegerLiteral(self, node: ast.IntegerLiteral) -> int:
+        return node.value
+
+    def _FloatLiteral(self, node: ast.FloatLiteral) -> float:
+        return node.value
+
+    def _BooleanLiteral(self, node: ast.BooleanLiteral) -> bool:
+        return node.value
+
+    def _BitstringLiteral(self, node: ast.BitstringLiteral) -> BitString:
+        return BitString(node.value, node.width)
+
+    def _DurationLiteral(self, node: ast.DurationLiteral) -> Duration:
+        return Duration(node.value, node.unit.name)
+
+    def _ArrayLiteral(self, node: ast.ArrayLiteral) -> list[Any]:
+        return [self.value(item) for item in node.values]
+
+    def _Identifier(self, node: ast.Identifier) -> Any:
+        found = self._lookup(node)
+        return found.value if isinstance(found, Variable) else found
+
+    def _IndexExpression(self, node: ast.IndexExpression) -> Any:
+        return self.index(self.value(node.collection), node.index, node)
+
+    def _IndexedIdentifier(self, node: ast.IndexedIdentifier) -> Any:
+        value = self._Identifier(node.name)
+        for index in node.indices:
+            value = self.index(value, index, node)
+        return value
+
+    def _Concatenation(self, node: ast.Concatenation) -> Any:
+        left, right = self.value(node.lhs), self.value(node.rhs)
+        left = Qubits((left,)) if isinstance(left, Qubit) else left
+        right = Qubits((right,)) if isinstance(right, Qubit) else right
+        left = Bits((left,)) if isinstance(left, Clbit) else left
+        right = Bits((right,)) if isinstance(right, Clbit) else right
+        if isinstance(left, Qubits) and isinstance(right, Qubits):
+            return Qubits(left.items + right.items)
+        if isinstance(left, Bits) and isinstance(right, Bits):
+            return Bits(left.items + right.items)
+        if isinstance(left, list) and isinstance(right, list):
+            return left + right
+        raise failure(node, "Only registers and arrays of one kind can be joined.")
+
+    def _UnaryExpression(self, node: ast.UnaryExpression) -> Any:
+        value = self.value(node.expression)
+        if not runtime.is_runtime(value):
+            return self._compute(node, lambda: arithmetic.unary(node.op.name, value))
+        if node.op.name == "!":
+            return runtime.negate(value)
+        if node.op.name == "~":
+            return self._at_run_time(node, lambda: runtime.invert(value))
+        raise unsupported(node, "The sign of measured bits")
+
+    def _BinaryExpression(self, node: ast.BinaryExpression) -> Any:
+        left, right = self.value(node.lhs), self.value(node.rhs)
+        operation = node.op.name
+        if runtime.is_runtime(left) or runtime.is_runtime(right):
+            return self._at_run_time(node, lambda: runtime.binary(operation, left, right))
+        left = left.value if isinstance(left, BitString) else left
+        right = right.value if isinstance(right, BitString) else right
+        return self._compute(node, lambda: arithmetic.binary(operation, left, right))
+
+    def _FunctionCall(self, node: ast.FunctionCall) -> Any:
+        if not arithmetic.is_function(node.name.name):
+            return self._call(node)
+        arguments = [self.number(argument) for argument in node.arguments]
+        return self._compute(node, lambda: arithmetic.call(node.name.name, arguments))
+
+    def _SizeOf(self, node: ast.SizeOf) -> int:
+        value = self.value(node.target)
+        for _ in range(0 if node.index is None else self.integer(node.index)):
+            value = self._item(value, 0, node)
+        return self._length(value, node)
+
+    def _Cast(self, node: ast.Cast) -> Any:
+        return self.coerce(self.value(node.argument), node.type, node)
+
+    def coerce(self, value: Any, declared: Any, node: Any) -> Any:
+        """The value as the declared type holds it. A run-time value stays one."""
+        if isinstance(value, Clbit | Bits) or runtime.is_runtime(value):
+            if isinstance(declared, ast.BoolType):
+                return runtime.condition(value)
+            if isinstance(declared, ast.IntType | ast.UintType | ast.BitType):
+                return value
+            raise unsupported(node, "A number that depends on a measurement")
+        if isinstance(value, BitString):
+            value = value.value
+        if isinstance(declared, ast.ArrayType):
+            return self._array(value, declared, list(declared.dimensions), node)
+        if isinstance(declared, ast.DurationType | ast.StretchType):
+            if not isinstance(value, Duration):
+                raise failure(node, "A duration is needed here.")
+            return value
+        if not isinstance(value, int | float):
+            raise failure(node, "A number is needed here.")
+        if isinstance(declared, ast.BoolType | ast.BitType):
+            return bool(value)
+        if isinstance(declared, ast.FloatType):
+            return float(value)
+        if isinstance(declared, ast.AngleType):
+            return float(value) % math.tau
+        if isinstance(declared, ast.IntType | ast.UintType):
+            return self._wrap(value, declared, node)
+        raise unsupported(
+            node, f"A variable of type {type(declared).__name__.removesuffix('Type')}"
+        )
+
+    def _wrap(self, value: float, declared: Any, node: Any) -> int:
+        if not math.isfinite(value):
+            raise failure(node, "This number is not finite.")
+        whole = int(value)
+        bits = 64 if declared.size is None else self.integer(declared.size)
+        if not 1 <= bits <= 1_024:
+            raise failure(node, "An integer has 1 to 1024 bits.")
+        if isinstance(declared, ast.UintType):
+            return whole % (1 << bits)
+        half = 1 << (bits - 1)
+        return (whole + half) % (2 * half) - half
+
+    def _array(self, value: Any, declared: Any, dimensions: list[Any], node: Any) -> Any:
+        if not dimensions:
+            return self.coerce(value, declared.base_type, node)
+        if not isinstance(value, list) or len(value) != self.integer(dimensions[0]):
+            raise failure(node, "The array has another shape than declared.")
+        return [self._array(item, declared, dimensions[1:], node) for item in value]
+
+    def _compute(self, node: Any, compute: Callable[[], Any]) -> Any:
+        try:
+            return compute()
+        except arithmetic.ArithmeticFailure as error:
+            raise failure(node, f"This expression {error}.") from None
+
+    def _at_run_time(self, node: Any, build: Callable[[], Any]) -> Any:
+        try:
+            return build()
+        except runtime.NotAtRunTime as error:
+            raise unsupported(node, str(error)) from None

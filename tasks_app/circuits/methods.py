@@ -1,0 +1,150 @@
+"""Choose a simulation method that can do the job, and refuse what none can."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import accumulate, pairwise
+from math import log2
+
+from qiskit import QuantumCircuit
+from qiskit.circuit import ControlFlowOp
+
+from tasks_app.circuits.errors import CircuitError
+from tasks_app.circuits.job import Limits
+
+CLIFFORD = frozenset(
+    ("id", "x", "y", "z", "h", "s", "sdg", "sx", "sxdg", "cx", "cy", "cz", "swap", "ecr", "pauli")
+)
+NOT_GATES = frozenset(
+    ("measure", "reset", "barrier", "delay", "store", "if_else", "for_loop", "while_loop")
+).union(("switch_case", "break_loop", "continue_loop"))
+_BYTES_PER_AMPLITUDE = 16
+_RANK_4 = frozenset(("swap", "unitary", "iswap", "dcx", "cswap"))
+# Measuring a stabilizer state takes the square of its width for each shot, a matrix product
+# state the square of its bonds: from this width on, narrow bonds win.
+_WIDE = 60
+_NARROW_BONDS = 3.0
+# Aer's singular value decompositions hold several copies of a tensor.
+_COPIES = 4
+
+
+def choose(
+    circuit: QuantumCircuit, names: set[str], shots: int, noisy: bool, limits: Limits
+) -> str:
+    """The method for ``automatic``. Raises CircuitError if none fits in memory."""
+    qubits = used_qubits(circuit)
+    if names <= CLIFFORD | NOT_GATES:
+        narrow = circuit.num_qubits >= _WIDE and max(_bonds(circuit)) <= _NARROW_BONDS
+        return "matrix_product_state" if narrow and not noisy else "stabilizer"
+    if noisy and 4**qubits <= 16 * shots and fits(2 * qubits, limits):
+        return "density_matrix"  # One run for all shots, instead of one for each.
+    if fits(qubits, limits):
+        return "statevector"
+    if _log2_mps_bytes(circuit) <= log2(limits.memory_mb) + 20:
+        return "matrix_product_state"
+    raise _too_much_memory(qubits, "statevector", qubits, limits)
+
+
+def check(circuit: QuantumCircuit, names: set[str], method: str, limits: Limits) -> None:
+    """Refuse a circuit that the method cannot run. Raises CircuitError."""
+    qubits = used_qubits(circuit)
+    exponent = {"statevector": qubits, "density_matrix": 2 * qubits}.get(method, 0)
+    if not fits(exponent, limits):
+        raise _too_much_memory(qubits, method, exponent, limits)
+    if method == "stabilizer" and (others := names - CLIFFORD - NOT_GATES):
+        raise CircuitError(
+            "method_unsuitable",
+            f"The stabilizer method runs Clifford gates only, the circuit has {min(others)}; "
+            "choose another method or automatic.",
+        )
+
+
+def operation_names(circuit: QuantumCircuit) -> set[str]:
+    """Names of all operations, those inside control flow included."""
+    names = set(circuit.count_ops())
+    for block in _blocks(circuit):
+        names |= operation_names(block)
+    return names
+
+
+def used_qubits(circuit: QuantumCircuit) -> int:
+    """Qubits that anything acts on; Aer leaves the others out."""
+    if circuit.num_qubits <= 20:
+        return int(circuit.num_qubits)
+    used = set()
+    for instruction in circuit.data:
+        if instruction.name not in ("barrier", "delay"):
+            used.update(instruction.qubits)
+    return len(used)
+
+
+def fits(exponent: int, limits: Limits) -> bool:
+    """Whether two to this power complex numbers are allowed."""
+    return exponent < 60 and _BYTES_PER_AMPLITUDE << exponent <= limits.memory_mb << 20
+
+
+def _too_much_memory(qubits: int, method: str, exponent: int, limits: Limits) -> CircuitError:
+    needed = (_BYTES_PER_AMPLITUDE << exponent) >> 20
+    amount = f"{needed:,} MiB" if exponent < 80 else f"2^{exponent - 16} MiB"
+    return CircuitError(
+        "too_much_memory",
+        f"{qubits} qubits need {amount} with the {method} method, {limits.memory_mb:,} MiB are "
+        "allowed; use fewer qubits, only Clifford gates, or the matrix_product_state method if "
+        "the circuit entangles little.",
+    )
+
+
+def _log2_mps_bytes(circuit: QuantumCircuit) -> float:
+    bonds = [0.0, *_bonds(circuit), 0.0]
+    if max(bonds) > 100:
+        return max(bonds)
+    tensors = sum(2 ** (1 + left + right) for left, right in pairwise(bonds))
+    return log2(_COPIES * _BYTES_PER_AMPLITUDE * tensors)
+
+
+def _bonds(circuit: QuantumCircuit) -> list[float]:
+    """An estimate of log2 of the bond dimension between each qubit and the next.
+
+    Every gate across a cut multiplies the bond by at most its rank; and where all of them share
+    a few qubits on one side, as the target of an oracle, these qubits carry no more.
+    """
+    size = circuit.num_qubits
+    crossing = [0.0] * (size + 1)
+    last, first = list(range(size)), list(range(size))  # Partners farthest right and left.
+    for low, high, rank in _spans(circuit, {bit: i for i, bit in enumerate(circuit.qubits)}):
+        crossing[low] += rank
+        crossing[high] -= rank
+        last[low] = max(last[low], high)
+        first[high] = min(first[high], low)
+    from_left, from_right = [0.0] * (size + 1), [0.0] * (size + 1)
+    for qubit in range(size):
+        from_left[qubit] += 1
+        from_left[last[qubit]] -= 1
+        from_right[first[qubit]] += 1
+        from_right[qubit] -= 1
+    cuts = zip(accumulate(crossing), accumulate(from_left), accumulate(from_right), strict=True)
+    bonds = [
+        min(gates, 2 * left, 2 * right, place + 1, size - place - 1)
+        for place, (gates, left, right) in enumerate(cuts)
+    ]
+    return bonds[: max(size - 1, 1)]
+
+
+def _spans(circuit: QuantumCircuit, places: dict[object, int]) -> Iterator[tuple[int, int, float]]:
+    """Lowest qubit, highest qubit and log2 of the rank of each gate on several qubits."""
+    for instruction in circuit.data:
+        if isinstance(instruction.operation, ControlFlowOp):
+            for block in instruction.operation.blocks:
+                inner = zip(block.qubits, instruction.qubits, strict=True)
+                yield from _spans(block, {bit: places[outer] for bit, outer in inner})
+        elif len(instruction.qubits) > 1 and instruction.name not in NOT_GATES:
+            spots = [places[bit] for bit in instruction.qubits]
+            rank = 2.0 if len(spots) > 2 or instruction.name in _RANK_4 else 1.0
+            yield min(spots), max(spots), rank
+
+
+def _blocks(circuit: QuantumCircuit) -> Iterator[QuantumCircuit]:
+    if circuit.has_control_flow_op():
+        for instruction in circuit.data:
+            if isinstance(instruction.operation, ControlFlowOp):
+                yield from instruction.operation.blocks

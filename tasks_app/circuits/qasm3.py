@@ -1,0 +1,123 @@
+"""Read OpenQASM 3: a fast lane for plain statements, the reference parser for all others.
+
+A program is cut into its top-level statements. A gate, measurement, reset, barrier or
+declaration in its plain form is recognised by a regular expression and takes microseconds;
+any other goes to the parser of the OpenQASM project, which takes a millisecond for each.
+Both end in the same ``Interpreter``, and the tests prove that the two lanes agree.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from antlr4 import CommonTokenStream, InputStream
+from antlr4.error.ErrorListener import ErrorListener
+from antlr4.error.Errors import (
+    ParseCancellationException,
+    RecognitionException,
+)
+from antlr4.error.ErrorStrategy import BailErrorStrategy
+from openqasm3 import parser as _parser
+
+from tasks_app.circuits.errors import CircuitError
+from tasks_app.circuits.fast_lane import FastLane
+from tasks_app.circuits.interpreter import Interpreter, ProgramEnd
+from tasks_app.circuits.job import Limits
+from tasks_app.circuits.source import check_nesting, position
+from tasks_app.circuits.statements import statement_end
+
+reference: Any = _parser  # Untyped: it does not export what it is made of.
+_VERSION = re.compile(r"\s*OPENQASM\s+[0-9]+(?:\.[0-9]+)?\s*;")
+_PLACE = re.compile(r"L(\d+):C(\d+): ")
+
+
+def read_qasm3(
+    text: str, limits: Limits, inputs: Mapping[str, Any], *, fast: bool = True
+) -> Interpreter:
+    """Execute a program. ``fast=False`` sends every statement through the reference parser.
+
+    Raises CircuitError.
+    """
+    interpreter = Interpreter(limits, inputs)
+    lane = FastLane(interpreter, text)
+    version = _VERSION.match(text)
+    offset = version.end() if version else 0
+    nesting_checked = False
+    try:
+        while True:
+            if fast:
+                offset = lane.drive(offset)
+            end = statement_end(text, offset)
+            if end is None:
+                break
+            if not nesting_checked:
+                check_nesting(text)
+                nesting_checked = True
+            for statement in _parse(text, offset, end):
+                interpreter.execute(statement)
+            offset = end
+    except ProgramEnd:
+        pass
+    interpreter.finish()
+    return interpreter
+
+
+def _parse(text: str, start: int, end: int) -> list[Any]:
+    """The statements in a part of the text, as syntax trees that know their line and column."""
+    lexer = reference.qasm3Lexer(InputStream(text[start:end]))
+    line, column = position(text, start)
+    lexer._interp.line, lexer._interp.column = line, column - 1
+    lexer.removeErrorListeners()
+    lexer.addErrorListener(_RaiseAtOnce())
+    parser = reference.qasm3Parser(CommonTokenStream(lexer))
+    parser.removeErrorListeners()
+    parser._errHandler = BailErrorStrategy()
+    try:
+        program = reference.QASMNodeVisitor().visitProgram(parser.program())
+    except (RecognitionException, ParseCancellationException) as error:
+        raise _syntax_error(error) from None
+    except reference.QASM3ParsingError as error:
+        raise _refused(str(error)) from None
+    if program.version is not None:
+        raise CircuitError(
+            "syntax_error", "The version line comes first and once.", line=line, column=column
+        )
+    return list(program.statements)
+
+
+class _RaiseAtOnce(ErrorListener):  # type: ignore[misc]
+    def syntaxError(
+        self, recognizer: Any, symbol: Any, line: int, column: int, message: str, error: Any
+    ) -> None:
+        raise CircuitError(
+            "syntax_error",
+            f"Unexpected characters: {message.removeprefix('token recognition error at: ')}.",
+            line=line,
+            column=column + 1,
+        )
+
+
+def _syntax_error(error: Exception) -> CircuitError:
+    recognition = error.args[0] if isinstance(error, ParseCancellationException) else error
+    token = getattr(recognition, "offendingToken", None)
+    if token is None:
+        return CircuitError("syntax_error", "The text is not OpenQASM 3.")
+    found = "the end of the circuit" if token.type == -1 else repr(token.text)[:60]
+    return CircuitError(
+        "syntax_error", f"Unexpected {found}.", line=token.line, column=token.column + 1
+    )
+
+
+def _refused(message: str) -> CircuitError:
+    """What the parser finds after parsing, such as a break outside of a loop."""
+    match = _PLACE.match(message)
+    if match is None:
+        return CircuitError("syntax_error", message or "The text is not OpenQASM 3.")
+    return CircuitError(
+        "syntax_error",
+        message[match.end() :].capitalize() + ".",
+        line=int(match[1]),
+        column=int(match[2]) + 1,
+    )

@@ -1,0 +1,71 @@
+"""What a name in an OpenQASM 3 program can stand for while the program is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from qiskit.circuit import ClassicalRegister, Clbit, Qubit
+
+from tasks_app.circuits.errors import CircuitError
+
+
+@dataclass(frozen=True, slots=True)
+class Qubits:
+    """A quantum register, an alias or a slice."""
+
+    items: tuple[Qubit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bits:
+    """Classical bits whose value is known only while the circuit runs."""
+
+    items: tuple[Clbit, ...]
+    register: ClassicalRegister | None = None
+    """The register that holds exactly these bits, which alone can be compared as a number."""
+
+
+@dataclass(frozen=True, slots=True)
+class BitString:
+    """The value of a literal like ``"0101"``."""
+
+    value: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    value: float
+    unit: str
+
+
+@dataclass(slots=True)
+class Variable:
+    """A classical variable whose value is known while the program is read."""
+
+    value: Any
+    type: Any
+    """Its declared type, a node of the syntax tree; ``None`` for what cannot be assigned."""
+    depth: int = 0
+    """Depth of run-time control flow where it was declared: assigning deeper is not decidable."""
+
+
+class _Node(Protocol):
+    @property
+    def span(self) -> Any: ...
+
+
+def failure(node: _Node | None, message: str, code: str = "invalid_program") -> CircuitError:
+    """An error placed at a node of the syntax tree."""
+    span = node.span if node is not None else None
+    if span is None:
+        return CircuitError(code, message)
+    return CircuitError(code, message, line=span.start_line, column=span.start_column + 1)
+
+
+def unsupported(node: _Node | None, feature: str) -> CircuitError:
+    """The error for a part of the language, by name."""
+    return failure(
+        node, f"{feature} is not supported; write the circuit without it.", "unsupported_feature"
+    )
