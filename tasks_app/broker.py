@@ -25,6 +25,7 @@ QUEUE = "quantum_tasks"
 DEAD_LETTER_QUEUE = xq_name(QUEUE)
 RUN_TASK = "run_task"
 PUBLISH_TIMEOUT_S = 2.0
+UNSERVED_CHECKS = 3  # Dramatiq lets a consumer look about once a second while no message comes
 DEAD_LETTER_TTL_MS = 7 * 24 * 3600 * 1000
 
 log = structlog.get_logger(__name__)
@@ -140,7 +141,7 @@ class DoorbellBroker(RabbitmqBroker):
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Any:
         try:
-            self.publisher.depths(timeout_s=PUBLISH_TIMEOUT_S)  # declares a queue that was deleted
+            self.publisher.depths(timeout_s=PUBLISH_TIMEOUT_S)  # by then the queue is declared
             return self.consumer_class(self, queue_name, prefetch, timeout)
         except (QueueUnavailable, AMQPError, OSError) as error:
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
@@ -151,7 +152,7 @@ class DoorbellBroker(RabbitmqBroker):
 
         Raises `QueueUnavailable`.
         """
-        self.publisher.depths(timeout_s=PUBLISH_TIMEOUT_S)  # declares both queues
+        self.publisher.depths(timeout_s=PUBLISH_TIMEOUT_S)  # by then both are declared
         try:
             with pika.BlockingConnection(self._parameters) as connection:
                 channel = connection.channel()
@@ -180,16 +181,36 @@ class _SafeConsumer(_RabbitmqConsumer):
     The old one has been redelivered by then; dropping the acknowledgement is all there is to do.
     """
 
+    _unserved = 0  # idle checks in a row that found messages ready
+
     def __next__(self) -> Any:
         message = super().__next__()  # type: ignore[no-untyped-call]
         if message is None:
+            self._check_served()
             return None
+        self._unserved = 0
         message.consumer = self
         if not _is_doorbell(message):
             log.error("message_malformed", message_id=repr(message.message_id)[:80])
             self.nack(message)  # to the dead letters, where it can be looked at
             return None
         return message
+
+    def _check_served(self) -> None:
+        """Raises `ConnectionClosed`, for a new start, when messages are ready and none comes.
+
+        A consumer of a queue that was deleted and declared anew may be left without either
+        messages or a word.
+        """
+        try:
+            idle = not self.known_tags
+            declared = self.channel.queue_declare(QUEUE, passive=True) if idle else None
+        except AMQPError as error:
+            raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
+        self._unserved = self._unserved + 1 if declared and declared.method.message_count else 0
+        if self._unserved >= UNSERVED_CHECKS:
+            log.warning("consumer_unserved")
+            raise ConnectionClosed("messages are ready, but none comes")  # type: ignore[no-untyped-call]
 
     def ack(self, message: Any) -> None:
         try:

@@ -26,6 +26,10 @@ from pika.exceptions import AMQPHeartbeatTimeout
 
 RECONNECT_S = 0.5
 HANDSHAKE_S = 3.0
+# How long a deleted queue stays away before it is declared anew. When it comes back within the
+# milliseconds in which RabbitMQ tells its consumers, they are moved to the new queue instead of
+# cancelled, and swallow its messages (seen with quorum queues of RabbitMQ 3.10).
+REDECLARE_S = 0.5
 
 log = structlog.get_logger(__name__)
 
@@ -80,6 +84,7 @@ class Publisher:
         self._connection: SelectConnection | None = None
         self._channel: Any = None  # set once the queues are declared and confirms are on
         self._unconfirmed: OrderedDict[int, _Message] = OrderedDict()
+        self._unroutable: list[_Message] = []  # they wait for their queue to be declared anew
         self._asked: set[Future[QueueDepths]] = set()
         self._delivery_tag = 0
 
@@ -100,9 +105,10 @@ class Publisher:
         self._call(send_all, [message.confirmed for message in messages], timeout_s)
 
     def depths(self, *, timeout_s: float) -> QueueDepths:
-        """Ask RabbitMQ how full the queues are, declaring them anew if they were deleted.
+        """Ask RabbitMQ how full the queues are.
 
-        Raises `QueueUnavailable` like `publish`.
+        Raises `QueueUnavailable` like `publish`, also when a queue was deleted: the connection
+        is made anew then, and the queue with it.
         """
         answer: Future[QueueDepths] = Future()
 
@@ -113,7 +119,7 @@ class Publisher:
 
         def ask() -> None:
             self._asked.add(answer)
-            self._declare(answered)
+            self._declare(answered, self._channel, passive=True)
 
         self._call(ask, [answer], timeout_s)
         return answer.result()
@@ -193,8 +199,10 @@ class Publisher:
         if connection is self._connection and self._channel is None:
             self._drop("RabbitMQ did not open a channel in time")
 
-    def _declare(self, declared: Callable[[QueueDepths], Any], channel: Any = None) -> None:
-        """Declare both queues (the call that also creates them) and pass on what they hold."""
+    def _declare(
+        self, declared: Callable[[QueueDepths], Any], channel: Any, *, passive: bool = False
+    ) -> None:
+        """Declare both queues (which creates them, unless passive) and pass on what they hold."""
         counts: dict[str, Any] = {}
 
         def collect(frame: Any) -> None:
@@ -205,8 +213,8 @@ class Publisher:
                 declared(QueueDepths(main.message_count, main.consumer_count, dead))
 
         for queue, arguments in self._declarations.items():
-            (channel or self._channel).queue_declare(
-                queue, durable=True, arguments=dict(arguments), callback=collect
+            channel.queue_declare(
+                queue, passive=passive, durable=True, arguments=dict(arguments), callback=collect
             )
 
     def _ready(self) -> None:
@@ -251,14 +259,22 @@ class Publisher:
         for message in [self._unconfirmed.pop(t) for t in tags if t in self._unconfirmed]:
             if message.returned and not message.sent_again:
                 message.returned, message.sent_again = False, True
-                self._declare(partial(self._send_again, message))
+                if not self._unroutable:
+                    self._ioloop.call_later(REDECLARE_S, partial(self._restore, self._channel))
+                self._unroutable.append(message)
             elif message.returned or not accepted:
                 message.confirmed.set_exception(QueueUnavailable("RabbitMQ refused the message"))
             else:
                 message.confirmed.set_result(None)
 
-    def _send_again(self, message: _Message, _: QueueDepths) -> None:
-        self._send(message)
+    def _restore(self, channel: Any) -> None:
+        if channel is self._channel:
+            self._declare(self._send_unroutable, channel)
+
+    def _send_unroutable(self, _: QueueDepths) -> None:
+        messages, self._unroutable = self._unroutable, []
+        for message in messages:
+            self._send(message)
 
     def _lost(self, connection: SelectConnection, reason: Any) -> None:
         """The connection could not be opened, or broke, or its channel was closed by RabbitMQ."""
@@ -288,10 +304,12 @@ class Publisher:
 
     def _fail_waiting(self, reason: str) -> None:
         futures: list[Future[Any]] = [m.confirmed for m in self._unconfirmed.values()]
+        futures += [message.confirmed for message in self._unroutable]
         futures += self._asked
         while self._inbox:
             futures += self._inbox.popleft()[1]
         self._unconfirmed.clear()
+        self._unroutable.clear()
         self._asked.clear()
         for future in futures:
             if not future.done():
