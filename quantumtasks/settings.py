@@ -85,6 +85,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "django.middleware.http.ConditionalGetMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -188,9 +189,25 @@ if 2 * CIRCUIT_LIMITS.deadline_s + 60 >= CONSUMER_TIMEOUT_S:
 if MAX_ATTEMPTS < 1:
     raise ImproperlyConfigured("MAX_ATTEMPTS must be at least 1.")
 
+RETENTION_DAYS = env.int("RETENTION_DAYS", default=0)  # 0: tasks are kept for ever
+if RETENTION_DAYS < 0:
+    raise ImproperlyConfigured("RETENTION_DAYS is a number of days, or 0 to keep everything.")
+OWNER_LIMITS = {  # 0: no limit; the admin sets them for single owners
+    "pending": env.int("LIMIT_PENDING", default=0),
+    "per_minute": env.int("LIMIT_PER_MINUTE", default=0),
+    "shots": env.int("LIMIT_SHOTS", default=0),
+    "qubits": env.int("LIMIT_QUBITS", default=0),
+}
+
 # --- API --------------------------------------------------------------------------------------
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 6 * CIRCUIT_LIMITS.max_circuit_bytes + 65_536  # JSON escapes
+API_AUTH = env.str("API_AUTH", default="required")
+if API_AUTH not in {"required", "open"}:
+    raise ImproperlyConfigured("API_AUTH is 'required' (tokens) or 'open' (anybody).")
+AUTHENTICATION_BACKENDS = ["tasks_app.access.ThrottledBackend"]
+# A waiting client holds a thread of its process: half of them serve everybody else.
+MAX_WAITING = max(1, env.int("WEB_THREADS", default=8) // 2)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
@@ -211,6 +228,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "TaskStatus": "tasks_app.models.Status.choices",
+        "HealthStatus": ["healthy", "degraded"],
+        "DependencyStatus": ["connected", "disconnected"],
+    },
 }
 
 # --- Logging ----------------------------------------------------------------------------------

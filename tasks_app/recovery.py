@@ -20,7 +20,7 @@ from django.db import connection
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from tasks_app import broker, lifecycle, worker_id
+from tasks_app import broker, lifecycle, retention, worker_id
 from tasks_app.models import Status, Task
 from tasks_app.publisher import QueueUnavailable
 
@@ -120,7 +120,7 @@ class Leader:
         self._leading = False
 
     def attend(self) -> None:
-        """Take or keep the lock, and recover if it is ours."""
+        """Take or keep the lock; if it is ours, recover, and purge what is kept too long."""
         try:
             if self._holds_lock():
                 findings = recover()
@@ -133,6 +133,10 @@ class Leader:
                     )
         except QueueUnavailable as error:
             log.warning("recovery_waits", reason=str(error))
+        if self._leading and settings.RETENTION_DAYS:
+            kept = timedelta(days=settings.RETENTION_DAYS)
+            if 0 < retention.purge_chunk(older_than=kept) < retention.CHUNK:
+                retention.purge_empty_batches(older_than=kept)
 
     def _holds_lock(self) -> bool:
         with connection.cursor() as cursor:  # taking it again in the same session succeeds

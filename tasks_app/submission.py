@@ -5,11 +5,13 @@ A 2xx answer means that the rows are committed and that RabbitMQ confirmed their
 """
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
@@ -32,8 +34,10 @@ class Idempotency:
     request_sha256: str
 
     @classmethod
-    def of(cls, key: str, path: str, body: bytes) -> "Idempotency":
-        return cls(key, hashlib.sha256(path.encode() + b"\0" + body).hexdigest())
+    def of(cls, key: str, path: str, body: Any) -> "Idempotency":
+        """`body`: the JSON value; how it was written does not matter."""
+        canonical = json.dumps([path, body], sort_keys=True, separators=(",", ":"))
+        return cls(key, hashlib.sha256(canonical.encode()).hexdigest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class Accepted:
 def accept(
     tasks: Sequence[Task],
     *,
-    owner: AbstractBaseUser | None = None,
+    owner: User | None = None,
     batch: Batch | None = None,
     idempotency: Idempotency | None = None,
 ) -> Accepted:
@@ -77,7 +81,7 @@ def accept(
             return replay  # else the first request has just withdrawn its tasks: ours is the first
 
 
-def _reserve(idempotency: Idempotency, owner: AbstractBaseUser | None) -> IdempotencyKey | None:
+def _reserve(idempotency: Idempotency, owner: User | None) -> IdempotencyKey | None:
     """Take the key; the earlier use if there is one, which may have to be waited for."""
     fields = {"owner": owner, "key": idempotency.key}
     mine = IdempotencyKey(**fields, request_sha256=idempotency.request_sha256)
@@ -113,7 +117,7 @@ def _replay(earlier: IdempotencyKey) -> Accepted | None:
     if earlier.task is not None:
         tasks = [earlier.task]
     else:
-        tasks = list(Task.objects.filter(batch_id=earlier.batch_id).order_by("batch_index"))
+        tasks = list(Task.objects.filter(batch=earlier.batch).order_by("batch_index"))
     fresh = {
         task.task_id: task.correlation_id
         for task in tasks

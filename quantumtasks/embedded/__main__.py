@@ -171,6 +171,7 @@ Serving until Ctrl-C."""
             "SECRET_KEY": _kept_secret(self._data_dir / "secret_key"),
             "ALLOWED_HOSTS": "127.0.0.1,localhost,[::1]",
             "HTTPS_ONLY": "false",
+            "API_AUTH": "open",  # it listens on loopback only
         }
         given = {name: value for name in defaults if (value := os.environ.get(name))}
         return defaults | given | {"DATABASE_URL": url}

@@ -24,18 +24,27 @@ log = structlog.get_logger(__name__)
 class ApiError(exceptions.APIException):
     """An error with its sentence, stable code, status and details."""
 
-    def __init__(self, sentence: str, *, code: str, status_code: int, details: Any = None) -> None:
+    def __init__(
+        self,
+        sentence: str,
+        *,
+        code: str,
+        status_code: int,
+        details: Any = None,
+        retry_after_s: int | None = None,
+    ) -> None:
         super().__init__(sentence, code)
         self.status_code = status_code
         self.code = code
         self.details = details or {}
+        self.retry_after_s = retry_after_s
 
 
 class ServiceUnavailable(ApiError):
     """503: PostgreSQL or RabbitMQ is away; the same request may succeed later."""
 
     def __init__(self, sentence: str, *, code: str) -> None:
-        super().__init__(sentence, code=code, status_code=503)
+        super().__init__(sentence, code=code, status_code=503, retry_after_s=RETRY_AFTER_S)
 
 
 def database_unavailable() -> ServiceUnavailable:
@@ -73,7 +82,10 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     )
     if isinstance(api_error, ServiceUnavailable):
         log.warning("service_unavailable", code=api_error.code, cause=type(error).__name__)
-        response["Retry-After"] = str(RETRY_AFTER_S)
+    if api_error.retry_after_s is not None:
+        response["Retry-After"] = str(api_error.retry_after_s)
+    if challenge := getattr(error, "auth_header", None):
+        response["WWW-Authenticate"] = challenge
     return response
 
 

@@ -1,14 +1,21 @@
 """What comes in, checked strictly, and what goes out."""
 
+import math
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from rest_framework import serializers
 
+from tasks_app import presence
 from tasks_app.api.errors import ApiError
-from tasks_app.models import Status, StatusHistory, Task
+from tasks_app.circuits.job import MAX_SEED, METHODS
+from tasks_app.models import Batch, Status, StatusHistory, Task
 
-MAX_SEED = 2**53 - 1  # the largest that every JSON parser keeps exact
+MAX_BATCH = 1000
+DEFAULT_SHOTS = 1024
+RUN_OPTIONS = ("method", "memory", "parameters", "noise")
 
 
 class StrictIntegerField(serializers.IntegerField):
@@ -18,6 +25,15 @@ class StrictIntegerField(serializers.IntegerField):
         if type(data) is not int:
             self.fail("invalid")
         return int(super().to_internal_value(data))
+
+
+class StrictBooleanField(serializers.BooleanField):
+    """JSON true or false."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
 
 
 class StrictTextField(serializers.CharField):
@@ -32,23 +48,17 @@ class StrictTextField(serializers.CharField):
         return str(super().to_internal_value(data))
 
 
-class SubmissionSerializer(serializers.Serializer[Any]):
-    """A circuit to run."""
+class StrictFloatField(serializers.FloatField):
+    """A finite JSON number: not true, not "0.5"."""
 
-    circuit = StrictTextField(help_text="OpenQASM 3 or 2 program, up to 1 MiB of UTF-8.")
-    shots = StrictIntegerField(
-        default=1024,
-        min_value=1,
-        max_value=settings.CIRCUIT_LIMITS.max_shots,
-        help_text="How often to run it.",
-    )
-    seed = StrictIntegerField(
-        default=None,
-        allow_null=True,
-        min_value=0,
-        max_value=MAX_SEED,
-        help_text="Makes the counts repeatable; drawn at random and reported if absent.",
-    )
+    def to_internal_value(self, data: Any) -> float:
+        if type(data) not in (int, float) or not math.isfinite(data):
+            self.fail("invalid")
+        return float(data)
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Names fields that it does not know, together with everything else that is wrong."""
 
     def to_internal_value(self, data: Any) -> Any:
         wrong: dict[str, Any] = {}
@@ -58,10 +68,56 @@ class SubmissionSerializer(serializers.Serializer[Any]):
         try:
             values = super().to_internal_value(data)
         except serializers.ValidationError as error:
-            raise serializers.ValidationError(wrong | dict(error.detail)) from None
+            found: Any = error.detail  # by field: this is no list serializer
+            raise serializers.ValidationError(wrong | found) from None
         if wrong:
             raise serializers.ValidationError(wrong)
         return values
+
+
+class LabelsSerializer(StrictSerializer):
+    """A task's name and tags: the client's own, searchable and editable."""
+
+    name = StrictTextField(max_length=200, required=False, allow_blank=True)
+    tags = serializers.ListField(
+        child=StrictTextField(max_length=64), max_length=32, required=False
+    )
+
+    def validate_tags(self, tags: list[str]) -> list[str]:
+        return list(dict.fromkeys(tags))
+
+
+class ElementSerializer(LabelsSerializer):
+    """One circuit and how to run it, where defaults may be given elsewhere."""
+
+    circuit = StrictTextField(required=False, help_text="OpenQASM 3 or 2, up to 1 MiB of UTF-8.")
+    shots = StrictIntegerField(
+        required=False,
+        min_value=1,
+        max_value=settings.CIRCUIT_LIMITS.max_shots,
+        help_text="How often to run it; 1024 if absent.",
+    )
+    seed = StrictIntegerField(
+        required=False,
+        allow_null=True,
+        min_value=0,
+        max_value=MAX_SEED,
+        help_text="Makes the counts repeatable; drawn at random and reported if absent.",
+    )
+    method = serializers.ChoiceField(
+        choices=METHODS, required=False, help_text="Simulation method; automatic if absent."
+    )
+    memory = StrictBooleanField(
+        required=False, help_text="Also return each shot's outcome, in order."
+    )
+    parameters = serializers.DictField(
+        child=StrictFloatField(),
+        required=False,
+        help_text="Values of the program's `input` declarations.",
+    )
+    noise = serializers.DictField(
+        required=False, help_text="Noise model: docs/errors.md has its fields."
+    )
 
     def validate_circuit(self, circuit: str) -> str:
         if not circuit.strip():
@@ -75,6 +131,56 @@ class SubmissionSerializer(serializers.Serializer[Any]):
                 details={"circuit": {"bytes": size, "max_bytes": limit}},
             )
         return circuit
+
+
+class SubmissionSerializer(ElementSerializer):
+    """A circuit to run."""
+
+    circuit = StrictTextField(help_text="OpenQASM 3 or 2, up to 1 MiB of UTF-8.")
+
+
+class BatchSubmissionSerializer(ElementSerializer):
+    """Up to 1000 tasks, or one circuit with sets of parameters; the rest is their default."""
+
+    tasks = ElementSerializer(  # type: ignore[call-arg]  # DRF hands the rest to the list
+        many=True, required=False, max_length=MAX_BATCH, allow_empty=False
+    )
+    parameter_sets = serializers.ListField(
+        child=serializers.DictField(child=StrictFloatField()),
+        required=False,
+        max_length=MAX_BATCH,
+        allow_empty=False,
+    )
+
+    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        """`elements`: one complete submission for each task."""
+        if ("tasks" in values) == ("parameter_sets" in values):
+            raise serializers.ValidationError({"tasks": ["Give either tasks or parameter_sets."]})
+        elements = values.pop("tasks", None) or [
+            {"parameters": parameters} for parameters in values.pop("parameter_sets")
+        ]
+        name = values.pop("name", "")
+        elements = [values | element for element in elements]
+        missing = [index for index, element in enumerate(elements) if "circuit" not in element]
+        if missing:
+            raise serializers.ValidationError(
+                {"circuit": [f"Elements without a circuit: {missing[:20]}."]}
+            )
+        return {"name": name, "elements": elements}
+
+
+def new_task(element: Mapping[str, Any], **fields: Any) -> Task:
+    """An unsaved task from a validated submission."""
+    options = {name: element[name] for name in RUN_OPTIONS if name in element}
+    return Task(
+        circuit=element["circuit"],
+        shots=element.get("shots", DEFAULT_SHOTS),
+        seed=element.get("seed"),
+        options=options,
+        name=element.get("name", ""),
+        tags=element.get("tags", []),
+        **fields,
+    )
 
 
 class AcceptedSerializer(serializers.Serializer[Any]):
@@ -100,41 +206,132 @@ class ResultSerializer(serializers.Serializer[Any]):
 
     counts = serializers.DictField(child=serializers.IntegerField())
     shots = serializers.IntegerField()
+    memory = serializers.ListField(child=serializers.CharField(), required=False)
     metadata = serializers.DictField()
 
 
-class TaskSerializer(serializers.ModelSerializer[Task]):
-    """A task with its history and, when completed, its result."""
+MESSAGES = {
+    Status.PENDING: "The task waits for a worker.",
+    Status.PROCESSING: "A worker is running the circuit.",
+    Status.COMPLETED: "The circuit has been run.",
+    Status.FAILED: "The task failed; error_message says why.",
+    Status.CANCELLED: "The task was cancelled.",
+}
+
+
+class TaskSummarySerializer(serializers.ModelSerializer[Task]):
+    """A task without circuit, result and history."""
 
     status = serializers.ChoiceField(source="current_status", choices=Status.choices)
-    status_history = HistoryEntrySerializer(source="history", many=True)
-    result = ResultSerializer(allow_null=True)
-    message = serializers.SerializerMethodField()
 
     class Meta:
         model = Task
         fields = [
             "task_id",
             "status",
-            "submitted_at",
-            "completed_at",
+            "name",
+            "tags",
+            "batch_id",
             "shots",
+            "submitted_at",
+            "started_at",
+            "completed_at",
+            "error_code",
+        ]
+
+
+class TaskPageSerializer(serializers.Serializer[Any]):
+    """A page of tasks, and where its neighbours are."""
+
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+    results = TaskSummarySerializer(many=True)
+
+
+class TaskSerializer(TaskSummarySerializer):
+    """A task with its history and, when completed, its result."""
+
+    status_history = HistoryEntrySerializer(source="history", many=True)
+    result = ResultSerializer(allow_null=True)
+    message = serializers.SerializerMethodField()
+    queue_position = serializers.SerializerMethodField(
+        help_text="Pending tasks before this one; null if not pending or more than 10,000."
+    )
+    estimated_start_at = serializers.SerializerMethodField(
+        help_text="From measured run times and the workers alive; null if unknown."
+    )
+
+    class Meta:
+        model = Task
+        fields = [
+            *TaskSummarySerializer.Meta.fields,
+            "seed",
             "result",
             "error_message",
-            "error_code",
             "status_history",
+            "queue_position",
+            "estimated_start_at",
             "message",
             "correlation_id",
         ]
 
+    def to_representation(self, task: Task) -> dict[str, Any]:
+        self._position = presence.position(task)
+        return super().to_representation(task)
+
     def get_message(self, task: Task) -> str:
-        return {
-            Status.PENDING: "The task waits for a worker.",
-            Status.PROCESSING: "A worker is running the circuit.",
-            Status.COMPLETED: "The circuit has been run.",
-            Status.FAILED: "The task failed; error_message says why.",
-            Status.CANCELLED: "The task was cancelled.",
-        }[Status(task.current_status)]
+        return MESSAGES[Status(task.current_status)]
+
+    def get_queue_position(self, task: Task) -> int | None:
+        return self._position
+
+    def get_estimated_start_at(self, task: Task) -> datetime | None:
+        return presence.estimated_start(self._position)
+
+
+class BatchElementSerializer(serializers.ModelSerializer[Task]):
+    """One element of a batch: the latest task at its position."""
+
+    index = serializers.IntegerField(source="batch_index")
+    status = serializers.ChoiceField(source="current_status", choices=Status.choices)
+
+    class Meta:
+        model = Task
+        fields = ["index", "task_id", "status", "error_code"]
+
+
+class BatchSerializer(serializers.ModelSerializer[Batch]):
+    """A batch: its elements in order, and how many are in each state."""
+
+    counts = serializers.DictField(child=serializers.IntegerField())
+    tasks = BatchElementSerializer(many=True)
+
+    class Meta:
+        model = Batch
+        fields = ["batch_id", "name", "size", "submitted_at", "counts", "tasks"]
+
+
+class AcceptedBatchSerializer(serializers.Serializer[Any]):
+    """The answer to a batch."""
+
+    batch_id = serializers.UUIDField()
+    task_ids = serializers.ListField(child=serializers.UUIDField(), help_text="In order.")
+    message = serializers.CharField()
+    correlation_id = serializers.CharField()
+
+
+class QueueSerializer(serializers.Serializer[Any]):
+    """The queue now, and how fast tasks went through it in the last hour."""
+
+    pending = serializers.IntegerField()
+    processing = serializers.IntegerField()
+    oldest_pending_s = serializers.FloatField()
+    workers = serializers.IntegerField(help_text="Worker processes alive.")
+    slots = serializers.IntegerField(help_text="Circuits that they run at a time.")
+    wait_p50_s = serializers.FloatField(allow_null=True)
+    wait_p90_s = serializers.FloatField(allow_null=True)
+    run_p50_s = serializers.FloatField(allow_null=True)
+    run_p90_s = serializers.FloatField(allow_null=True)
 
 
 class ErrorSerializer(serializers.Serializer[Any]):

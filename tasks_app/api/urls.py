@@ -5,11 +5,27 @@ from drf_spectacular.views import SpectacularSwaggerView, SpectacularYAMLAPIView
 
 from tasks_app.api.health import HealthView, LiveView, ReadyView
 from tasks_app.api.metrics import MetricsView
-from tasks_app.api.views import TaskViewSet
+from tasks_app.api.tokens import LoginView, LogoutView, TokenViewSet
+from tasks_app.api.views import BatchViewSet, QueueView, TaskViewSet
 
 urlpatterns = [
-    path("tasks", TaskViewSet.as_view({"post": "create"}), name="task-list"),
-    path("tasks/<str:task_id>", TaskViewSet.as_view({"get": "retrieve"}), name="task-detail"),
+    path("tasks", TaskViewSet.as_view({"get": "list", "post": "create"}), name="task-list"),
+    path("tasks/batch", BatchViewSet.as_view({"post": "create"}), name="batch-list"),
+    path(
+        "tasks/<str:task_id>",
+        TaskViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        name="task-detail",
+    ),
+    path("tasks/<str:task_id>/cancel", TaskViewSet.as_view({"post": "cancel_one"})),
+    path("tasks/<str:task_id>/result", TaskViewSet.as_view({"get": "result"})),
+    path("batches/<str:batch_id>", BatchViewSet.as_view({"get": "retrieve"}), name="batch-detail"),
+    path("batches/<str:batch_id>/cancel", BatchViewSet.as_view({"post": "cancel_all"})),
+    path("batches/<str:batch_id>/retry", BatchViewSet.as_view({"post": "retry"})),
+    path("queue", QueueView.as_view(), name="queue"),
+    path("login", LoginView.as_view(), name="login"),
+    path("logout", LogoutView.as_view(), name="logout"),
+    path("tokens", TokenViewSet.as_view({"get": "list", "post": "create"}), name="token-list"),
+    path("tokens/<int:token_id>", TokenViewSet.as_view({"delete": "destroy"})),
     path("health", HealthView.as_view(), name="health"),
     path("health/live", LiveView.as_view(), name="live"),
     path("health/ready", ReadyView.as_view(), name="ready"),

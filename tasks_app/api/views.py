@@ -1,101 +1,385 @@
-"""The task routes: thin adapters between HTTP and `lifecycle`."""
+"""The task, batch and queue routes: thin adapters between HTTP and the state machine."""
 
+import re
 import uuid
+from collections import Counter
+from dataclasses import asdict
+from typing import Any
 
-from django.conf import settings
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from django.utils.decorators import method_decorator
+from django.views.decorators.gzip import gzip_page
 from rest_framework import status
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
+from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSet
 
-from tasks_app import broker, lifecycle
-from tasks_app.api import errors
+from quantumtasks.postgresql.base import REQUEST_DATABASE_S, renew_deadline
+from tasks_app import access, lifecycle, presence, submission
+from tasks_app.api import schema
+from tasks_app.api.auth import AUTHENTICATION, TaskAccess
 from tasks_app.api.correlation import correlation_id
+from tasks_app.api.errors import ApiError, queue_unavailable
+from tasks_app.api.filters import FilterSerializer, TaskPages
 from tasks_app.api.serializers import (
+    AcceptedBatchSerializer,
     AcceptedSerializer,
-    ErrorSerializer,
+    BatchSerializer,
+    BatchSubmissionSerializer,
+    LabelsSerializer,
+    QueueSerializer,
+    ResultSerializer,
     SubmissionSerializer,
     TaskSerializer,
+    TaskSummarySerializer,
+    new_task,
 )
-from tasks_app.models import Task
+from tasks_app.api.waiting import waiters
+from tasks_app.models import TERMINAL, Batch, Status, Task, TaskQuerySet
 from tasks_app.publisher import QueueUnavailable
 
-BELL = """\
-OPENQASM 3.0;
-include "stdgates.inc";
-qubit[2] q;
-bit[2] c;
-h q[0];
-cx q[0], q[1];
-c = measure q;
-"""
+MAX_WAIT_S = 60
+_IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
+_PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait=(\d+)")
 
 
-class TaskViewSet(ViewSet):
-    """Submit and read tasks."""
+class TaskApiView(APIView):
+    """What the routes below share."""
 
-    @extend_schema(
-        operation_id="submit_task",
-        summary="Submit a circuit",
-        request=SubmissionSerializer,
-        responses={202: AcceptedSerializer, **dict.fromkeys((400, 413, 415, 503), ErrorSerializer)},
-        examples=[
-            OpenApiExample("Bell state", {"circuit": BELL, "shots": 1024}, request_only=True)
-        ],
-    )
-    def create(self, request: Request) -> Response:
-        """Accept a circuit. 202 means that it is stored and that it will be run."""
-        submission = SubmissionSerializer(data=request.data)
-        submission.is_valid(raise_exception=True)
-        task = lifecycle.submit(**submission.validated_data, correlation_id=correlation_id())
-        message = self._ring(task)
-        accepted = AcceptedSerializer(
-            {
-                "task_id": task.task_id,
-                "status": task.current_status,
-                "submitted_at": task.submitted_at,
-                "message": message,
-                "correlation_id": task.correlation_id,
-            }
-        )
-        location = reverse("task-detail", args=[task.task_id], request=request)
-        return Response(
-            accepted.data, status=status.HTTP_202_ACCEPTED, headers={"Location": location}
-        )
+    authentication_classes = AUTHENTICATION
+    permission_classes = (TaskAccess,)
 
-    def _ring(self, task: Task) -> str:
-        """Tell the workers. Raises 503, with the task withdrawn, if the queue does not confirm."""
-        try:
-            broker.ring(task.task_id, correlation_id=task.correlation_id)
-        except QueueUnavailable:
-            if settings.QUEUE_DOWN_POLICY == "accept":
-                return "Task accepted; it runs when the queue is back."
-            if lifecycle.withdraw(task.task_id):
-                raise errors.queue_unavailable() from None
-            # Not pending any more: the message arrived, and a worker has it.
-        return "Task accepted."
+    def tasks(self, request: Request) -> TaskQuerySet:
+        """The tasks that the client may know of."""
+        return access.visible_tasks(request.user)
 
-    @extend_schema(
-        operation_id="get_task",
-        summary="Read a task",
-        parameters=[OpenApiParameter("task_id", uuid.UUID, OpenApiParameter.PATH)],
-        responses={200: TaskSerializer, **dict.fromkeys((400, 404, 503), ErrorSerializer)},
-    )
-    def retrieve(self, request: Request, task_id: str) -> Response:
-        """Status, result and history of one task."""
-        try:
-            wanted = uuid.UUID(task_id)
-        except ValueError:
-            raise errors.ApiError(
-                "The task id is not a UUID.",
-                code="invalid_task_id",
-                status_code=status.HTTP_400_BAD_REQUEST,
-            ) from None
-        tasks = Task.objects.defer("circuit").prefetch_related("history")
-        task = tasks.filter(task_id=wanted).first()
+    def task(self, request: Request, task_id: str) -> Task:
+        """One of them. Raises 400 for what is no id, 404 for what it may not know of."""
+        tasks = self.tasks(request).defer("circuit").prefetch_related("history")
+        task = tasks.filter(task_id=_uuid(task_id, "task")).first()
         if task is None:
             raise NotFound("There is no task with this id.")
-        return Response(TaskSerializer(task).data)
+        return task
+
+    def batch(self, request: Request, batch_id: str) -> tuple[Batch, list[Task]]:
+        """A batch and its elements in order, each the latest task at its position."""
+        wanted = _uuid(batch_id, "batch")
+        tasks = self.tasks(request).filter(batch_id=wanted).without_bodies()
+        latest = {task.batch_index: task for task in tasks.order_by("batch_index", "task_id")}
+        batch = Batch.objects.filter(batch_id=wanted).first()
+        if batch is None or not latest:
+            raise NotFound("There is no batch with this id.")
+        return batch, list(latest.values())
+
+    def accept(
+        self,
+        request: Request,
+        tasks: list[Task],
+        *,
+        batch: Batch | None = None,
+        idempotency: submission.Idempotency | None = None,
+    ) -> submission.Accepted:
+        """Store and ring. Raises 409, 429 and 503."""
+        owner = access.owner_of(request.user)
+        try:
+            access.check_limits(owner, tasks)
+            return submission.accept(tasks, owner=owner, batch=batch, idempotency=idempotency)
+        except access.LimitExceeded as error:
+            raise _limit_exceeded(error) from None
+        except submission.KeyReused:
+            raise ApiError(
+                "This Idempotency-Key was used for another request. Use a new key.",
+                code="idempotency_key_reused",
+                status_code=status.HTTP_409_CONFLICT,
+            ) from None
+        except QueueUnavailable:
+            raise queue_unavailable() from None
+
+    def cancel(self, request: Request, tasks: list[Task]) -> list[uuid.UUID]:
+        """Cancel what is not terminal; the ids of what was cancelled."""
+        cancelled = []
+        for task in tasks:
+            try:
+                lifecycle.cancel(task.task_id, reason=f"cancelled by {_name(request)}")
+                cancelled.append(task.task_id)
+            except (lifecycle.IllegalTransition, lifecycle.TaskNotFound):
+                continue
+        return cancelled
+
+
+class TaskViewSet(TaskApiView, ViewSet):
+    """Submit, read, cancel and delete tasks."""
+
+    @schema.submit_task
+    def create(self, request: Request) -> Response:
+        """Accept a circuit. 202 means that it is stored and that it will be run."""
+        element = _valid(SubmissionSerializer(data=request.data))
+        task = new_task(
+            element, owner=access.owner_of(request.user), correlation_id=correlation_id()
+        )
+        accepted = self.accept(request, [task], idempotency=_idempotency(request))
+        body = AcceptedSerializer(
+            {
+                "task_id": accepted.tasks[0].task_id,
+                "status": accepted.tasks[0].current_status,
+                "submitted_at": accepted.tasks[0].submitted_at,
+                "message": _message(accepted),
+                "correlation_id": accepted.tasks[0].correlation_id,
+            }
+        )
+        where = reverse("task-detail", args=[accepted.tasks[0].task_id], request=request)
+        return _accepted(accepted, body.data, where)
+
+    @schema.list_tasks
+    def list(self, request: Request) -> Response:
+        """Tasks without circuits and results, newest first."""
+        filters = FilterSerializer.from_query(request.query_params)
+        ordering = _valid(filters).get("ordering")
+        pages = TaskPages(oldest_first=ordering == "submitted_at")
+        tasks = filters.apply(self.tasks(request).without_bodies())
+        page = pages.paginate_queryset(tasks, request)
+        return pages.get_paginated_response(TaskSummarySerializer(page, many=True).data)
+
+    @schema.get_task
+    def retrieve(self, request: Request, task_id: str) -> Response:
+        """Status, result and history of one task; with `wait`, once it is terminal."""
+        task, busy = self._awaited(request, task_id)
+        response = Response(TaskSerializer(task).data)
+        if busy:
+            response["Retry-After"] = "1"
+        return response
+
+    def _awaited(self, request: Request, task_id: str) -> tuple[Task, bool]:
+        """The task, after waiting as the client asked; whether it should have waited longer."""
+        task, seconds = self.task(request, task_id), _wait_s(request)
+        if not seconds or task.current_status in TERMINAL:
+            return task, False
+        with waiters.place() as granted:
+            if not granted:
+                return task, True
+            waiters.wait(task.task_id, seconds=seconds)
+        renew_deadline(REQUEST_DATABASE_S)
+        return self.task(request, task_id), False
+
+    @schema.edit_task
+    def partial_update(self, request: Request, task_id: str) -> Response:
+        """Change name and tags."""
+        labels = _valid(LabelsSerializer(data=request.data))
+        task = self.task(request, task_id)
+        if labels:
+            Task.objects.filter(task_id=task.task_id).update(**labels)
+        return Response(TaskSerializer(self.task(request, task_id)).data)
+
+    @schema.delete_task
+    def destroy(self, request: Request, task_id: str) -> Response:
+        """Delete a terminal task with its history."""
+        task = self.task(request, task_id)
+        deleted, _ = Task.objects.with_status(*TERMINAL).filter(task_id=task.task_id).delete()
+        if not deleted:
+            raise _conflict(task, "Only a task that has ended can be deleted; cancel it first.")
+        access.audit(request, "task_deleted", task.task_id)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @schema.cancel_task
+    def cancel_one(self, request: Request, task_id: str) -> Response:
+        """Cancel a task. One that runs is stopped within two seconds."""
+        task = self.task(request, task_id)
+        if not self.cancel(request, [task]):
+            task = self.task(request, task_id)
+            raise _conflict(task, f"The task is {task.current_status} and cannot be cancelled.")
+        access.audit(request, "task_cancelled", task.task_id)
+        return Response(TaskSerializer(self.task(request, task_id)).data)
+
+    @schema.get_result
+    @method_decorator(gzip_page)
+    def result(self, request: Request, task_id: str) -> Response:
+        """The result alone, compressed if the client takes gzip."""
+        task, busy = self._awaited(request, task_id)
+        if task.result is None:
+            error = _conflict(task, f"The task is {task.current_status} and has no result.")
+            error.retry_after_s = 1 if busy else None
+            raise error
+        return Response(ResultSerializer(task.result).data)
+
+
+class BatchViewSet(TaskApiView, ViewSet):
+    """Submit, read, cancel and retry many tasks together."""
+
+    @schema.submit_batch
+    def create(self, request: Request) -> Response:
+        """Accept up to 1000 circuits, all or none."""
+        values = _valid(BatchSubmissionSerializer(data=request.data))
+        owner = access.owner_of(request.user)
+        elements = values["elements"]
+        batch = Batch(owner=owner, name=values["name"], size=len(elements))
+        tasks = [
+            new_task(
+                element,
+                owner=owner,
+                correlation_id=correlation_id(),
+                batch=batch,
+                batch_index=index,
+            )
+            for index, element in enumerate(elements)
+        ]
+        accepted = self.accept(request, tasks, batch=batch, idempotency=_idempotency(request))
+        return _accepted_batch(request, accepted, batch)
+
+    @schema.get_batch
+    def retrieve(self, request: Request, batch_id: str) -> Response:
+        """Counts by status, and each element's id and status."""
+        batch, tasks = self.batch(request, batch_id)
+        return Response(_batch_body(batch, tasks))
+
+    @schema.cancel_batch
+    def cancel_all(self, request: Request, batch_id: str) -> Response:
+        """Cancel every element that has not ended."""
+        batch, tasks = self.batch(request, batch_id)
+        self.cancel(request, [task for task in tasks if task.current_status not in TERMINAL])
+        access.audit(request, "batch_cancelled", batch.batch_id)
+        return Response(_batch_body(*self.batch(request, batch_id)))
+
+    @schema.retry_batch
+    def retry(self, request: Request, batch_id: str) -> Response:
+        """Submit the failed elements again, as new tasks in their places."""
+        batch, tasks = self.batch(request, batch_id)
+        failed = [task.task_id for task in tasks if task.current_status == Status.FAILED]
+        originals = Task.objects.filter(task_id__in=failed).order_by("batch_index")
+        again = [
+            Task(
+                **{name: getattr(original, name) for name in _RESUBMITTED},
+                correlation_id=correlation_id(),
+            )
+            for original in originals
+        ]
+        if not again:
+            raise ApiError(
+                "No element of this batch has failed.",
+                code="nothing_to_retry",
+                status_code=status.HTTP_409_CONFLICT,
+            )
+        return _accepted_batch(request, self.accept(request, again), batch)
+
+
+_RESUBMITTED = (
+    *("circuit", "shots", "seed", "options", "name", "tags"),
+    *("owner_id", "batch_id", "batch_index"),
+)
+
+
+class QueueView(TaskApiView):
+    """The queue as a whole."""
+
+    @schema.get_queue
+    def get(self, request: Request) -> Response:
+        """How long it is, who works on it, and how fast."""
+        tasks = Task.objects.all()
+        queue = {
+            "pending": tasks.with_status(Status.PENDING).count(),
+            "processing": tasks.with_status(Status.PROCESSING).count(),
+            "oldest_pending_s": tasks.oldest_pending_s(),
+            **asdict(presence.workforce()),
+            **asdict(presence.pace()),
+        }
+        return Response(QueueSerializer(queue).data)
+
+
+def _valid(serializer: Any) -> dict[str, Any]:
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
+
+
+def _uuid(text: str, what: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        raise ApiError(
+            f"The {what} id is not a UUID.", code=f"invalid_{what}_id", status_code=400
+        ) from None
+
+
+def _name(request: Request) -> str:
+    owner = access.owner_of(request.user)
+    return owner.get_username() if owner else "an anonymous client"
+
+
+def _idempotency(request: Request) -> submission.Idempotency | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise ApiError(
+            "Idempotency-Key must be 1 to 255 printable ASCII characters.",
+            code="invalid_idempotency_key",
+            status_code=status.HTTP_400_BAD_REQUEST,
+        )
+    return submission.Idempotency.of(key, request.path.rstrip("/"), request.data)
+
+
+def _wait_s(request: Request) -> int:
+    """Seconds to wait, from `?wait=` or `Prefer: wait=`, at most `MAX_WAIT_S`."""
+    text = request.query_params.get("wait")
+    if text is None:
+        preferred = _PREFER_WAIT.search(request.headers.get("Prefer", ""))
+        return min(int(preferred[1][:6]), MAX_WAIT_S) if preferred else 0
+    if not (text.isascii() and text.isdigit()):
+        raise ApiError(
+            "wait must be a whole number of seconds.", code="validation_error", status_code=400
+        )
+    return min(int(text[:6]), MAX_WAIT_S)
+
+
+def _message(accepted: submission.Accepted) -> str:
+    what = "Batch accepted" if accepted.batch else "Task accepted"
+    if accepted.replayed:
+        return "This request was accepted before; nothing was submitted again."
+    return f"{what}; it runs when the queue is back." if accepted.queue_down else f"{what}."
+
+
+def _accepted(accepted: submission.Accepted, body: Any, location: str) -> Response:
+    response = Response(body, status=status.HTTP_202_ACCEPTED, headers={"Location": location})
+    if accepted.replayed:
+        response["Idempotent-Replayed"] = "true"
+    return response
+
+
+def _accepted_batch(request: Request, accepted: submission.Accepted, batch: Batch) -> Response:
+    batch = accepted.batch or batch
+    body = AcceptedBatchSerializer(
+        {
+            "batch_id": batch.batch_id,
+            "task_ids": [task.task_id for task in accepted.tasks],
+            "message": _message(accepted),
+            "correlation_id": accepted.tasks[0].correlation_id,
+        }
+    )
+    where = reverse("batch-detail", args=[batch.batch_id], request=request)
+    return _accepted(accepted, body.data, where)
+
+
+def _batch_body(batch: Batch, tasks: list[Task]) -> Any:
+    counts = Counter(task.current_status for task in tasks)
+    batch.counts = {value: counts[value] for value in Status.values}  # type: ignore[attr-defined]
+    batch.tasks = tasks  # type: ignore[attr-defined]  # for this answer only
+    return BatchSerializer(batch).data
+
+
+def _conflict(task: Task, sentence: str) -> ApiError:
+    return ApiError(
+        sentence,
+        code="illegal_transition",
+        status_code=status.HTTP_409_CONFLICT,
+        details={"status": task.current_status},
+    )
+
+
+def _limit_exceeded(error: access.LimitExceeded) -> ApiError:
+    return ApiError(
+        f"Your limit '{error.limit}' is {error.allowed}.",
+        code="limit_exceeded",
+        status_code=status.HTTP_429_TOO_MANY_REQUESTS,
+        details={"limit": error.limit, "allowed": error.allowed},
+        retry_after_s=error.retry_after_s,
+    )

@@ -4,10 +4,10 @@ import django.contrib.postgres.fields
 import django.contrib.postgres.indexes
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import tasks_app.models
 from django.conf import settings
 from django.db import migrations, models
 
+import tasks_app.models
 
 KEY_GOES_WITH_ITS_TASK = """
 ALTER TABLE tasks_app_idempotencykey

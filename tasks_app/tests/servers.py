@@ -332,6 +332,7 @@ class Servers:
         os.environ |= {
             "DATABASE_URL": self.postgres.url if self.postgres else os.environ["TEST_DATABASE_URL"],
             "RABBITMQ_URL": self.rabbit.url if self.rabbit else os.environ["TEST_RABBITMQ_URL"],
+            "API_AUTH": "open",
             "SECRET_KEY": secrets.token_urlsafe(48),
             "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
         }

@@ -1,0 +1,187 @@
+"""Who may do what: tokens, limits and the audit."""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+from django.contrib.auth.signals import user_login_failed
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from tasks_app.models import ApiToken, AuditEntry, OwnerLimits, Status, Task, TaskQuerySet
+
+TOKEN_PREFIX = "qt_"  # noqa: S105  # lets secret scanners find a leaked one
+LOGIN_FAILURES = 5
+LOGIN_WINDOW_S = 300
+
+_DECLARED = re.compile(
+    r"\bqubit\s*\[\s*(\d{1,9})\s*\]|\bqreg\s+\w+\s*\[\s*(\d{1,9})\s*\]|\bqubit\s+\w"
+)
+
+log = structlog.get_logger(__name__)
+
+
+# -- tokens ------------------------------------------------------------------------------------
+
+
+def create_token(
+    owner: User, *, label: str, read_only: bool = False, expires_at: datetime | None = None
+) -> tuple[ApiToken, str]:
+    """A new token and its text, which nobody can read again."""
+    text = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    token = ApiToken.objects.create(
+        owner=owner, label=label, read_only=read_only, expires_at=expires_at, sha256=_hash(text)
+    )
+    return token, text
+
+
+def valid_token(text: str) -> ApiToken | None:
+    """The token with this text if it is neither revoked nor expired and its owner is active."""
+    tokens = ApiToken.objects.select_related("owner").filter(
+        Q(expires_at__isnull=True) | Q(expires_at__gt=Now()),
+        sha256=_hash(text),
+        revoked_at__isnull=True,
+        owner__is_active=True,
+    )
+    return tokens.first()
+
+
+def revoke(tokens: QuerySet[ApiToken]) -> None:
+    """From now on they open nothing."""
+    tokens.filter(revoked_at__isnull=True).update(revoked_at=Now())
+
+
+def _hash(text: str) -> str:
+    # 256 random bits need no slow hash: there is nothing to guess.
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+# -- what one may see --------------------------------------------------------------------------
+
+
+def visible_tasks(user: AbstractBaseUser | AnonymousUser | None) -> TaskQuerySet:
+    """All tasks for staff, or where access is open; otherwise one's own."""
+    if settings.API_AUTH == "open" or getattr(user, "is_staff", False):
+        return Task.objects.all()
+    return Task.objects.filter(owner=owner_of(user)) if owner_of(user) else Task.objects.none()
+
+
+def owner_of(user: AbstractBaseUser | AnonymousUser | None) -> User | None:
+    """The user that a submission belongs to; None if anonymous."""
+    return user if isinstance(user, User) else None
+
+
+# -- limits ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LimitExceeded(Exception):
+    """An owner's limit. `retry_after_s` is None where waiting does not help."""
+
+    limit: str
+    allowed: int
+    retry_after_s: int | None
+
+
+def check_limits(owner: User | None, tasks: Sequence[Task]) -> None:
+    """Raises `LimitExceeded` if the owner may not submit these unsaved tasks now.
+
+    Counts come from the database, so that all API processes share them; requests that arrive
+    together may pass a limit by as many as there are.
+    """
+    limits = _limits_of(owner)
+    if owner is None or not any(limits.values()):
+        return
+    _require("shots", limits, max(task.shots for task in tasks), retry_after_s=None)
+    if limits["qubits"]:
+        widest = max(declared_qubits(task.circuit) for task in tasks)
+        _require("qubits", limits, widest, retry_after_s=None)
+    own = Task.objects.filter(owner=owner)
+    if limits["pending"]:
+        pending = own.with_status(Status.PENDING)[: limits["pending"] + 1].count()
+        _require("pending", limits, pending + len(tasks), retry_after_s=10)
+    if limits["per_minute"]:
+        recent = own.filter(submitted_at__gt=Now() - timedelta(seconds=60))
+        count = recent[: limits["per_minute"] + 1].count()
+        _require("per_minute", limits, count + len(tasks), retry_after_s=60)
+
+
+def declared_qubits(circuit: str) -> int:
+    """Qubits that the program's declarations name with literal sizes: cheap, and never too many."""
+    return sum(int(a or b or 1) for a, b in _DECLARED.findall(circuit))
+
+
+def _limits_of(owner: User | None) -> Mapping[str, int]:
+    own = OwnerLimits.objects.filter(owner=owner).first() if owner else None
+    return {
+        name: default if own is None or getattr(own, name) is None else getattr(own, name)
+        for name, default in settings.OWNER_LIMITS.items()
+    }
+
+
+def _require(
+    name: str, limits: Mapping[str, int], value: int, *, retry_after_s: int | None
+) -> None:
+    if limits[name] and value > limits[name]:
+        raise LimitExceeded(name, limits[name], retry_after_s)
+
+
+# -- audit and logins --------------------------------------------------------------------------
+
+
+def audit(request: HttpRequest | None, action: str, target: object) -> None:
+    """Add an entry for what the request's user just did (the command line has no request)."""
+    user = getattr(request, "user", None)
+    AuditEntry.objects.create(
+        actor=user.get_username() if user is not None else "",
+        action=action,
+        target=str(target)[:200],
+        address=request.META.get("REMOTE_ADDR") or None if request else None,
+        correlation_id=structlog.contextvars.get_contextvars().get("correlation_id", ""),
+    )
+
+
+class ThrottledBackend(ModelBackend):
+    """User name and password, refused for a while after too many failures for that name."""
+
+    def authenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        if login_blocked(username or ""):
+            log.warning("login_throttled")
+            raise PermissionDenied
+        return super().authenticate(request, username=username, password=password, **kwargs)
+
+
+def login_blocked(username: str) -> bool:
+    """Whether this name has failed `LOGIN_FAILURES` times within `LOGIN_WINDOW_S`."""
+    failures = AuditEntry.objects.filter(
+        action="login_failed",
+        target=username[:200],
+        at__gt=Now() - timedelta(seconds=LOGIN_WINDOW_S),
+    )
+    return failures[:LOGIN_FAILURES].count() >= LOGIN_FAILURES
+
+
+@receiver(user_login_failed)
+def _note_failed_login(
+    credentials: Mapping[str, Any], request: HttpRequest | None = None, **_: Any
+) -> None:
+    username = str(credentials.get("username") or "")
+    if not login_blocked(username):  # what is refused anyway must not prolong the block
+        audit(request, "login_failed", username)

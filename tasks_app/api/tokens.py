@@ -1,0 +1,157 @@
+"""Logging in, and the tokens that one makes for programs."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth import authenticate, login, logout
+from django.contrib.auth.models import User
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.exceptions import AuthenticationFailed, NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework.viewsets import ViewSet
+
+from tasks_app import access
+from tasks_app.api.auth import AUTHENTICATION, KnownUser
+from tasks_app.api.errors import ApiError
+from tasks_app.api.serializers import (
+    ErrorSerializer,
+    StrictBooleanField,
+    StrictIntegerField,
+    StrictSerializer,
+    StrictTextField,
+)
+from tasks_app.models import ApiToken
+
+
+class LoginSerializer(StrictSerializer):
+    """A user's name and password."""
+
+    username = StrictTextField(max_length=150)
+    password = StrictTextField(max_length=1000)
+
+
+class NewTokenSerializer(StrictSerializer):
+    """What a token is for, what it may do and until when."""
+
+    label = StrictTextField(max_length=100)  # type: ignore[assignment]  # Field has one too
+    read_only = StrictBooleanField(default=False)  # type: ignore[assignment]
+    expires_in_days = StrictIntegerField(
+        default=None, allow_null=True, min_value=1, max_value=3650, help_text="Absent: never."
+    )
+
+
+class TokenSerializer(serializers.ModelSerializer[ApiToken]):
+    """A token without its text."""
+
+    class Meta:
+        model = ApiToken
+        fields = ["id", "label", "read_only", "created_at", "expires_at", "revoked_at"]
+
+
+class CreatedTokenSerializer(TokenSerializer):
+    """A new token: the only time that its text is shown."""
+
+    token = serializers.CharField()
+
+    class Meta(TokenSerializer.Meta):
+        fields = [*TokenSerializer.Meta.fields, "token"]
+
+
+ERRORS: dict[Any, Any] = dict.fromkeys((400, 401, 403, 404, 415, 503), ErrorSerializer)
+
+
+class LoginView(APIView):
+    """A session for a browser, or to make a first token with."""
+
+    @extend_schema(
+        operation_id="login",
+        summary="Log in",
+        request=LoginSerializer,
+        responses={204: None, **ERRORS, 429: ErrorSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Start a session. Too many failures for a name are refused for a while."""
+        credentials = LoginSerializer(data=request.data)
+        credentials.is_valid(raise_exception=True)
+        if access.login_blocked(credentials.validated_data["username"]):
+            raise ApiError(
+                "Too many failed logins for this name.",
+                code="login_throttled",
+                status_code=status.HTTP_429_TOO_MANY_REQUESTS,
+                retry_after_s=access.LOGIN_WINDOW_S,
+            )
+        user = authenticate(request._request, **credentials.validated_data)
+        if user is None:
+            raise AuthenticationFailed("User name or password is wrong.")
+        login(request._request, user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class LogoutView(APIView):
+    """The end of a session."""
+
+    @extend_schema(operation_id="logout", summary="Log out", request=None, responses={204: None})
+    def post(self, request: Request) -> Response:
+        """End the session, if there is one."""
+        logout(request._request)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class TokenViewSet(ViewSet):
+    """One's own tokens."""
+
+    authentication_classes = AUTHENTICATION
+    permission_classes = (KnownUser,)
+
+    @extend_schema(
+        operation_id="list_tokens",
+        summary="List tokens",
+        responses={200: TokenSerializer(many=True), **ERRORS},
+    )
+    def list(self, request: Request) -> Response:
+        """All of them, newest first."""
+        tokens = ApiToken.objects.filter(owner=_user(request)).order_by("-id")
+        return Response(TokenSerializer(tokens, many=True).data)
+
+    @extend_schema(
+        operation_id="create_token",
+        summary="Make a token",
+        request=NewTokenSerializer,
+        responses={201: CreatedTokenSerializer, **ERRORS},
+    )
+    def create(self, request: Request) -> Response:
+        """The answer holds its text, which cannot be read again."""
+        wanted = NewTokenSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        days = wanted.validated_data["expires_in_days"]
+        token, text = access.create_token(
+            _user(request),
+            label=wanted.validated_data["label"],
+            read_only=wanted.validated_data["read_only"],
+            expires_at=timezone.now() + timedelta(days=days) if days else None,
+        )
+        access.audit(request._request, "token_created", f"{token.pk} {token}")
+        token.token = text  # type: ignore[attr-defined]  # for this answer only
+        token.refresh_from_db(fields=["created_at"])
+        return Response(CreatedTokenSerializer(token).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(
+        operation_id="revoke_token", summary="Revoke a token", responses={204: None, **ERRORS}
+    )
+    def destroy(self, request: Request, token_id: int) -> Response:
+        """From now on it opens nothing."""
+        tokens = ApiToken.objects.filter(owner=_user(request), pk=token_id)
+        if not tokens.exists():
+            raise NotFound("You have no token with this id.")
+        access.revoke(tokens)
+        access.audit(request._request, "token_revoked", token_id)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _user(request: Request) -> User:
+    assert isinstance(request.user, User)  # KnownUser saw to it
+    return request.user

@@ -1,0 +1,41 @@
+"""`manage.py create_token USER --label laptop`: a token for the API, printed once."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from tasks_app import access
+
+
+class Command(BaseCommand):
+    """The token's text goes to standard output and nowhere else."""
+
+    help = "Makes an API token for a user and prints it; it cannot be read again."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("username")
+        parser.add_argument("--label", default="command line", help="what it is for")
+        parser.add_argument("--read-only", action="store_true", help="may read, not submit")
+        parser.add_argument("--days", type=int, help="valid for so long (default: for ever)")
+
+    def handle(
+        self,
+        *args: Any,
+        username: str,
+        label: str,
+        read_only: bool,
+        days: int | None,
+        **options: Any,
+    ) -> None:
+        owner = User.objects.filter(username=username).first()
+        if owner is None:
+            raise CommandError(f"There is no user {username!r}.")
+        expires_at = timezone.now() + timedelta(days=days) if days else None
+        token, text = access.create_token(
+            owner, label=label, read_only=read_only, expires_at=expires_at
+        )
+        access.audit(None, "token_created", f"{token.pk} {token}")
+        self.stdout.write(text)

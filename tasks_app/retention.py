@@ -1,0 +1,42 @@
+"""Deleting old terminal tasks, a few at a time, so that nobody waits for a lock."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import structlog
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.db.models.functions import Now
+
+from tasks_app.models import TERMINAL, Batch, Status, Task, TaskQuerySet
+
+CHUNK = 500
+
+log = structlog.get_logger(__name__)
+
+
+def old_tasks(*, older_than: timedelta, statuses: Sequence[Status] = TERMINAL) -> TaskQuerySet:
+    """Terminal tasks that were submitted, and have ended, longer ago than that."""
+    return Task.objects.with_status(*statuses).filter(
+        submitted_at__lt=Now() - older_than, completed_at__lt=Now() - older_than
+    )
+
+
+def purge_chunk(*, older_than: timedelta, statuses: Sequence[Status] = TERMINAL) -> int:
+    """Delete up to `CHUNK` old tasks with their history, oldest first; how many there were."""
+    with transaction.atomic():
+        old = old_tasks(older_than=older_than, statuses=statuses).order_by("submitted_at")
+        ids = list(
+            old.select_for_update(skip_locked=True).values_list("task_id", flat=True)[:CHUNK]
+        )
+        deleted, _ = Task.objects.filter(task_id__in=ids).delete()
+    if deleted:
+        log.info("tasks_purged", count=deleted)
+    return deleted
+
+
+def purge_empty_batches(*, older_than: timedelta) -> int:
+    """Delete old batches that have no task left."""
+    elements = Task.objects.filter(batch=OuterRef("pk"))
+    old = Batch.objects.filter(submitted_at__lt=Now() - older_than)
+    return old.filter(~Exists(elements)).delete()[0]
