@@ -115,9 +115,9 @@ def histogram(counts: Mapping[str, int]) -> str:
     )
     left_out = len(counts) - len(shown)
     return format_html(
-        '<div style="max-height:32em;overflow:auto"><table>{}</table></div>{}',
+        '<div style="max-height:32em;overflow:auto"><table>{}</table></div><p>{}</p>',
         rows,
-        f"and {left_out:,} rarer outcomes" if left_out else "",
+        f"and {left_out:,} more outcomes" if left_out else "",
     )
 
 
@@ -297,7 +297,8 @@ class TaskAdmin(ReadOnly, TaskAdminBase):
         """Anybody's text, so escaped."""
         return format_html(
             '<pre style="margin:0;padding:10px;max-height:32em;max-width:60em;overflow:auto;'
-            'border:1px solid var(--hairline-color);background:var(--darkened-bg)">{}</pre>',
+            "border:1px solid var(--hairline-color);background:var(--darkened-bg);"
+            'color:var(--body-fg)">{}</pre>',
             task.circuit,
         )
 

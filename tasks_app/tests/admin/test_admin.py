@@ -220,7 +220,7 @@ def test_many_outcomes_are_cut_and_the_rest_is_counted(operator: Client) -> None
     html = operator.get(page(completed(counts))).content.decode()
     assert f"<code>{999:010b}</code>" in html
     assert f"<code>{949:010b}</code>" not in html
-    assert "and 950 rarer outcomes" in html
+    assert "and 950 more outcomes" in html
 
 
 def test_a_circuit_without_measurement_is_said_to_have_no_outcomes(operator: Client) -> None:
@@ -288,6 +288,18 @@ def test_the_list_reads_neither_circuits_nor_results(operator: Client) -> None:
     assert '"tasks_app_task"."shots"' in sql
     assert '"circuit"' not in sql
     assert '"result"' not in sql
+
+
+def test_white_text_on_a_badge_is_readable() -> None:
+    def luminance(colour: str) -> float:
+        """Relative luminance as WCAG defines it."""
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    assert admin.BADGES.keys() == set(Status)
+    for status, colour in admin.BADGES.items():
+        assert 1.05 / (luminance(colour) + 0.05) >= 4.5, status
 
 
 @pytest.mark.parametrize(
