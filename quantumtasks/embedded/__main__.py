@@ -23,6 +23,8 @@ from quantumtasks.embedded.processes import die_with_parent, port_is_free, tail,
 ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT_S = 30.0
 STOP_LIMIT_S = 45.0  # more than gunicorn's graceful_timeout
+DEMONSTRATION_LIMIT_S = 20.0
+ONCE_LIMIT_S = 300.0
 LOG_LIMIT_BYTES = 20_000_000
 
 
@@ -52,11 +54,13 @@ def main() -> int:
     status = 1
     try:
         service.start()
-        demonstrate(service.url, ROOT / "examples" / "bell.qasm")
-        status = 0
+        limit_s = ONCE_LIMIT_S if arguments.once else DEMONSTRATION_LIMIT_S
+        shown = demonstrate(service.url, ROOT / "examples" / "bell.qasm", limit_s=limit_s)
         if not arguments.once:
             service.print_addresses()
+            status = 0
             service.supervise()
+        status = 0 if shown else 1
     except KeyboardInterrupt:
         print("\nStopping: circuits that run now may finish. Once more to stop at once.")
     except EXPECTED_ERRORS as error:

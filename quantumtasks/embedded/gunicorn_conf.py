@@ -8,7 +8,7 @@ from quantumtasks.embedded.processes import die_with_parent
 
 workers = 1
 worker_class = "gthread"
-threads = 8
+threads = int(os.environ.get("WEB_THREADS", "8"))
 timeout = 120
 graceful_timeout = 30  # s; longer than the worker inside needs to finish or hand back
 control_socket_disable = True

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from quantumtasks.embedded.demonstration import DemonstrationError
+from quantumtasks.embedded.demonstration import DemonstrationError, demonstrate
 from tasks_app.tests.embedded.checkout import ROOT, Checkout, Running
 from tasks_app.tests.service import eventually
 
@@ -107,6 +107,17 @@ def test_a_lost_database_server_is_started_again(checkout: Checkout) -> None:
         pid_file = checkout.data_dir / "postgres" / "postmaster.pid"
         os.kill(int(pid_file.read_text().split()[0]), signal.SIGKILL)
         await_service(running)
+
+
+def test_a_demonstration_behind_many_tasks_says_so_and_leaves_the_service_alone(
+    checkout: Checkout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with checkout.serve() as running:
+        tasks = [running.submit(SLOW) for _ in range(8)]
+        circuit = ROOT / "examples" / "bell.qasm"
+        assert demonstrate(running.url, circuit, limit_s=0) is False
+        assert "tasks submitted earlier run first" in capsys.readouterr().out
+        await_completed(running, *tasks)
 
 
 def test_a_moved_checkout_keeps_its_tasks(fresh_checkout: Checkout, folder: Path) -> None:
