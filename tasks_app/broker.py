@@ -5,6 +5,7 @@ in-memory StubBroker when API and worker share one process (`make run`).
 """
 
 import os
+import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -87,29 +88,31 @@ class DoorbellBroker(RabbitmqBroker):
         parameters.connection_attempts = 1
         self._parameters = self.parameters = parameters  # the consumers use the latter
         self._publisher: tuple[int, Publisher] | None = None
+        self._publisher_lock = threading.Lock()
 
     @property
     def publisher(self) -> Publisher:
         """This process's publisher (a fork gets its own)."""
-        if self._publisher is None or self._publisher[0] != os.getpid():
-            self._publisher = (
-                os.getpid(),
-                Publisher(
-                    self._parameters,
-                    queue=QUEUE,
-                    arguments={
-                        "x-queue-type": "quorum",
-                        "x-dead-letter-exchange": "",
-                        "x-dead-letter-routing-key": DEAD_LETTER_QUEUE,
-                    },
-                    dead_letter_queue=DEAD_LETTER_QUEUE,
-                    dead_letter_arguments={
-                        "x-queue-type": "quorum",
-                        "x-message-ttl": DEAD_LETTER_TTL_MS,
-                    },
-                ),
-            )
-        return self._publisher[1]
+        with self._publisher_lock:  # threads that come first together share one
+            if self._publisher is None or self._publisher[0] != os.getpid():
+                self._publisher = (
+                    os.getpid(),
+                    Publisher(
+                        self._parameters,
+                        queue=QUEUE,
+                        arguments={
+                            "x-queue-type": "quorum",
+                            "x-dead-letter-exchange": "",
+                            "x-dead-letter-routing-key": DEAD_LETTER_QUEUE,
+                        },
+                        dead_letter_queue=DEAD_LETTER_QUEUE,
+                        dead_letter_arguments={
+                            "x-queue-type": "quorum",
+                            "x-message-ttl": DEAD_LETTER_TTL_MS,
+                        },
+                    ),
+                )
+            return self._publisher[1]
 
     @property
     def consumer_class(self) -> type["_SafeConsumer"]:
@@ -170,6 +173,7 @@ class DoorbellBroker(RabbitmqBroker):
     def close(self) -> None:
         if self._publisher is not None and self._publisher[0] == os.getpid():
             self._publisher[1].close()
+        self._publisher = None  # whoever publishes after all gets a new one
         super().close()
 
 

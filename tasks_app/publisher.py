@@ -292,8 +292,8 @@ class Publisher:
                 connection._terminate_stream(AMQPHeartbeatTimeout(reason))
             if not self._closing:
                 self._ioloop.call_later(RECONNECT_S, self._connect)
-        if self._closing:
-            self._ioloop.stop()
+        if self._closing:  # behind what ending the connection has put into the loop
+            self._ioloop.add_callback_threadsafe(self._ioloop.stop)
 
     def _refuse(self, reason: str) -> None:
         """Refuse callers from now on, those already waiting included."""
