@@ -1,0 +1,54 @@
+"""Looking into the real queue, past everything under test."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import dramatiq
+import pika
+
+from tasks_app import broker
+
+
+@contextmanager
+def channel() -> Iterator[Any]:
+    """A plain channel to the session's RabbitMQ."""
+    with pika.BlockingConnection(pika.URLParameters(os.environ["RABBITMQ_URL"])) as connection:
+        yield connection.channel()
+
+
+def taken(queue: str = broker.QUEUE) -> list[bytes]:
+    """All messages that were ready, removed from the queue."""
+    bodies = []
+    with channel() as amqp:
+        while True:
+            _, _, body = amqp.basic_get(queue, auto_ack=True)
+            if body is None:
+                return bodies
+            bodies.append(body)
+
+
+def rung() -> list[uuid.UUID]:
+    """The tasks that messages ring for, in the queue's order; the messages are removed."""
+    return [uuid.UUID(dramatiq.Message.decode(body).args[0]) for body in taken()]
+
+
+def put(body: bytes, queue: str = broker.QUEUE) -> None:
+    """Add a message; returns when RabbitMQ has confirmed it."""
+    with channel() as amqp:
+        amqp.confirm_delivery()
+        amqp.basic_publish("", queue, body, mandatory=True)
+
+
+def doorbell(task_id: object = None, **fields: Any) -> bytes:
+    """A message like those of `broker.ring`."""
+    message: dramatiq.Message[None] = dramatiq.Message(
+        queue_name=broker.QUEUE,
+        actor_name=broker.RUN_TASK,
+        args=(str(task_id or uuid.uuid4()),),
+        kwargs={},
+        options={"correlation_id": "c-1"},
+    )
+    return message.copy(**fields).encode() if fields else message.encode()

@@ -1,0 +1,281 @@
+"""The doorbell: what is sent, how it is acknowledged, and what becomes of what is no doorbell."""
+
+import io
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import dramatiq
+import pytest
+from django.core.management import CommandError, call_command
+from dramatiq.errors import ConnectionClosed
+
+from tasks_app import broker
+from tasks_app.broker import DEAD_LETTER_QUEUE, QUEUE, DoorbellBroker
+from tasks_app.publisher import QueueUnavailable
+from tasks_app.tests.service import Service, eventually
+from tasks_app.tests.unit.queues import channel, doorbell, put, rung, taken
+
+pytestmark = pytest.mark.usefixtures("empty_queue")
+
+
+@pytest.fixture
+def current() -> DoorbellBroker:
+    found = dramatiq.get_broker()
+    assert isinstance(found, DoorbellBroker)
+    return found
+
+
+def test_a_ring_names_the_task_and_carries_the_correlation_id() -> None:
+    task_id = uuid.uuid4()
+
+    broker.ring(task_id, correlation_id="abc")
+
+    (body,) = taken()
+    message = dramatiq.Message.decode(body)
+    assert (message.queue_name, message.actor_name) == ("quantum_tasks", "run_task")
+    assert (message.args, message.kwargs) == ((str(task_id),), {})
+    assert message.options == {"correlation_id": "abc"}
+
+
+def test_many_rings_are_sent_together() -> None:
+    ids = [uuid.uuid4() for _ in range(100)]
+    broker.ring_all(dict.fromkeys(ids, "abc"))
+    assert rung() == ids
+
+
+def test_depths_count_messages_and_dead_letters() -> None:
+    put(b"1")
+    put(b"2", DEAD_LETTER_QUEUE)
+    put(b"3", DEAD_LETTER_QUEUE)
+    eventually(
+        lambda: (broker.depths().ready, broker.depths().dead_letters) == (1, 2),
+        within_s=10,
+        what="both are counted",
+    )
+
+
+def test_there_is_no_delay(current: DoorbellBroker) -> None:
+    with pytest.raises(ValueError, match="no delay"):
+        current.enqueue(dramatiq.Message.decode(doorbell()), delay=1)
+    assert taken() == []
+
+
+# -- acknowledgement ---------------------------------------------------------------------------
+
+
+def test_an_acknowledged_message_is_gone_and_another_one_stays(current: DoorbellBroker) -> None:
+    first, second = doorbell(), doorbell()
+    put(first)
+    put(second)
+    consumer = current.consume(QUEUE, prefetch=1, timeout=2000)
+    message = next(consumer)
+
+    consumer.ack(message)
+    consumer.close()
+
+    assert taken() == [second]
+
+
+def test_a_late_acknowledgement_does_not_remove_another_message(current: DoorbellBroker) -> None:
+    """After a reconnect another message has the tag that the first had."""
+    first, second = doorbell(), doorbell()
+    put(first)
+    before = current.consume(QUEUE, prefetch=1, timeout=2000)
+    late = next(before)
+    before.connection.close()  # the first goes back into the queue
+    with channel() as sibling:
+        assert sibling.basic_get(QUEUE)[2] == first  # and to another worker
+        put(second)
+        after = current.consume(QUEUE, prefetch=1, timeout=500)
+        other = next(after)
+        assert other.encode() == second
+        assert (late._tag, late.message_id) == (
+            other._tag,
+            dramatiq.Message.decode(first).message_id,
+        )
+
+        after.ack(late)
+        assert next(after) is None  # which also carries out what was to be acknowledged
+        after.close()
+
+    assert sorted(taken()) == sorted([first, second])
+
+
+def test_a_late_rejection_does_not_dead_letter_another_message(current: DoorbellBroker) -> None:
+    put(doorbell())
+    before = current.consume(QUEUE, prefetch=1, timeout=2000)
+    late = next(before)
+    before.connection.close()
+    after = current.consume(QUEUE, prefetch=1, timeout=500)
+    next(after)
+
+    after.nack(late)
+    assert next(after) is None
+    after.close()
+
+    assert len(taken()) == 1
+    assert taken(DEAD_LETTER_QUEUE) == []
+
+
+def test_acknowledging_over_a_lost_connection_is_no_error(current: DoorbellBroker) -> None:
+    put(doorbell())
+    consumer = current.consume(QUEUE, prefetch=1, timeout=2000)
+    message = next(consumer)
+    consumer.connection.close()
+
+    consumer.ack(message)
+
+    assert len(taken()) == 1
+
+
+def test_consuming_makes_a_deleted_queue_again(current: DoorbellBroker) -> None:
+    with channel() as amqp:
+        amqp.queue_delete(QUEUE)
+
+    def consumer_again() -> Any:
+        with suppress(ConnectionClosed):  # Dramatiq tries again too
+            return current.consume(QUEUE, prefetch=1, timeout=2000)
+
+    consumer = eventually(consumer_again, within_s=15, what="the queue is there again")
+    body = doorbell()
+    put(body)
+    assert next(consumer).encode() == body
+    consumer.close()
+
+
+def test_consuming_from_nobody_is_an_error_that_dramatiq_knows() -> None:
+    nobody = DoorbellBroker(url="amqp://a:b@127.0.0.1:1/", middleware=[])
+    try:
+        with pytest.raises(ConnectionClosed):
+            nobody.consume(QUEUE)
+    finally:
+        nobody.close()
+
+
+# -- dead letters ------------------------------------------------------------------------------
+
+
+def replay(*options: str) -> str:
+    output = io.StringIO()
+    call_command("replay_dead_letters", *options, stdout=output)
+    return output.getvalue()
+
+
+@pytest.fixture
+def two_dead_letters() -> Iterator[list[bytes]]:
+    bodies = [doorbell(), doorbell()]
+    for body in bodies:
+        put(body, DEAD_LETTER_QUEUE)
+    yield bodies
+
+
+def test_a_dry_replay_prints_and_moves_nothing(two_dead_letters: list[bytes]) -> None:
+    output = replay("--dry-run")
+
+    assert "2 message(s) found" in output
+    for body in two_dead_letters:
+        assert body.decode() in output
+    assert taken() == []
+    assert sorted(taken(DEAD_LETTER_QUEUE)) == sorted(two_dead_letters)
+
+
+def test_a_replay_moves_every_message_back(two_dead_letters: list[bytes]) -> None:
+    output = replay()
+
+    assert "2 message(s) replayed" in output
+    assert taken() == two_dead_letters
+    assert taken(DEAD_LETTER_QUEUE) == []
+
+
+def test_a_limited_replay_leaves_the_rest(two_dead_letters: list[bytes]) -> None:
+    assert "1 message(s) replayed" in replay("--limit", "1")
+    assert taken() == two_dead_letters[:1]
+    assert taken(DEAD_LETTER_QUEUE) == two_dead_letters[1:]
+
+
+def test_nothing_to_replay_is_no_error() -> None:
+    assert "0 message(s) replayed" in replay()
+
+
+def test_after_a_replay_the_same_process_can_still_ring(two_dead_letters: list[bytes]) -> None:
+    replay()
+    taken()
+    task_id = uuid.uuid4()
+    broker.ring(task_id, correlation_id="abc")
+    assert rung() == [task_id]
+
+
+def test_a_replay_without_a_broker_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    nobody = DoorbellBroker(url="amqp://a:secret@127.0.0.1:1/", middleware=[])
+    monkeypatch.setattr(dramatiq, "get_broker", lambda: nobody)
+    with pytest.raises(CommandError, match="unavailable") as error:
+        replay()
+    assert "secret" not in str(error.value)
+
+
+def test_a_broker_that_is_away_is_not_an_empty_queue() -> None:
+    nobody = DoorbellBroker(url="amqp://a:b@127.0.0.1:1/", middleware=[])
+    try:
+        with pytest.raises(QueueUnavailable):
+            nobody.publisher.depths(timeout_s=2)
+    finally:
+        nobody.close()
+
+
+# -- what is no doorbell -----------------------------------------------------------------------
+
+# To the dead letters: somebody should look at these.
+STRANGERS = {
+    "garbage": b"\x00\xff\xfe garbage",
+    "nothing": b"",
+    "no object": b"[1, 2, 3]",
+    "a number": b"17",
+    "an empty object": b"{}",
+    "deep nesting": b"[" * 100_000,
+    "an unknown actor": doorbell(actor_name="no_such_actor"),
+    "an unknown queue": doorbell(queue_name="no_such_queue"),
+    "no arguments": doorbell(args=()),
+    "two arguments": doorbell(args=("a", "b")),
+    "keyword arguments": doorbell(kwargs={"shots": 1}),
+    "options of no use": json.dumps(json.loads(doorbell()) | {"options": None}).encode(),
+    "a delay": doorbell(options={"eta": 10**15}),
+    "a pipeline": doorbell(options={"pipe_target": {"queue_name": "x"}}),
+}
+# Logged and acknowledged: there is nothing to be done about them.
+NO_TASKS = {
+    "an unknown task": doorbell(),
+    "no uuid": doorbell(args=("../../etc/passwd",)),
+    "a number for an id": doorbell(args=(7,)),
+    "null for an id": doorbell(args=(None,)),
+    "a list for an id": doorbell(args=(["x"],)),
+    "a NUL in the id": doorbell(args=("\x00",)),
+    "a correlation id that is none": doorbell(options={"correlation_id": {"a": "b" * 500}}),
+}
+
+
+def test_a_worker_outlives_everything_that_is_no_doorbell_and_runs_it_once(
+    service: Service,
+) -> None:
+    service.start_api()
+    worker = service.start_worker()
+    for body in (*STRANGERS.values(), *NO_TASKS.values()):
+        put(body)
+
+    task = service.finished(service.accepted())
+
+    assert task["status"] == "completed"
+    eventually(
+        lambda: service.get("/health").body["queue"]["dead_letters"] == len(STRANGERS),
+        within_s=20,
+        what="all that is strange is among the dead letters",
+    )
+    assert worker.running
+    received = [line for line in worker.lines() if line["event"] == "message_received"]
+    assert len(received) == len(NO_TASKS) + 1
+    for process in service.processes:
+        process.stop()
+    assert taken() == []
+    assert sorted(taken(DEAD_LETTER_QUEUE)) == sorted(STRANGERS.values())
