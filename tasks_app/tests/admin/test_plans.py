@@ -11,6 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from quantumtasks.postgresql.base import deadline
 from tasks_app import admin, lifecycle
 from tasks_app.models import Status
 
@@ -49,7 +50,7 @@ FROM tasks_app_task AS first, generate_series(1, {ROWS}) AS n,
 @pytest.fixture(scope="module")
 def many_tasks(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     with django_db_blocker.unblock():
-        with connection.cursor() as cursor:
+        with deadline(300), connection.cursor() as cursor:
             cursor.execute("SET statement_timeout = 0")
             lifecycle.submit(circuit=";", shots=1, seed=None, correlation_id="first")
             cursor.execute("ALTER TABLE tasks_app_task DISABLE TRIGGER USER")
@@ -123,7 +124,8 @@ def test_every_list_is_read_along_an_index(operator: Client, query: str) -> None
         for node in plan(sql):
             assert node["Node Type"] != "Seq Scan", sql
             read = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
-            assert read <= admin.LIST_ROWS + 1, (node["Node Type"], read, sql)
+            # A status that nearly all tasks have may be filtered while walking along the times.
+            assert read <= 1.2 * admin.LIST_ROWS, (node["Node Type"], read, sql)
 
 
 def test_every_count_is_bounded(operator: Client) -> None:
