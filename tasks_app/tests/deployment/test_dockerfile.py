@@ -42,9 +42,12 @@ def test_the_bases_are_pinned_slim_images() -> None:
 
 def test_it_installs_the_requirements_of_production() -> None:
     (install,) = [run for run in arguments("RUN") if "pip install" in run]
-    assert "requirements/base.txt" in " ".join(arguments("COPY"))
     assert "--no-cache-dir" in install
-    assert install.endswith("--requirement /tmp/base.txt")
+    assert install.endswith("--requirement /tmp/requirements/base.txt")
+    base = (ROOT / "requirements/base.txt").read_text()
+    needed = {"base.txt", *re.findall(r"^-[cr] (\S+)", base, re.MULTILINE)}
+    (copy,) = [copy for copy in arguments("COPY") if copy.endswith(" /tmp/requirements/")]
+    assert set(copy.split()[:-1]) == {f"requirements/{name}" for name in needed}
 
 
 def test_every_file_that_is_copied_exists_and_is_sent_to_the_build() -> None:
