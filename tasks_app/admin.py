@@ -23,7 +23,6 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join
-from django.utils.http import urlencode
 from django_dramatiq import admin as dramatiq_admin
 
 from tasks_app.models import Status, StatusHistory, Task, TaskQuerySet
@@ -121,6 +120,14 @@ def histogram(counts: Mapping[str, int]) -> str:
     )
 
 
+def linked(label: object, **query: object) -> str:
+    """A link to the list of all tasks that share this, or a dash."""
+    if label is None:
+        return "-"
+    found = reverse("admin:tasks_app_task_changelist", query=query)
+    return format_html('<a href="{}">{}</a>', found, label)
+
+
 def search(tasks: TaskQuerySet, term: str) -> TaskQuerySet:
     """Tasks named by an id, its first 8 or more digits, the list's short form, or their
     correlation id. Each way is a look-up in an index."""
@@ -216,8 +223,9 @@ class TaskAdmin(ReadOnly, TaskAdminBase):
     """Tasks, newest first, and one page for each."""
 
     list_display = (
-        "short", "status", "shots", "attempt", "submitted", "waited", "ran", "error_code",
+        "short", "status", "owner", "shots", "attempt", "submitted", "waited", "ran", "error_code",
     )  # fmt: skip
+    list_select_related = ("owner",)
     list_filter = ("current_status", SubmittedFilter)
     ordering = ["-submitted_at"]
     sortable_by = ["submitted"]
@@ -237,12 +245,13 @@ class TaskAdmin(ReadOnly, TaskAdminBase):
     last_rung = time_column("last rung", "enqueued_at")
 
     def get_queryset(self, request: HttpRequest) -> TaskQuerySet:
-        """The page of one task reads circuit and result when it shows them."""
-        return Task.objects.without_bodies()
+        """The page of one task reads what is left out here when it shows it."""
+        return Task.objects.without_bodies().defer("options")
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """The filters' own only: any other could scan the whole table."""
-        return lookup in {"current_status__exact", SubmittedFilter.parameter_name}
+        """Those of the filters and of links on the pages: any other could scan the whole table."""
+        own = {"current_status__exact", SubmittedFilter.parameter_name}
+        return lookup in own | {"owner", "batch"}
 
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
@@ -259,9 +268,10 @@ class TaskAdmin(ReadOnly, TaskAdminBase):
         times = [("submitted", "waited"), ("started", "ran"), "completed"]
         delivery = [("attempt", "handed_back"), "worker", "lease_ends", "last_rung"]
         return [
-            (None, {"fields": ["status", *times, "correlation"]}),
+            (None, {"fields": ["status", *times]}),
+            ("Submission", {"fields": [("name", "labels"), "of_owner", "of_batch", "correlation"]}),
             *(outcome.get(Status(obj.current_status), []) if obj else []),
-            ("Circuit", {"fields": [("shots", "seed"), "program"]}),
+            ("Circuit", {"fields": [("shots", "seed"), "further_options", "program"]}),
             ("Delivery", {"fields": delivery}),
         ]
 
@@ -311,9 +321,22 @@ class TaskAdmin(ReadOnly, TaskAdminBase):
         cells = format_html_join("", "<tr><th scope=row>{}</th><td>{}</td></tr>", rows)
         return format_html('<table style="max-width:60em">{}</table>', cells)
 
+    @admin.display(description="options")
+    def further_options(self, task: Task) -> str:
+        return json.dumps(task.options) if task.options else "-"
+
+    @admin.display(description="tags")
+    def labels(self, task: Task) -> str:
+        return ", ".join(task.tags) or "-"
+
+    @admin.display(description="owner")
+    def of_owner(self, task: Task) -> str:
+        return linked(task.owner, owner=task.owner_id)
+
+    @admin.display(description="batch")
+    def of_batch(self, task: Task) -> str:
+        return linked(task.batch_id, batch=task.batch_id)
+
     @admin.display(description="correlation id")
     def correlation(self, task: Task) -> str:
-        """A link to all tasks that share it."""
-        found = reverse("admin:tasks_app_task_changelist")
-        query = urlencode({"q": task.correlation_id})
-        return format_html('<a href="{}?{}">{}</a>', found, query, task.correlation_id)
+        return linked(task.correlation_id, q=task.correlation_id)

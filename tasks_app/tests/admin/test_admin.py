@@ -1,5 +1,6 @@
 """An operator browses tasks in the admin, and can only browse."""
 
+import re
 import uuid
 from datetime import timedelta
 from html import unescape
@@ -13,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tasks_app import admin, lifecycle
-from tasks_app.models import Status, Task
+from tasks_app.models import Batch, Status, Task
 
 pytestmark = pytest.mark.django_db
 
@@ -72,6 +73,12 @@ def one_of_each() -> dict[Status, Task]:
 
 def page(task: Task) -> str:
     return reverse("admin:tasks_app_task_change", args=[task.task_id])
+
+
+def body(client: Client, path: str) -> str:
+    response = client.get(path)
+    assert response.status_code == 200
+    return response.content.decode()
 
 
 def listed(client: Client, query: str = "") -> list[uuid.UUID]:
@@ -178,7 +185,7 @@ def test_lookups_that_no_filter_offers_are_refused(operator: Client, query: str)
 
 def test_the_page_of_a_completed_task_shows_circuit_result_and_history(operator: Client) -> None:
     task = completed({"00": 600, "11": 424}, seed=7, method="statevector")
-    html = operator.get(page(task)).content.decode()
+    html = body(operator, page(task))
     assert "OPENQASM 3.0; qubit q;" in html
     assert html.index("<code>00</code>") < html.index("<code>11</code>")
     assert "58.6&nbsp;%" in html
@@ -193,14 +200,14 @@ def test_the_page_of_a_completed_task_shows_circuit_result_and_history(operator:
 
 
 def test_the_page_of_a_failed_task_says_why(operator: Client) -> None:
-    html = operator.get(page(failed())).content.decode()
+    html = body(operator, page(failed()))
     assert "syntax_error" in html
     assert "Unexpected 'cx' (line 3, column 1)" in unescape(html)
 
 
 def test_every_state_has_a_page(operator: Client) -> None:
     for status, task in one_of_each().items():
-        assert admin.badge(status) in operator.get(page(task)).content.decode()
+        assert admin.badge(status) in body(operator, page(task))
 
 
 def test_hostile_text_is_shown_and_not_run(operator: Client) -> None:
@@ -210,21 +217,43 @@ def test_hostile_text_is_shown_and_not_run(operator: Client) -> None:
     lifecycle.complete(claimed(task), result)
     for_failure = failed(message=script)
     for path in (page(task), page(for_failure), LIST):
-        html = operator.get(path).content.decode()
+        html = body(operator, path)
         assert script not in html
-    assert HOSTILE in unescape(operator.get(page(task)).content.decode())
+    assert HOSTILE in unescape(body(operator, page(task)))
+
+
+def test_the_page_links_to_the_tasks_of_the_same_owner_and_batch(operator: Client) -> None:
+    ada, bob = (User.objects.create_user(name) for name in ("ada", "bob"))
+    batch = Batch.objects.create(size=1, owner=ada)
+    fields = {"circuit": ";", "shots": 1, "correlation_id": "x"}
+    alone = lifecycle.submit(**fields, owner=ada, name="vqe", tags=["h2", "sweep"])
+    inside = lifecycle.submit(**fields, owner=ada, batch=batch, batch_index=0)
+    lifecycle.submit(**fields, owner=bob, options={"method": "stabilizer"})
+
+    links = re.findall(r'href="(/admin/tasks_app/task/\?[^"]+)"', body(operator, page(inside)))
+    by_owner, by_batch, _ = (unescape(link).removeprefix(LIST) for link in links)
+    assert listed(operator, by_owner) == [inside.task_id, alone.task_id]
+    assert listed(operator, by_batch) == [inside.task_id]
+    assert "h2, sweep" in body(operator, page(alone))
+    assert "ada" in body(operator, LIST)
+
+
+def test_an_option_beyond_the_usual_is_shown(operator: Client) -> None:
+    options = {"method": "stabilizer"}
+    task = lifecycle.submit(circuit=";", shots=1, correlation_id="x", options=options)
+    assert '{"method": "stabilizer"}' in unescape(body(operator, page(task)))
 
 
 def test_many_outcomes_are_cut_and_the_rest_is_counted(operator: Client) -> None:
     counts = {f"{n:010b}": n + 1 for n in range(1000)}
-    html = operator.get(page(completed(counts))).content.decode()
+    html = body(operator, page(completed(counts)))
     assert f"<code>{999:010b}</code>" in html
     assert f"<code>{949:010b}</code>" not in html
     assert "and 950 more outcomes" in html
 
 
 def test_a_circuit_without_measurement_is_said_to_have_no_outcomes(operator: Client) -> None:
-    assert "No outcomes" in operator.get(page(completed({}))).content.decode()
+    assert "No outcomes" in body(operator, page(completed({})))
 
 
 def test_the_history_button_leads_to_the_tasks_own_history(operator: Client) -> None:
