@@ -25,6 +25,7 @@ from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join
 from django_dramatiq import admin as dramatiq_admin
 
+from tasks_app import admin_access  # noqa: F401  # registers the other pages
 from tasks_app.models import Status, StatusHistory, Task, TaskQuerySet
 
 if TYPE_CHECKING:  # generic for the type checker only
