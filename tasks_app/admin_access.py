@@ -1,0 +1,96 @@
+"""The admin's pages for tokens, limits, workers and the audit."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+
+from tasks_app import access
+from tasks_app.models import ApiToken, AuditEntry, OwnerLimits, Worker
+
+if TYPE_CHECKING:  # generic for the type checker only
+    TokenAdminBase = admin.ModelAdmin[ApiToken]
+    LimitsAdminBase = admin.ModelAdmin[OwnerLimits]
+    AuditAdminBase = admin.ModelAdmin[AuditEntry]
+    WorkerAdminBase = admin.ModelAdmin[Worker]
+else:
+    TokenAdminBase = LimitsAdminBase = AuditAdminBase = WorkerAdminBase = admin.ModelAdmin
+
+
+class NeverChanged:
+    """A record: it can be looked at, and nothing else."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(ApiToken)
+class TokenAdmin(TokenAdminBase):
+    """Tokens are made, shown once, and revoked; never edited or deleted."""
+
+    list_display = ("label", "owner", "read_only", "created_at", "expires_at", "revoked_at")
+    list_select_related = ("owner",)
+    list_filter = ("read_only",)
+    search_fields = ("label", "owner__username")
+    fields = ("owner", "label", "read_only", "expires_at")
+    autocomplete_fields = ("owner",)
+    actions = ("revoke",)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return obj is None and super().has_change_permission(request)  # for the action
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
+        made, text = access.create_token(
+            obj.owner, label=obj.label, read_only=obj.read_only, expires_at=obj.expires_at
+        )
+        obj.pk, obj._state.adding = made.pk, False
+        access.audit(request, "token_created", f"{made.pk} {made}")
+        shown = format_html("The token, shown only this once: <code>{}</code>", text)
+        messages.warning(request, shown)
+
+    @admin.action(description="Revoke selected tokens", permissions=["change"])
+    def revoke(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:
+        for token in tokens:
+            access.audit(request, "token_revoked", f"{token.pk} {token}")
+        access.revoke(tokens)
+        messages.success(request, "They open nothing any more.")
+
+
+@admin.register(OwnerLimits)
+class LimitsAdmin(LimitsAdminBase):
+    """Limits of single owners; an empty one is the settings'."""
+
+    list_display = ("owner", "pending", "per_minute", "shots", "qubits")
+    list_select_related = ("owner",)
+    autocomplete_fields = ("owner",)
+
+
+@admin.register(AuditEntry)
+class AuditAdmin(NeverChanged, AuditAdminBase):
+    """Who did what, newest first."""
+
+    list_display = ("at", "actor", "action", "target", "address", "correlation_id")
+    list_filter = ("action",)
+    ordering = ("-at",)
+    show_full_result_count = False
+    actions = None
+
+
+@admin.register(Worker)
+class WorkerAdmin(NeverChanged, WorkerAdminBase):
+    """Worker processes as they last reported themselves."""
+
+    list_display = ("worker", "slots", "started_at", "seen_at")
+    ordering = ("-seen_at",)
+    actions = None
