@@ -20,6 +20,7 @@ from tasks_app.circuits.values import (
     unsupported,
 )
 
+_MAX_ARRAY = 1_000_000  # Elements.
 Lookup = Callable[[ast.Identifier], Any]
 Call = Callable[[ast.FunctionCall], Any]
 
@@ -165,12 +166,15 @@ class Evaluator:
         right = Qubits((right,)) if isinstance(right, Qubit) else right
         left = Bits((left,)) if isinstance(left, Clbit) else left
         right = Bits((right,)) if isinstance(right, Clbit) else right
-        if isinstance(left, Qubits) and isinstance(right, Qubits):
-            return Qubits(left.items + right.items)
-        if isinstance(left, Bits) and isinstance(right, Bits):
-            return Bits(left.items + right.items)
         if isinstance(left, list) and isinstance(right, list):
+            if len(left) + len(right) > _MAX_ARRAY:
+                raise failure(node, "This array is too long.", "too_many_operations")
             return left + right
+        for kind in (Qubits, Bits):
+            if isinstance(left, kind) and isinstance(right, kind):
+                if set(left.items) & set(right.items):
+                    raise failure(node, "The joined registers overlap.")
+                return kind(left.items + right.items)
         raise failure(node, "Only registers and arrays of one kind can be joined.")
 
     def _UnaryExpression(self, node: ast.UnaryExpression) -> Any:

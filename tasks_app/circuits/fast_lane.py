@@ -22,7 +22,7 @@ _STATEMENT = re.compile(
 )
 _INCLUDE = re.compile(r"""\s*include\s*(?:"([^"\n]*)"|'([^'\n]*)')\s*;""")
 _OPERAND = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\[\s*([0-9]{1,9})\s*\])?\s*", re.ASCII)
-_DECLARATION = re.compile(r"(?:\s*\[\s*([0-9]{1,9})\s*\]\s*|\s+)([A-Za-z_]\w*)\s*", re.ASCII)
+_DECLARATION = re.compile(r"(?:\[\s*([0-9]{1,9})\s*\]\s*)?([A-Za-z_]\w*)\s*", re.ASCII)
 _DECIMAL = re.compile(r"\s*-?[0-9]+\.[0-9]+(?:[eE][+-]?[0-9]+)?\s*", re.ASCII)
 _TOKEN = re.compile(
     r"\s*(?:([0-9]+\.[0-9]*(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?"
@@ -79,7 +79,7 @@ class FastLane:
         elif name in self._keywords:
             self._keywords[name](rest)
         else:
-            self._measure_assign(name + rest)
+            self._measure_assign(f"{name} {rest}")
 
     def _gate(self, spec: GateSpec, parameters: str, rest: str) -> None:
         applications = self._operands.get((rest, spec.qubits))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from qiskit import QuantumCircuit, qasm2
-from qiskit.circuit import Clbit, library
+from qiskit.circuit import Clbit, ControlFlowOp, Gate, library
 
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import Limits
@@ -17,6 +18,8 @@ from tasks_app.circuits.source import Source, check_nesting
 from tasks_app.circuits.values import Bits
 
 _REGISTER = re.compile(r"\b([qc])reg\s+\w+\s*\[\s*([0-9]+)\s*\]", re.ASCII)
+_STANDARD = library.get_standard_gate_name_mapping().keys()
+_GATE = re.compile(r"\bgate\s+([a-z]\w*)", re.ASCII)
 _QASM2_PLACE = re.compile(r"<input>:(\d+),(\d+): ")
 # Names that only stdgates.inc has.
 _STDGATES_IN_QASM2 = (
@@ -52,19 +55,70 @@ def _parse_qasm2(source: Source, limits: Limits, parameters: Mapping[str, Any]) 
         )
     check_nesting(source.text)
     _check_registers(source.text, limits)
-    text, more = source.text, tuple[Any, ...]()
+    text, known = source.text, {gate.name: gate for gate in qasm2.LEGACY_CUSTOM_INSTRUCTIONS}
     if "stdgates.inc" in source.libraries:
-        text, more = text.replace("stdgates.inc", "qelib1.inc"), _STDGATES_IN_QASM2
+        text = text.replace("stdgates.inc", "qelib1.inc")
+        known |= {gate.name: gate for gate in _STDGATES_IN_QASM2}
+    # Qiskit and Aer know gates by their names. One that the program defines itself gets a name
+    # of its own, so that it does not pass for one of theirs.
+    own = set(_GATE.findall(text))
+    if own:
+        names = re.compile(rf"\b(?:{'|'.join(sorted(own))})\b")
+        text = names.sub(lambda match: f"{match[0]}_own", text)
     try:
-        circuit = qasm2.loads(
+        circuit = _load_qasm2(text, [gate for name, gate in known.items() if name not in own])
+    except CircuitError:
+        if own:  # The place in the text as it was sent.
+            _load_qasm2(source.text, list(known.values()))
+        raise
+    _check_operations(circuit, limits)
+    return Program(circuit, _registers(circuit, set()))
+
+
+def _load_qasm2(text: str, instructions: list[Any]) -> QuantumCircuit:
+    try:
+        return qasm2.loads(
             text,
             include_path=(),  # Without a path no file is opened.
-            custom_instructions=(*qasm2.LEGACY_CUSTOM_INSTRUCTIONS, *more),
+            custom_instructions=instructions,
             custom_classical=qasm2.LEGACY_CUSTOM_CLASSICAL,
         )
     except qasm2.QASM2ParseError as error:
         raise _qasm2_error(error.message.strip("\"'")) from None
-    return Program(circuit, _registers(circuit, set()))
+
+
+def _check_operations(circuit: QuantumCircuit, limits: Limits) -> None:
+    """Refuse what would unroll to too much, and angles that are no numbers."""
+    sizes: dict[str, int] = {}
+
+    def unrolled(circuit: QuantumCircuit) -> int:
+        total = 0
+        for instruction in circuit.data:
+            gate = instruction.operation
+            if isinstance(gate, ControlFlowOp):
+                total += sum(map(unrolled, gate.blocks))
+                continue
+            if not isinstance(gate, Gate) or gate.name in _STANDARD:
+                total += 1
+                continue
+            if gate.definition is None:
+                raise CircuitError(
+                    "unsupported_feature",
+                    f"The opaque gate {gate.name} has no definition; add one.",
+                )
+            if gate.name not in sizes:  # Does not depend on the parameters.
+                sizes[gate.name] = unrolled(gate.definition)
+            total += sizes[gate.name]
+        return total
+
+    for instruction in circuit.data:
+        if any(isinstance(value, float) and not isfinite(value) for value in instruction.params):
+            raise CircuitError("invalid_program", f"A parameter of {instruction.name} is infinite.")
+    if circuit.count_ops().keys() - _STANDARD and unrolled(circuit) > limits.max_operations:
+        raise CircuitError(
+            "too_many_operations",
+            f"The gates unroll to more than {limits.max_operations:,} operations.",
+        )
 
 
 def _check_registers(text: str, limits: Limits) -> None:

@@ -161,7 +161,9 @@ class Interpreter:
         """``size`` is ``None`` for a single qubit."""
         if len(self._scopes) > 1:
             raise failure(node, "Qubits can be declared at the top level only.")
-        self._check_size(self.circuit.num_qubits, size or 1, self._limits.max_qubits, node)
+        self._check_size(
+            self.circuit.num_qubits, 1 if size is None else size, self._limits.max_qubits, node
+        )
         if size is None:
             qubit = Qubit()
             self.define(name, qubit, node)
@@ -179,7 +181,9 @@ class Interpreter:
 
     def _new_bits(self, name: str, size: int | None, node: Any) -> Any:
         self._forbid_in_gate(node)
-        self._check_size(self.circuit.num_clbits, size or 1, self._limits.max_clbits, node)
+        self._check_size(
+            self.circuit.num_clbits, 1 if size is None else size, self._limits.max_clbits, node
+        )
         if size is None:
             bit = Clbit()
             self.circuit.add_bits([bit])
@@ -330,7 +334,8 @@ class Interpreter:
             size = max(self._steps, 1)
         finally:
             self.circuit, self._steps, self._depth, self._in_gate = outer
-        gate = Gate(node.name.name, len(node.qubits), list(values))
+        # Qiskit and Aer know gates by their names: this one must not pass for one of theirs.
+        gate = Gate(f"own_{node.name.name}", len(node.qubits), list(values))
         gate.definition = definition
         return gate, size
 

@@ -27,7 +27,7 @@ class Limits:
     """Bytes of circuit text as UTF-8."""
     max_qubits: int = 1_024
     """Qubits declared. Clifford circuits of this width run; dense ones hit ``memory_mb`` first."""
-    max_clbits: int = 16_384
+    max_clbits: int = 4_096
     """Classical bits declared; each is a character of every key of the counts."""
     max_operations: int = 1_000_000
     """Operations after loops and subroutines known before the run are unrolled."""

@@ -67,9 +67,23 @@ def operation_names(circuit: QuantumCircuit) -> set[str]:
     return names
 
 
+def can_truncate(circuit: QuantumCircuit) -> bool:
+    """Whether Aer may leave out what no measurement needs.
+
+    It drops what follows the last measurement, the ends of loops and branches included, and
+    then refuses the circuit: "Invalid jump destination" (Aer 0.18).
+    """
+    for instruction in reversed(circuit.data):
+        if isinstance(instruction.operation, ControlFlowOp):
+            return False
+        if instruction.name == "measure":
+            return True
+    return True
+
+
 def used_qubits(circuit: QuantumCircuit) -> int:
     """Qubits that anything acts on; Aer leaves the others out."""
-    if circuit.num_qubits <= 20:
+    if circuit.num_qubits <= 20 or not can_truncate(circuit):
         return int(circuit.num_qubits)
     used = set()
     for instruction in circuit.data:

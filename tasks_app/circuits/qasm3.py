@@ -80,6 +80,10 @@ def _parse(text: str, start: int, end: int) -> list[Any]:
         raise _syntax_error(error) from None
     except reference.QASM3ParsingError as error:
         raise _refused(str(error)) from None
+    except ValueError:  # Python reads no integer of more than 4,300 digits.
+        raise CircuitError(
+            "invalid_program", "A number has too many digits.", line=line, column=column
+        ) from None
     if program.version is not None:
         raise CircuitError(
             "syntax_error", "The version line comes first and once.", line=line, column=column

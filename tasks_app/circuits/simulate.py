@@ -38,7 +38,8 @@ class Compiled:
     method: str
     registers: tuple[tuple[int, ...], ...]
     """Indices of the bits to count; none if nothing is measured."""
-    noise: Any = None
+    noise: Any
+    truncate: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def compile_program(
     methods.check(circuit, names, method, limits)
     registers = program.registers if "measure" in names else ()
     model = noise_model(noise, *_noisy_gates(method)) if noise is not None else None
-    return Compiled(circuit, method, registers, model)
+    return Compiled(circuit, method, registers, model, methods.can_truncate(circuit))
 
 
 def run(
@@ -82,6 +83,7 @@ def run(
         seed_simulator=seed,
         memory=memory,
         noise_model=compiled.noise,
+        enable_truncation=compiled.truncate,
     ).result()
     if not result.success:
         raise _refusal(result, compiled.method)

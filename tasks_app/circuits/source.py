@@ -47,6 +47,8 @@ def read_source(circuit: str) -> Source:
             column=column,
         )
     text = _blank_comments(circuit.replace("\ufeff", " ", 1) if circuit[0] == "\ufeff" else circuit)
+    if not text.strip():
+        raise CircuitError("empty_circuit", "The circuit is all comment; send an OpenQASM program.")
     return Source(text, _language(text), _libraries(text))
 
 

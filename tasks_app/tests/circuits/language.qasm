@@ -1,0 +1,382 @@
+// Parts of OpenQASM 3, one program each, with the only outcome it can have.
+// A program without a version line has the header of the standard library put before it.
+
+//// gate_def: 11
+gate g(a) x1, y1 { rx(a) x1; cx x1, y1; }
+qubit[2] q; bit[2] c; g(pi) q[0], q[1]; c = measure q;
+
+//// ctrl: 11
+qubit[2] q; bit[2] c; x q[0]; ctrl @ x q[0], q[1]; c = measure q;
+
+//// ctrl2: 111
+qubit[3] q; bit[3] c; x q[0]; x q[1]; ctrl(2) @ x q[0], q[1], q[2]; c = measure q;
+
+//// negctrl: 10
+qubit[2] q; bit[2] c; negctrl @ x q[0], q[1]; c = measure q;
+
+//// negctrl_gphase: 1
+qubit[1] q; bit[1] c; h q[0]; negctrl @ gphase(pi) q[0]; h q[0]; c = measure q;
+
+//// inv: 1
+qubit[1] q; bit[1] c; rx(pi/2) q; inv @ rx(-pi/2) q; c = measure q;
+
+//// inv_s: 0
+qubit[1] q; bit[1] c; h q; s q; inv @ s q; h q; c = measure q;
+
+//// pow2: 1
+qubit[1] q; bit[1] c; pow(2) @ sx q; c = measure q;
+
+//// pow_half: 1
+qubit[1] q; bit[1] c; pow(0.5) @ x q; pow(0.5) @ x q; c = measure q;
+
+//// pow_neg: 0
+qubit[1] q; bit[1] c; pow(-1) @ sx q; sx q; c = measure q;
+
+//// modchain: 101
+qubit[3] q; bit[3] c; x q[0]; ctrl @ negctrl @ inv @ pow(3) @ x q[0], q[1], q[2]; c = measure q;
+
+//// broadcast: 111
+qubit[3] q; bit[3] c; x q; c = measure q;
+
+//// broadcast2: 111
+qubit[3] q; qubit[3] r; bit[3] c; x q; cx q, r; c = measure r;
+
+//// broadcast_mixed: 111
+qubit q; qubit[3] r; bit[3] c; x q; cx q, r; c = measure r;
+
+//// slice: 0110
+qubit[4] q; bit[4] c; x q[1:2]; c = measure q;
+
+//// slice_step: 0101
+qubit[4] q; bit[4] c; x q[0:2:3]; c = measure q;
+
+//// neg_index: 1000
+qubit[4] q; bit[4] c; x q[-1]; c = measure q;
+
+//// index_set: 1001
+qubit[4] q; bit[4] c; x q[{0,3}]; c = measure q;
+
+//// alias: 0010
+qubit[4] q; bit[4] c; let a = q[1:3]; x a[0]; c = measure q;
+
+//// alias_concat: 01 00
+qubit[2] q; qubit[2] r; bit[2] c; bit[2] d; let a = q ++ r; x a[2]; c = measure q; d = measure r;
+
+//// if_bit: 11
+qubit[2] q; bit[2] c; x q[0]; c[0] = measure q[0]; if (c[0]) { x q[1]; } c[1] = measure q[1];
+
+//// if_eq_true: 11
+qubit[2] q; bit[2] c; x q[0]; c[0] = measure q[0]; if (c[0] == true) { x q[1]; } c[1] = measure q[1];
+
+//// if_eq_1: 11
+qubit[2] q; bit[2] c; x q[0]; c[0] = measure q[0]; if (c[0] == 1) { x q[1]; } c[1] = measure q[1];
+
+//// if_bit_eq_1: 1 1
+qubit[2] q; bit c; bit d; x q[0]; c = measure q[0]; if (c == 1) x q[1]; d = measure q[1];
+
+//// if_reg: 1 10
+qubit[2] q; bit[2] c; bit d; x q[1]; c = measure q; if (c == 2) { x q[0]; } d = measure q[0];
+
+//// if_reg_str: 1 10
+qubit[2] q; bit[2] c; bit d; x q[1]; c = measure q; if (c == "10") { x q[0]; } d = measure q[0];
+
+//// if_else: 10
+qubit[2] q; bit[2] c; c[0] = measure q[0]; if (c[0]) { x q[0]; } else { x q[1]; } c[1] = measure q[1];
+
+//// if_not: 10
+qubit[2] q; bit[2] c; c[0] = measure q[0]; if (!c[0]) { x q[1]; } c[1] = measure q[1];
+
+//// if_and: 111
+qubit[3] q; bit[3] c; x q[0]; x q[1]; c[0] = measure q[0]; c[1] = measure q[1]; if (c[0] && c[1]) { x q[2]; } c[2] = measure q[2];
+
+//// if_gt: 1 11
+qubit[3] q; bit[2] c; bit d; x q[0]; x q[1]; c = measure q[0:1]; if (c > 2) { x q[2]; } d = measure q[2];
+
+//// while: 0
+qubit q; bit c; h q; c = measure q; while (c) { h q; c = measure q; }
+
+//// while_eq: 0
+qubit q; bit c; h q; c = measure q; while (c == 1) { h q; c = measure q; }
+
+//// while_ctr: 1
+qubit q; bit c; int[32] i = 0; while (i < 3) { x q; i += 1; } c = measure q;
+
+//// for_range: 0111
+qubit[4] q; bit[4] c; for int i in [0:2] { x q[i]; } c = measure q;
+
+//// for_range_step: 0101
+qubit[4] q; bit[4] c; for uint i in [0:2:3] { x q[i]; } c = measure q;
+
+//// for_set: 1001
+qubit[4] q; bit[4] c; for int i in {0, 3} { x q[i]; } c = measure q;
+
+//// for_down: 1111
+qubit[4] q; bit[4] c; x q[3]; for int i in [3:-1:1] { cx q[i], q[i-1]; } c = measure q;
+
+//// for_angle: 1
+qubit q; bit c; for int i in [1:4] { rx(pi/4) q; } c = measure q;
+
+//// for_angle2: 1
+qubit q; bit c; for int i in [1:2] { rx(i*pi/3) q; } c = measure q;
+
+//// for_nested: 1111
+qubit[4] q; bit[4] c; for int i in [0:1] { for int j in [0:1] { x q[2*i+j]; } } c = measure q;
+
+//// for_sizeof: 1111
+qubit[4] q; bit[4] c; for int i in [0:sizeof(q)-1] { x q[i]; } c = measure q;
+
+//// for_array: 1
+qubit q; bit c; array[float[64], 2] a = {pi/2, pi/2}; for float[64] t in a { rx(t) q; } c = measure q;
+
+//// for_meas: 101
+qubit q; bit[3] c; for int i in [0:2] { x q; c[i] = measure q; }
+
+//// const: 100
+const int n = 3; qubit[n] q; bit[n] c; x q[n-1]; c = measure q;
+
+//// const_uint: 100
+const uint n = 3; qubit[n] q; bit[n] c; x q[n-1]; c = measure q;
+
+//// const_float: 1
+const float theta = pi; qubit q; bit c; rx(theta) q; c = measure q;
+
+//// int_var: 100
+int n = 1; n = n + 1; qubit[3] q; bit[3] c; x q[n]; c = measure q;
+
+//// float_var: 1
+float[64] a = pi/2; a = 2*a; qubit q; bit c; rx(a) q; c = measure q;
+
+//// angle_var: 1
+angle[32] a = pi; qubit q; bit c; rx(a) q; c = measure q;
+
+//// bool_var: 1
+bool b = true; qubit q; bit c; if (b) { x q; } c = measure q;
+
+//// if_int_const: 1
+int i = 5; qubit q; bit c; if (i > 4) { x q; } c = measure q;
+
+//// maths: 1
+qubit q; bit c; rx(2*arccos(0)) q; c = measure q;
+
+//// maths2: 1
+qubit q; bit c; rx(sqrt(4)*arcsin(1)*cos(0)) q; c = measure q;
+
+//// power_op: 1
+qubit q; bit c; rx(pi*2**0) q; c = measure q;
+
+//// mod_div: 100
+qubit[3] q; bit[3] c; x q[7 % 4 - 1]; c = measure q;
+
+//// switch: 01
+int i = 1; qubit[2] q; bit[2] c; switch (i) { case 1 { x q[0]; } case 2,3 { x q[1]; } default { } } c = measure q;
+
+//// switch_meas: 1 01
+qubit[3] q; bit[2] c; bit d; x q[0]; c = measure q[0:1]; int i = c; switch (i) { case 1 { x q[2]; } default { } } d = measure q[2];
+
+//// switch_meas2: 1 01
+qubit[3] q; bit[2] c; bit d; x q[0]; c = measure q[0:1]; switch (int[2](c)) { case 1 { x q[2]; } default { } } d = measure q[2];
+
+//// def_void: 11
+def f(qubit a, qubit b) { x a; cx a, b; } qubit[2] q; bit[2] c; f(q[0], q[1]); c = measure q;
+
+//// def_reg: 11
+def f(qubit[2] a) { x a; } qubit[2] q; bit[2] c; f(q); c = measure q;
+
+//// def_angle: 1
+def f(float[64] t, qubit a) { rx(t) a; } qubit q; bit c; f(pi, q); c = measure q;
+
+//// def_ret_bit: 1
+def f(qubit a) -> bit { x a; return measure a; } qubit q; bit c; c = f(q);
+
+//// def_ret_bit2: 1
+def f(qubit a) -> bit { bit b; x a; b = measure a; return b; } qubit q; bit c; c = f(q);
+
+//// def_ret_int: 100
+def f(int[32] a) -> int[32] { return a + 1; } qubit[3] q; bit[3] c; x q[f(1)]; c = measure q;
+
+//// array_angles: 01
+array[float[64], 2] a = {pi, 0}; qubit[2] q; bit[2] c; rx(a[0]) q[0]; rx(a[1]) q[1]; c = measure q;
+
+//// physical: 11
+bit[2] c; x $0; cx $0, $1; c[0] = measure $0; c[1] = measure $1;
+
+//// barrier: 11
+qubit[2] q; bit[2] c; x q; barrier q; barrier q[0], q[1]; barrier; c = measure q;
+
+//// delay: 1
+qubit q; bit c; x q; delay[100ns] q; c = measure q;
+
+//// delay_dt: 1
+qubit q; bit c; x q; delay[100dt] q; c = measure q;
+
+//// duration: 1
+duration d = 100ns; qubit q; bit c; x q; delay[d] q; c = measure q;
+
+//// stretch: 1
+stretch w; qubit q; bit c; x q; delay[w] q; c = measure q;
+
+//// box: 1
+qubit q; bit c; box { x q; } c = measure q;
+
+//// reset: 0
+qubit q; bit c; x q; reset q; c = measure q;
+
+//// reset_all: 00
+qubit[2] q; bit[2] c; x q; reset q; c = measure q;
+
+//// meas_arrow: 11
+qubit[2] q; bit[2] c; x q; measure q -> c;
+
+//// meas_noassign: 11
+qubit[2] q; bit[2] c; measure q; x q; c = measure q;
+
+//// decl_meas: 11
+qubit[2] q; x q; bit[2] c = measure q;
+
+//// bit_init: 10
+qubit q; bit[2] c = "10"; c[0] = measure q;
+
+//// bit_assign: 1 1
+qubit q; bit c; bit d; x q; c = measure q; d = c;
+
+//// bit_not: 1 0
+qubit q; bit c; bit d; c = measure q; d = !c;
+
+//// bit_xor: 1 11
+qubit[2] q; bit[2] c; bit d; x q[0]; c = measure q; d = c[0] ^ c[1]; if (d) { x q[1]; } c[1] = measure q[1];
+
+//// int_from_meas: 11
+qubit[2] q; bit[2] c; uint[2] n = 0; x q[0]; c = measure q; n = c; if (n == 1) { x q[1]; } c[1] = measure q[1];
+
+//// uppercaseU: 1
+OPENQASM 3.0; qubit q; bit c; U(pi,0,pi) q; c = measure q;
+
+//// gphase: 1
+qubit q; bit c; gphase(pi/2); x q; c = measure q;
+
+//// ctrl_gphase: 1
+qubit q; bit c; h q; ctrl @ gphase(pi) q; h q; c = measure q;
+
+//// qreg_creg: 11
+qreg q[2]; creg c[2]; x q; measure q -> c;
+
+//// unicode_pi: 1
+qubit q; bit c; rx(π) q; c = measure q;
+
+//// tau_euler: 1
+qubit q; bit c; rx(tau/2 + euler - ℇ) q; c = measure q;
+
+//// break: 1
+qubit q; bit c; for int i in [0:5] { if (i == 3) { break; } x q; } c = measure q;
+
+//// continue: 0
+qubit q; bit c; for int i in [0:2] { if (i == 1) { continue; } x q; } c = measure q;
+
+//// break_meas: 1
+qubit q; bit c; for int i in [0:5] { x q; c = measure q; if (c) { break; } }
+
+//// end: 1
+qubit q; bit c; x q; c = measure q; end;
+
+//// output: 11
+output bit[2] c; qubit[2] q; x q; c = measure q;
+
+//// output_only: 11
+bit d; output bit[2] c; qubit[2] q; x q; c = measure q; d = measure q[0];
+
+//// gate_no_include: 1
+OPENQASM 3.0; gate x a { U(pi,0,pi) a; } qubit q; bit c; x q; c = measure q;
+
+//// gate_param_arith: 1
+gate g(a,b) x1 { rx(a*2+b/2) x1; } qubit q; bit c; g(pi/4, pi) q; c = measure q;
+
+//// gate_in_gate_mod: 11
+gate g x1, y1 { ctrl @ x x1, y1; } qubit[2] q; bit[2] c; x q[0]; g q[0], q[1]; c = measure q;
+
+//// gate_loop: 1
+gate g x1 { for int i in [0:2] { x x1; } } qubit q; bit c; g q; c = measure q;
+
+//// annotation: 1
+@foo bar
+qubit q; bit c; x q; c = measure q;
+
+//// scope: 1
+qubit q; bit c; { int i = 1; x q; } c = measure q;
+
+//// qelib1: 11
+OPENQASM 3.0; include "qelib1.inc"; qubit[2] q; bit[2] c; x q[0]; cu1(pi) q[0], q[1]; rzz(0.5) q[0], q[1]; u3(pi,0,pi) q[1]; c = measure q;
+
+//// hex_int: 1100
+qubit[4] q; bit[4] c; x q[0x2]; x q[0b11]; c = measure q;
+
+//// sci_float: 1
+qubit q; bit c; rx(3.14159265358979e0) q; c = measure q;
+
+//// cast_float: 1
+int i = 2; qubit q; bit c; rx(pi*float(i)/2.0) q; c = measure q;
+
+//// ternary_like: 1
+const int n = 2; const float t = pi/n; qubit q; bit c; rx(t*n) q; c = measure q;
+
+//// uint_bits: 0101
+uint[4] a = 5; qubit[4] q; bit[4] c; for int i in [0:3] { if (bool(a[i])) x q[i]; } c = measure q;
+
+//// qft_loop: 000
+const int n = 3; qubit[n] q; bit[n] c; for int i in [0:n-1] { h q[i]; for int j in [i+1:n-1] { cp(pi/2**(j-i)) q[j], q[i]; } } for int i in [n-1:-1:0] { for int j in [n-1:-1:i+1] { cp(-pi/2**(j-i)) q[j], q[i]; } h q[i]; } c = measure q;
+
+//// rev_assign: 01
+qubit[2] q; bit[2] c; x q[0]; c[0:1] = measure q;
+
+//// slice_meas: 0100
+qubit[4] q; bit[4] c; x q[2]; c[2:3] = measure q[2:3];
+
+//// arr_int_idx: 100
+array[int[32], 2] idx = {0, 2}; qubit[3] q; bit[3] c; x q[idx[1]]; c = measure q;
+
+//// shadow: 11
+qubit[2] q; bit[2] c; int i = 1; for int i in [0:0] { x q[i]; } x q[i]; c = measure q;
+
+//// popcount: 100
+qubit[3] q; bit[3] c; x q[popcount(3)]; c = measure q;
+
+//// hidden_bits: 1 1
+def f(qubit a) -> bit { bit b; h a; b = measure a; reset a; return b; } qubit q; bit c; bit d = f(q); x q; c = measure q; d = c;
+
+//// continue_meas: 01 1
+qubit[2] q; bit c; bit[2] d; x q[0]; for int i in [0:2] { c = measure q[0]; if (c) { continue; } x q[1]; } d = measure q;
+
+//// while_measured_last: 1
+qubit q; bit c; while (c == 0) { h q; c = measure q; }
+
+//// while_true_break: 1
+qubit q; bit c; while (true) { h q; c = measure q; if (c) { break; } }
+
+//// else_if_chain: 0 10
+qubit[2] q; bit[2] c; bit d; x q[1]; c = measure q; if (c == 1) { x q[0]; } else if (c == 2) { x q[1]; } else { x q; } d = measure q[1];
+
+//// slice_condition: 1 010
+qubit[3] q; bit[3] c; bit d; x q[1]; c = measure q; if (c[0:1] == 2) { x q[0]; } d = measure q[0];
+
+//// never_condition: 1 11
+qubit[2] q; bit[2] c; bit d; x q; c = measure q; if (c == 4) { x q[0]; } d = measure q[0];
+
+//// angle_wraps: 1
+angle[20] a = 3 * pi; qubit q; bit c; rx(a) q; c = measure q;
+
+//// uint_wraps: 0010
+uint[2] n = 3; n += 2; qubit[4] q; bit[4] c; x q[n]; c = measure q;
+
+//// array_2d: 11
+array[float[64], 2, 2] a = {{0, pi}, {pi, 0}}; a[0, 0] = pi; qubit[2] q; bit[2] c; for int i in [0:1] { rx(a[i, 0]) q[i]; } c = measure q;
+
+//// array_argument: 1
+def f(mutable array[float[64], 1] t, qubit a) { t[0] = pi; rx(t[0]) a; } array[float[64], 1] v; qubit q; bit c; f(v, q); rx(v[0]) q; rx(v[0]) q; c = measure q;
+
+//// own_gate_named_like_a_library_gate: 1
+gate t a { x a; } qubit q; bit c; t q; c = measure q;
+
+//// variable_named_like_a_library_gate: 1
+const float t = pi; qubit q; bit c; rx(t) q; c = measure q;
+
+//// spec_version_3_1: 1
+OPENQASM 3.1; include "stdgates.inc"; qubit q; bit c; x q; c = measure q;

@@ -1,0 +1,178 @@
+"""OpenQASM 3 as people write it: each part of the language, by the counts it gives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from math import pi
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks_app.circuits import CircuitError
+
+Run = Callable[..., dict[str, Any]]
+ErrorOf = Callable[..., CircuitError]
+HEADER = 'OPENQASM 3.0;\ninclude "stdgates.inc";\n'
+
+
+def language_programs() -> list[Any]:
+    text = (Path(__file__).parent / "language.qasm").read_text()
+    sections = re.findall(r"^//// (\w+): ([01 ]+)\n(.*?)(?=^////|\Z)", text, re.M | re.S)
+    return [
+        pytest.param(body if body.startswith("OPENQASM") else HEADER + body, outcome, id=name)
+        for name, outcome, body in sections
+    ]
+
+
+@pytest.mark.parametrize(("program", "outcome"), language_programs())
+def test_a_program_has_its_only_outcome(run: Run, program: str, outcome: str) -> None:
+    assert run(program, shots=40)["counts"] == {outcome: 40}
+
+
+def test_all_programs_of_the_file_are_found() -> None:
+    text = (Path(__file__).parent / "language.qasm").read_text()
+    assert len(language_programs()) == text.count("////") > 100
+
+
+@pytest.mark.parametrize(
+    ("declaration", "value", "statement", "outcome"),
+    [
+        ("input float[64] theta;", pi, "rx(theta) q[0];", "001"),
+        ("input angle theta;", 3 * pi, "rx(theta) q[0];", "001"),
+        ("input float theta;", 2, "rx(theta * pi) q[0]; x q[0];", "001"),
+        ("input int n;", 2, "x q[n];", "100"),
+        ("input uint[8] n;", 1, "for uint i in [0:n] { x q[i]; }", "011"),
+        ("input bool b;", True, "if (b) { x q[1]; }", "010"),
+    ],
+)
+def test_an_input_takes_its_value_from_the_parameters(
+    run: Run, declaration: str, value: float, statement: str, outcome: str
+) -> None:
+    name = declaration.rstrip(";").split()[-1]
+    program = f"{HEADER}{declaration} qubit[3] q; bit[3] c; {statement} c = measure q;"
+    assert run(program, shots=10, parameters={name: value})["counts"] == {outcome: 10}
+
+
+@pytest.mark.parametrize(
+    ("declaration", "parameters"),
+    [
+        ("input float theta;", {}),
+        ("input float theta;", {"phi": 1.0}),
+        ("input float theta;", {"theta": 1.0, "phi": 1.0}),
+        ("input int n;", {"n": 1.5}),
+        ("input float theta;", {"theta": "1"}),
+        ("input float theta;", {"theta": None}),
+        ("", {"theta": 1.0}),
+    ],
+)
+def test_parameters_that_do_not_fit_are_refused(
+    error_of: ErrorOf, declaration: str, parameters: dict[str, Any]
+) -> None:
+    program = f"{HEADER}{declaration} qubit q; bit c; c = measure q;"
+    assert error_of(program, parameters=parameters).code == "invalid_parameters"
+
+
+def test_openqasm_2_takes_no_parameters(error_of: ErrorOf) -> None:
+    assert error_of("OPENQASM 2.0; qreg q[1];", parameters={"a": 1}).code == "invalid_parameters"
+
+
+@pytest.mark.parametrize(
+    ("statement", "feature"),
+    [
+        ("pragma braket noise", "pragma"),
+        ("extern f(int) -> int;", "extern"),
+        ("cal { }", "calibration"),
+        ("defcal x $0 { }", "calibration"),
+        ("output int n;", "output"),
+        ("complex[float[64]] z;", "Complex"),
+        ("bit b = measure q[0]; int n = 0; if (b) { n = 1; }", "variable"),
+        ("bit[2] b = measure q; int n = b; rx(n) q[0];", "number"),
+        ("bit[2] b = measure q; if (b + 1 == 2) { x q[0]; }", "operator +"),
+        ("bit b; def f() -> bit { if (b) { return b; } return b; } b = f();", "return"),
+    ],
+)
+def test_an_unsupported_part_is_named_and_placed(
+    error_of: ErrorOf, statement: str, feature: str
+) -> None:
+    error = error_of(f"{HEADER}qubit[2] q;\n{statement}\n")
+    assert error.code == "unsupported_feature", error.message
+    assert feature in error.message
+    assert error.line == 4
+    assert error.column is not None
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "x r;",
+        "x q[2];",
+        "cx q[0], q[0];",
+        "cx q[0];",
+        "rx q;",
+        "x(1) q;",
+        "nogate q;",
+        "qubit[2] q;",
+        "rx(1 / 0) q;",
+        "rx(sqrt(-1)) q;",
+        "const int n = 1; n = 2;",
+        "bit c; x c;",
+        "bit[3] c; c = measure q;",
+        "gate g a { measure a; }",
+        "gate g a { bit b; } g q[0];",
+        "gate g a, a { }",
+        "gate g a { h b; } g q[0];",
+        "break;",
+        "let a = q ++ q;",
+        "qubit[0] r;",
+        "for int i in [0:0:3] { }",
+        "float f = q;",
+        "delay[1] q;",
+        "nosub(q);",
+        'bit[2] c = "101";',
+        "def f(qubit[3] r) { } f(q);",
+        "array[int, 2] a = {1, 2, 3};",
+        "ctrl @ x q[0];",
+    ],
+)
+def test_a_program_without_a_meaning_is_refused(error_of: ErrorOf, statement: str) -> None:
+    error = error_of(f"{HEADER}qubit[2] q;\n{statement}\n")
+    assert error.code in {"invalid_program", "syntax_error"}, error.message
+    assert error.line == 4
+
+
+def test_both_libraries_can_be_included_in_both_languages(run: Run) -> None:
+    body = "x q[0]; u3(pi, 0, pi) q[1]; cu1(pi) q[0], q[1];"
+    assert run(f'OPENQASM 3.0; include "qelib1.inc"; qubit[2] q; bit[2] c; {body} c = measure q;')[
+        "counts"
+    ] == {"11": 1024}
+    body = "x q[0]; phase(pi) q[0]; cphase(pi) q[0], q[1]; cx q[0], q[1];"
+    assert run(
+        f'OPENQASM 2.0; include "stdgates.inc"; qreg q[2]; creg c[2]; {body} measure q -> c;'
+    )["counts"] == {"11": 1024}
+
+
+def test_openqasm_2_branches_on_a_register(run: Run) -> None:
+    program = (
+        'OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; creg a[1]; creg b[1];'
+        "x q[0]; measure q[0] -> a[0]; if (a == 1) x q[1]; measure q[1] -> b[0];"
+    )
+    assert run(program, shots=9)["counts"] == {"1 1": 9}
+
+
+@pytest.mark.parametrize("library", ["", 'include "qelib1.inc";'])
+def test_a_gate_that_openqasm_2_defines_itself_does_what_its_definition_says(
+    run: Run, library: str
+) -> None:
+    program = (
+        f"OPENQASM 2.0; {library} gate rzz(a) p, q {{ U(a, 0, a) p; U(a, 0, a) q; }}"
+        "gate qft p { U(pi, 0, pi) p; } gate delay p { qft p; }"
+        "qreg q[4]; creg c[4]; rzz(pi) q[0], q[1]; qft q[2]; delay q[3]; measure q -> c;"
+    )
+    assert run(program, shots=9)["counts"] == {"1111": 9}
+
+
+def test_an_opaque_gate_is_refused(error_of: ErrorOf) -> None:
+    error = error_of("OPENQASM 2.0; opaque magic a; qreg q[1]; magic q[0];")
+    assert error.code == "unsupported_feature"
