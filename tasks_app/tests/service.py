@@ -118,7 +118,7 @@ class Supervisor:
         self._start, self._delay_s = start, delay_s
         self._ending = threading.Event()
         self._first = threading.Event()
-        self.restarts = 0
+        self.starts = 0
         # The kernel ties a process to the thread that started it, so one thread starts them all.
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
@@ -127,11 +127,11 @@ class Supervisor:
     def _watch(self) -> None:
         while True:
             self.process = self._start()
+            self.starts += 1
             self._first.set()
             self.process.wait(None)
             if self._ending.wait(self._delay_s):
                 return
-            self.restarts += 1
 
     def stop(self) -> None:
         """SIGTERM, and no new start."""
@@ -380,6 +380,14 @@ class Proxy:
         credentials = parts.netloc.rpartition("@")[0]
         return parts._replace(netloc=f"{credentials}@127.0.0.1:{self.port}").geturl()
 
+    def outgoing_ports(self) -> set[int]:
+        """Our ports of the connections to the server, which is how the server names them."""
+        ports = set()
+        for _, server in list(self._pairs):
+            with contextlib.suppress(OSError):
+                ports.add(int(server.getsockname()[1]))
+        return ports
+
     def cut(self) -> None:
         """Close all open connections; new ones are served."""
         for pair in list(self._pairs):
@@ -474,6 +482,15 @@ def children(pid: int) -> list[int]:
 def descendants(pid: int) -> list[int]:
     """Living children of a process, their children and so on."""
     return [each for child in children(pid) for each in (child, *descendants(child))]
+
+
+def cpu_ticks(pid: int) -> int:
+    """Processor time that a process has used, in clock ticks; 0 if it has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return int(fields[11]) + int(fields[12])
 
 
 def alive(pid: int) -> bool:

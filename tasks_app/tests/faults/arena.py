@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,10 +29,22 @@ from tasks_app.tests.service import (
     Supervisor,
     alive,
     eventually,
+    wait_for_worker,
 )
 
 DATABASE = "faults"
 TERMINAL_LIMIT_S = 40.0  # from the last submission until every task must be terminal
+# Each shot is simulated on its own because of the reset, so that time is in proportion to shots.
+SLOW = (
+    'OPENQASM 2.0; include "qelib1.inc"; qreg q[12]; creg c[12];'
+    + 6
+    * (
+        "".join(f"rx(0.{i + 1}) q[{i}];" for i in range(12))
+        + "".join(f"cx q[{i}],q[{i + 1}];" for i in range(11))
+        + "reset q[0];"
+    )
+    + "measure q -> c;"
+)
 FAST = {"LEASE_S": "4", "HEARTBEAT_S": "1", "RECOVERY_S": "1", "SHUTDOWN_GRACE_S": "4"}
 
 
@@ -49,24 +61,43 @@ class Trial:
     """One fault under way: its stream, and where its log lines begin."""
 
     name: str
+    arena: "Arena"
     stream: Stream
     begun_at: str  # by the database's clock
-    ended_at: float | None = None
+    healthy_s: float | None = None
     extra: list[Answer] = field(default_factory=list)
-    ledger: Ledger | None = None
-    events: list[dict[str, object]] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    _ledger: Ledger | None = None
 
     def end(self) -> None:
-        """The fault is over: the clock to `healthy` starts. Leaving the trial does it too."""
-        self.ended_at = time.monotonic()
+        """The fault is over: wait until the service is healthy. Leaving the trial does it too."""
+        self.healthy_s = self.arena.healthy(self)
 
-    def saw(self, event: str, **data: object) -> list[dict[str, object]]:
-        """The trial's log events of this name with this data. For after the trial."""
-        return [
-            each
-            for each in self.events
-            if each["event"] == event and all(each.get(k) == v for k, v in data.items())
-        ]
+    def submit(self, **body: Any) -> str:
+        """One more submission, insisted on and accounted for; the task's id."""
+        answer = self.arena.service.post("/tasks", {"circuit": BELL, **body})
+        self.extra.append(answer)
+        assert answer.status == 202, answer
+        return str(answer.body["task_id"])
+
+    def submit_slow(self, seconds: float) -> str:
+        """A task that runs for about so long; the task's id."""
+        shots = max(1, int(seconds / self.arena.seconds_per_slow_shot))
+        return self.submit(circuit=SLOW, shots=shots)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The account. For after the trial, like what follows."""
+        assert self._ledger is not None
+        return self._ledger
+
+    def saw(self, event: str, **data: Any) -> list[dict[str, Any]]:
+        """The trial's log events of this name with this data."""
+        return matching(self.events, event, data)
+
+    def task(self, task_id: str) -> Any:
+        """The task as the API shows it."""
+        return self.arena.service.task(task_id)
 
 
 class Arena:
@@ -79,6 +110,7 @@ class Arena:
         self.service = Service(folder, env=FAST)
         self.ledgers: list[Ledger] = []
         self.hold_s = 1.5
+        self.seconds_per_slow_shot = 0.0
         self._log_offsets: dict[Path, int] = {}
 
     def start(self) -> None:
@@ -95,6 +127,8 @@ class Arena:
         self.api = self.service.keep_api(self.through(api))
         self.first = self.service.keep_worker(self.through(first), processes=2, threads=1)
         self.second = self.service.keep_worker(self.through(second), processes=1, threads=2)
+        sample = self.service.finished(self.service.accepted(SLOW, shots=100))
+        self.seconds_per_slow_shot = sample["result"]["metadata"]["run_seconds"] / 100
 
     def stop(self) -> None:
         for link in self.links:
@@ -151,49 +185,61 @@ class Arena:
 
     @contextmanager
     def trial(
-        self, name: str, *, clients: int = 4, every_s: float = 0.1, circuit: str = BELL
+        self,
+        name: str,
+        *,
+        clients: int = 4,
+        every_s: float = 0.1,
+        circuit: str = BELL,
+        limit: int | None = None,
     ) -> Iterator[Trial]:
         """Submissions before, during and after the fault that the block makes; then the bar.
 
-        The block ends when the fault does.
+        The block ends when the fault does. `limit`: a burst of so many submissions instead.
         """
         self._mark_logs()
         (begun_at,) = self.sql("SELECT now()")[0]
-        stream = Stream(self.service, every_s=every_s, clients=clients, circuit=circuit)
-        trial = Trial(name, stream, str(begun_at))
+        stream = Stream(
+            self.service, every_s=every_s, clients=clients, circuit=circuit, limit=limit
+        )
+        trial = Trial(name, self, stream, str(begun_at))
         with stream:
             eventually(
                 lambda: stream.count(202) >= 2 * clients, within_s=20, what="tasks are accepted"
             )
             yield trial
-            if trial.ended_at is None:
+            if trial.healthy_s is None:
                 trial.end()
-            healthy_s = self.healthy(since=trial.ended_at or 0.0, trial=trial)
             after = len(stream.answers)
-            eventually(
-                lambda: len(stream.answers) >= after + clients, within_s=20, what="it goes on"
-            )
-        self.settle(trial, healthy_s)
+            if limit is None:
+                eventually(
+                    lambda: len(stream.answers) >= after + clients, within_s=20, what="it goes on"
+                )
+            else:
+                stream.join()
+        self.settle(trial)
 
-    def settle(self, trial: Trial, healthy_s: float) -> None:
+    def settle(self, trial: Trial) -> None:
         """Wait for the last task, and draw up and check the account."""
         deadline = time.monotonic() + TERMINAL_LIMIT_S
         while unfinished(self.database_url, since=trial.begun_at) and time.monotonic() < deadline:
             threading.Event().wait(0.1)
         lines = self.new_log_lines()
         trial.events = structured(lines)
-        trial.ledger = account(
+        trial._ledger = account(
             trial.name,
             [*trial.stream.answers, *trial.extra],
             read_rows(self.database_url, since=trial.begun_at),
             lines,
-            healthy_s=healthy_s,
+            healthy_s=trial.healthy_s or 0.0,
         )
         self.ledgers.append(trial.ledger)
         trial.ledger.check()
 
-    def healthy(self, *, since: float, trial: Trial) -> float:
-        """Seconds from `since` until health says so and a new submission has completed."""
+    def healthy(self, trial: Trial) -> float:
+        """Seconds from now, the end of the fault, until health says so and a new task completed."""
+
+        since = time.monotonic()
 
         def completes() -> bool:
             answer = self.service.get("/health")
@@ -229,18 +275,80 @@ class Arena:
                 lines += stream.read().decode(errors="replace").splitlines()
         return lines
 
-    def await_event(self, event: str, *, within_s: float = 20, **data: object) -> dict[str, object]:
+    def await_event(self, event: str, *, within_s: float = 20, **data: Any) -> dict[str, Any]:
         """Wait for a log event of this trial with this data."""
+        found: list[dict[str, Any]] = eventually(
+            lambda: matching(structured(self.new_log_lines()), event, data),
+            within_s=within_s,
+            what=f"{event} {data}",
+        )
+        return found[0]
 
-        def found() -> dict[str, object] | None:
-            for each in structured(self.new_log_lines()):
-                if each["event"] == event and all(each.get(k) == v for k, v in data.items()):
-                    return each
-            return None
+    # -- who does what -------------------------------------------------------------------------
 
-        result = eventually(found, within_s=within_s, what=f"{event} {data}")
-        assert isinstance(result, dict)
-        return result
+    def owner(self, task_id: str, *, attempt: int = 1, within_s: float = 30) -> int:
+        """Process id of the worker that runs this attempt of the task, once it does."""
+
+        def running() -> str | None:
+            rows = self.sql(
+                f"SELECT worker FROM tasks_app_task WHERE task_id = '{task_id}'"
+                f" AND current_status = 'processing' AND attempt = {attempt}"
+            )
+            return str(rows[0][0]) if rows else None
+
+        worker: str = eventually(running, within_s=within_s, what=f"attempt {attempt} is running")
+        return int(worker.split(":")[1])
+
+    def supervisor_of(self, pid: int) -> Supervisor:
+        """The worker that this process belongs to."""
+        return next(worker for worker in self.workers if pid in worker.process.children())
+
+    def leader(self) -> Supervisor | None:
+        """The worker that holds the recovery lock, if one does."""
+        rows = self.sql(
+            "SELECT client_port FROM pg_locks JOIN pg_stat_activity USING (pid)"
+            " WHERE locktype = 'advisory' AND granted"
+        )
+        ports = {row[0] for row in rows}
+        for worker, link in zip(self.workers, self.links[1:], strict=True):
+            if ports & link.database.outgoing_ports():
+                return worker
+        return None
+
+    def unfinished_slow_tasks(self) -> int:
+        """How many of the tasks that take long are not terminal."""
+        (count,) = self.sql(
+            "SELECT count(*) FROM tasks_app_task WHERE completed_at IS NULL"
+            " AND length(circuit) > 1000"
+        )[0]
+        return int(str(count))
+
+    def database_connections(self) -> int:
+        """Sessions of the service."""
+        (count,) = self.sql(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pid <> pg_backend_pid()"
+        )[0]
+        return int(str(count))
+
+    def processes_of(self, worker: Supervisor) -> int:
+        return 2 if worker is self.first else 1
+
+    def await_restart(self, worker: Supervisor, *, starts: int) -> None:
+        """Wait until a worker has been started again since it had been so often, and is ready."""
+        eventually(lambda: worker.starts > starts, within_s=30, what="it is started again")
+        wait_for_worker(worker.process, self.processes_of(worker))
+
+
+def matching(
+    events: Iterable[dict[str, Any]], event: str, data: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """The events of this name with this data."""
+    return [
+        each
+        for each in events
+        if each["event"] == event and all(each.get(key) == data[key] for key in data)
+    ]
 
 
 def kill(*pids: int, signum: signal.Signals = signal.SIGKILL) -> None:
@@ -257,6 +365,3 @@ def wait_gone(pids: list[int], *, within_s: float = 15) -> None:
     eventually(
         lambda: not any(alive(pid) for pid in pids), within_s=within_s, what=f"{pids} have ended"
     )
-
-
-Fault = Callable[[Arena], None]

@@ -25,7 +25,7 @@ class Row:
     status: str
     attempt: int
     error_code: str | None
-    history: tuple[str, ...]
+    history: Sequence[str]
 
     @property
     def terminal_writes(self) -> int:
@@ -42,7 +42,7 @@ def read_rows(database_url: str, *, since: str) -> list[Row]:
             " FROM tasks_app_task t WHERE submitted_at >= %s",
             [since],
         ).fetchall()
-    return [Row(*row[:5], history=tuple(row[5])) for row in rows]
+    return [Row(*row) for row in rows]
 
 
 def unfinished(database_url: str, *, since: str) -> int:

@@ -1,0 +1,73 @@
+"""Row 3: kill -9 of gunicorn's processes, and what a crash leaves half done."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tasks_app.tests.faults.arena import FAST, Arena, Trial, kill, wait_gone
+from tasks_app.tests.service import Service, eventually
+
+
+def test_submissions_survive_kills_of_gunicorn(arena: Arena) -> None:
+    kill_gunicorn(arena, tasks=300)
+
+
+def kill_gunicorn(arena: Arena, *, tasks: int) -> None:
+    """Kill the workers, then the master, while 32 clients submit."""
+    name = f"gunicorn: workers and master killed during {tasks} submissions by 32 clients"
+    with arena.trial(name, clients=32, every_s=0.02, limit=tasks) as trial:
+        for tenth, pid in enumerate(arena.api.process.children(), start=2):
+            kill(pid)
+            _await_answers(trial, tenth * tasks // 10)
+        orphans = arena.api.process.children()
+        kill(arena.api.process.pid)
+        trial.end()
+        wait_gone(orphans)
+
+
+def _await_answers(trial: Trial, count: int) -> None:
+    eventually(
+        lambda: len(trial.stream.answers) >= count, within_s=60, what=f"{count} are answered"
+    )
+
+
+def test_a_task_committed_but_not_rung_is_rung_by_recovery(arena: Arena) -> None:
+    """The API dies between commit and publish: the client knows nothing, the task runs."""
+    with arena.trial("gunicorn killed between commit and publish", clients=2) as trial:
+        arena.links[0].queue.freeze()
+        eventually(
+            lambda: arena.sql("SELECT 1 FROM tasks_app_task WHERE completed_at IS NULL"),
+            within_s=10,
+            what="a task is committed",
+        )
+        kill(*arena.api.process.children())
+        arena.links[0].queue.refuse()  # drops what the proxy holds back
+        arena.links[0].queue.thaw()
+        arena.links[0].queue.allow()
+
+    assert trial.ledger.cut_off > 0
+    assert trial.ledger.unanswered_executed > 0
+    assert trial.saw("tasks_rung_again")
+
+
+def test_with_the_accept_policy_a_task_waits_for_the_queue(arena: Arena, tmp_path: Path) -> None:
+    with arena.trial("RabbitMQ refused, QUEUE_DOWN_POLICY=accept") as trial:
+        with _accepting_api(arena, tmp_path) as accepting:
+            for proxy in arena.queues:
+                proxy.refuse()
+            answers = [accepting.submit() for _ in range(5)]
+            trial.extra += answers
+            for proxy in arena.queues:
+                proxy.allow()
+        trial.end()
+
+    assert {answer.status for answer in answers} == {202}
+    assert {trial.task(a.body["task_id"])["status"] for a in answers} == {"completed"}
+
+
+@contextmanager
+def _accepting_api(arena: Arena, folder: Path) -> Iterator[Service]:
+    environment = {**FAST, **arena.through(arena.links[0]), "QUEUE_DOWN_POLICY": "accept"}
+    with Service(folder, env=environment) as service:
+        service.start_api(processes=1)
+        yield service

@@ -1,0 +1,127 @@
+"""Rows 8 and 9: workers that lose time, or have the wrong one."""
+
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tasks_app.tests.faults.arena import FAST, Arena, kill
+from tasks_app.tests.service import Process, Service, Supervisor, eventually
+
+
+def test_the_late_result_of_a_paused_worker_is_fenced_off(arena: Arena) -> None:
+    with arena.trial("Worker: SIGSTOP beyond its lease, SIGCONT") as trial:
+        task_id = trial.submit_slow(2)
+        owner = arena.owner(task_id)
+        kill(owner, signum=signal.SIGSTOP)
+        try:
+            eventually(
+                lambda: trial.task(task_id)["status"] == "completed",
+                within_s=25,
+                what="the task runs elsewhere",
+            )
+        finally:
+            kill(owner, signum=signal.SIGCONT)
+        arena.await_event("stale_owner", task_id=task_id, attempt=1)
+
+    history = [entry["status"] for entry in trial.task(task_id)["status_history"]]
+    assert history == ["pending", "processing", "processing", "completed"]
+
+
+def test_a_paused_recovery_leader_is_replaced(arena: Arena) -> None:
+    with arena.trial("Recovery leader: SIGSTOP beyond its lease, SIGCONT") as trial:
+        leader: Supervisor = eventually(arena.leader, within_s=10, what="there is a leader")
+        paused = leader.process.children()
+        kill(*paused, signum=signal.SIGSTOP)
+        try:
+            eventually(
+                lambda: arena.leader() not in (None, leader),
+                within_s=20,
+                what="another worker leads recovery",
+            )
+        finally:
+            kill(*paused, signum=signal.SIGCONT)
+
+    assert trial.ledger.completed == trial.ledger.accepted
+
+
+def test_recovery_has_a_new_leader_as_soon_as_the_old_one_dies(arena: Arena) -> None:
+    with arena.trial("Recovery leader: kill -9") as trial:
+        leader: Supervisor = eventually(arena.leader, within_s=10, what="there is a leader")
+        starts = leader.starts
+        kill(*leader.process.children())
+        eventually(
+            lambda: arena.leader() not in (None, leader), within_s=3, what="another one leads"
+        )
+        trial.end()
+        arena.await_restart(leader, starts=starts)
+
+
+# Shifts what Python code sees of the clock, the times in its logs included. The kernel's own clock
+# is shared by all processes of a machine.
+WRONG_CLOCK = """
+import datetime, os, time
+offset_s = float(os.environ["CLOCK_OFFSET_S"])
+right, right_ns, Right = time.time, time.time_ns, datetime.datetime
+time.time = lambda: right() + offset_s
+time.time_ns = lambda: right_ns() + int(offset_s * 10**9)
+class AnyDatetime(type):
+    def __instancecheck__(cls, value):
+        return isinstance(value, Right)
+class Wrong(Right, metaclass=AnyDatetime):
+    @classmethod
+    def now(cls, tz=None):
+        return Right.fromtimestamp(time.time(), tz)
+    @classmethod
+    def utcnow(cls):
+        return Right.utcfromtimestamp(time.time())
+datetime.datetime = Wrong
+"""
+
+
+@pytest.mark.parametrize("hours", [2, pytest.param(-2, marks=pytest.mark.long)])
+def test_a_worker_whose_clock_is_wrong_takes_and_loses_nothing(
+    hours: int, arena: Arena, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(WRONG_CLOCK)
+    environment = {
+        **FAST,
+        "DATABASE_URL": arena.database_url,
+        "RABBITMQ_URL": arena.rabbit.url,
+        "PYTHONPATH": str(tmp_path),
+        "CLOCK_OFFSET_S": str(hours * 3600),
+    }
+    name = f"A worker's clock wrong by {hours:+} h"
+    with arena.trial(name) as trial, Service(tmp_path, env=environment) as wrong:
+        worker = wrong.start_worker(processes=1, threads=1)
+        (pid,) = worker.children()
+        for _ in range(6):
+            trial.submit_slow(0.7)
+        eventually(lambda: _leads(arena, worker), within_s=30, what="it leads recovery")
+        for _ in range(6):
+            trial.submit_slow(0.7)
+        eventually(lambda: not arena.unfinished_slow_tasks(), within_s=30, what="all have run")
+        assert abs(_clock_offset_s(worker) - hours * 3600) < 60, "its clock is wrong"
+
+    rows = arena.sql(
+        f"SELECT attempt, worker FROM tasks_app_task WHERE submitted_at >= '{trial.begun_at}'"
+    )
+    assert {row[0] for row in rows} == {1}, "nobody took what was another's"
+    assert any(f":{pid}:" in str(row[1]) for row in rows), "it did its share"
+
+
+def _leads(arena: Arena, worker: Process) -> bool:
+    """Whether it leads; if another worker does, that one loses its session."""
+    if arena.leader() is None:
+        events = [line["event"] for line in worker.lines() if "recovery_" in line["event"]]
+        return events[-1:] == ["recovery_leader"]
+    arena.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+    )
+    return False
+
+
+def _clock_offset_s(worker: Process) -> float:
+    latest = datetime.fromisoformat(worker.lines()[-1]["timestamp"])
+    return (latest - datetime.now(UTC)).total_seconds()

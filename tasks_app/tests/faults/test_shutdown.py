@@ -1,0 +1,56 @@
+"""Row 2: orderly ends in the middle of work."""
+
+import signal
+
+from tasks_app.tests.faults.arena import Arena
+from tasks_app.tests.service import Supervisor, eventually, wait_for_worker
+
+
+def _restart(arena: Arena, worker: Supervisor) -> int:
+    """SIGTERM, and wait for the successor; the exit status."""
+    process = worker.process
+    process.signal(signal.SIGTERM)
+    status = process.wait(60)
+    eventually(lambda: worker.process is not process, within_s=30, what="it is started again")
+    if worker is not arena.api:
+        wait_for_worker(worker.process, arena.processes_of(worker))
+    return status
+
+
+def test_a_worker_hands_back_what_it_cannot_finish(arena: Arena) -> None:
+    with arena.trial("SIGTERM of a worker, task longer than its grace") as trial:
+        task_id = trial.submit_slow(9)
+        worker = arena.supervisor_of(arena.owner(task_id))
+        assert _restart(arena, worker) == 0
+
+    assert trial.task(task_id)["status"] == "completed"
+    (row,) = arena.sql(
+        f"SELECT attempt, handed_back FROM tasks_app_task WHERE task_id = '{task_id}'"
+    )
+    assert row == (2, 1), "the attempt does not count against the task"
+
+
+def test_gunicorn_answers_the_requests_under_way(arena: Arena) -> None:
+    with arena.trial("SIGTERM of gunicorn, mid-request") as trial:
+        arena.databases[0].delay_s = 0.1  # requests take a while
+        before = len(trial.stream.answers)
+        eventually(lambda: len(trial.stream.answers) > before, within_s=10, what="a slow answer")
+        assert _restart(arena, arena.api) == 0
+        arena.databases[0].delay_s = 0
+
+    assert trial.ledger.unanswered_executed == 0
+
+
+def test_everything_restarts_in_turn_under_load(arena: Arena) -> None:
+    with arena.trial("Rolling restart, SIGTERM of each, tasks shorter than the grace") as trial:
+        task_ids = []
+        for process in (arena.first, arena.second, arena.api):
+            if process is not arena.api:
+                task_ids += [trial.submit_slow(1) for _ in range(2)]
+                for task_id in task_ids[-2:]:
+                    arena.owner(task_id)
+            assert _restart(arena, process) == 0
+
+    for task_id in task_ids:
+        history = [entry["status"] for entry in trial.task(task_id)["status_history"]]
+        assert history == ["pending", "processing", "completed"], "finished, not handed back"
