@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 import django
 from django.core.exceptions import ImproperlyConfigured
@@ -91,14 +92,18 @@ class Service:
                 f"make run PORT={self._port + 1}"
             )
         print("Quantum Tasks")
-        environment = self._environment()
+        self._data_dir.mkdir(parents=True, exist_ok=True)
+        if self._log_path.exists() and self._log_path.stat().st_size > LOG_LIMIT_BYTES:
+            self._log_path.rename(self._log_path.with_suffix(".log.old"))
+        log = self._log_path.open("a")
+        environment = os.environ | self._settings()
         os.environ |= environment | {"DB_STATEMENT_TIMEOUT_S": "0"}  # migrations may take long
-        with self._log_path.open("a") as log, contextlib.redirect_stderr(log):
+        with contextlib.redirect_stderr(log):
             django.setup()  # its logging keeps the stream that it finds now
         if self._postgres:
             self._postgres.wait_ready()
         self._prepare_database()
-        self._start_gunicorn(environment)
+        self._start_gunicorn(environment, log)
         print(f"  Service     {self.url}, ready after {time.monotonic() - started:.1f} s")
 
     def supervise(self) -> None:
@@ -121,7 +126,7 @@ class Service:
                 if self._postgres:  # to finish, a circuit needs it
                     self._postgres.keep_running()
                 time.sleep(0.05)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, PostgresError):
             if self._gunicorn:
                 self._gunicorn.kill()  # its processes die with it
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -157,12 +162,8 @@ Files
 Serving until Ctrl-C."""
         )
 
-    def _environment(self) -> dict[str, str]:
-        """What the service is told, and where it is ours to run, a PostgreSQL on its way up."""
-        self._data_dir.mkdir(parents=True, exist_ok=True)
-        for path in self._data_dir.glob("*.log"):
-            if path.stat().st_size > LOG_LIMIT_BYTES:
-                path.rename(path.with_suffix(".log.old"))
+    def _settings(self) -> dict[str, str]:
+        """What the service is told; where it is ours to run, a PostgreSQL is on its way up."""
         url = os.environ.get("DATABASE_URL", "")
         if not url:
             print(f"  PostgreSQL  starting, its data in {self._data_dir}")
@@ -186,20 +187,19 @@ Serving until Ctrl-C."""
         if self._postgres and (password := create_admin()):  # another database has its own
             print(f"  Admin       user {ADMIN}, password {password} (shown only this once)")
 
-    def _start_gunicorn(self, environment: dict[str, str]) -> None:
+    def _start_gunicorn(self, environment: dict[str, str], log: TextIO) -> None:
         config = "python:quantumtasks.embedded.gunicorn_conf"
         options = ["--config", config, "--bind", f"127.0.0.1:{self._port}"]
-        with self._log_path.open("ab") as log:
-            self._gunicorn = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "quantumtasks.wsgi", *options],
-                cwd=ROOT,
-                env=os.environ | environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # a terminal's Ctrl-C is ours to pass on
-                preexec_fn=tethered(),
-            )
+        self._gunicorn = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "quantumtasks.wsgi", *options],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # a terminal's Ctrl-C is ours to pass on
+            preexec_fn=tethered(),
+        )
         deadline = time.monotonic() + START_LIMIT_S
         while True:
             self._check_gunicorn()

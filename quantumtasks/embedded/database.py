@@ -31,13 +31,19 @@ class SharedPostgres:
         self._server: PostgresServer | None = None
 
     def keep_running(self) -> None:
-        """Start the server if it does not run and it is ours to run; return at once otherwise."""
-        if self._server is None:
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return
-            self._server = PostgresServer(wheel_bin_dir(), self._data_dir)
+        """Start the server if it is ours to run and does not run.
+
+        Returns before it answers the first time; raises PostgresError if it cannot start again.
+        """
+        if self._server is not None:
+            if not self._server.running:
+                self._server.start()
+            return
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # another copy runs it
+            return
+        self._server = PostgresServer(wheel_bin_dir(), self._data_dir)
         self._server.launch()
 
     def url(self) -> str:
