@@ -11,7 +11,6 @@ from django.http import Http404 as DjangoHttp404
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 from rest_framework import exceptions, status
-from rest_framework.response import Response
 
 from tasks_app.api.correlation import correlation_id
 from tasks_app.outage import DATABASE_ERRORS
@@ -71,14 +70,19 @@ def body(sentence: str, *, code: str, details: Any = None) -> dict[str, Any]:
     }
 
 
-def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's hook: whatever a view raised, as a response; None for a bug (Django's 500 follows)."""
+def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
+    """DRF's hook: whatever a view raised, as a response; None for a bug (Django's 500 follows).
+
+    JSON from every view, also from those that answer HTML or YAML when all is well.
+    """
     api_error = _as_api_error(error)
     if api_error is None:
         return None
-    response = Response(
-        body(str(api_error.detail), code=api_error.code, details=api_error.details),
-        status=api_error.status_code,
+    response = plain(
+        str(api_error.detail),
+        code=api_error.code,
+        status_code=api_error.status_code,
+        details=api_error.details,
     )
     if isinstance(api_error, ServiceUnavailable):
         log.warning("service_unavailable", code=api_error.code, cause=type(error).__name__)
@@ -119,6 +123,7 @@ _CODES = {
 def _validation_error(detail: Any) -> ApiError:
     """All that is wrong with the fields, as one sentence and by field."""
     details = detail if isinstance(detail, dict) else {"body": detail}
+    details = {str(name)[:100]: problems for name, problems in details.items()}
     wrong = " ".join(f"{name}: {_first(problems)}" for name, problems in details.items())
     return ApiError(
         f"The request is not valid. {wrong}",
@@ -134,9 +139,9 @@ def _first(problems: Any) -> str:
     return str(problems)
 
 
-def plain(sentence: str, *, code: str, status_code: int) -> JsonResponse:
-    """An error outside DRF."""
-    return JsonResponse(body(sentence, code=code), status=status_code)
+def plain(sentence: str, *, code: str, status_code: int, details: Any = None) -> JsonResponse:
+    """An error as a response. Pure ASCII: it may repeat text that no encoding can carry."""
+    return JsonResponse(body(sentence, code=code, details=details), status=status_code)
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -25,8 +25,9 @@ class ApiMiddleware:
         correlation_id = correlation.begin(request.headers.get(correlation.HEADER))
         if not request.path_info.startswith("/admin"):
             request.path_info = request.path_info.rstrip("/") or "/"
+        request.encoding = "utf-8"  # Python knows charsets that decompress: zlib, bz2
         with deadline(REQUEST_DATABASE_S):
-            response = self._refuse_too_large(request) or self._get_response(request)
+            response = self._refuse_body(request) or self._get_response(request)
         response[correlation.HEADER] = correlation_id
         log.info(
             "request",
@@ -46,7 +47,13 @@ class ApiMiddleware:
         response["Retry-After"] = str(errors.RETRY_AFTER_S)
         return response
 
-    def _refuse_too_large(self, request: HttpRequest) -> HttpResponse | None:
+    def _refuse_body(self, request: HttpRequest) -> HttpResponse | None:
+        if "Transfer-Encoding" in request.headers:  # Django would take it for an empty body
+            return errors.plain(
+                "Send the request body with its Content-Length, not in chunks.",
+                code="length_required",
+                status_code=411,
+            )
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         length = request.META.get("CONTENT_LENGTH") or "0"
         if length.isdigit() and int(length) <= limit:

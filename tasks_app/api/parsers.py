@@ -1,16 +1,46 @@
-"""JSON as everywhere, but hostile nesting is the client's error, not ours."""
+"""JSON as everywhere, but hostile bodies are the client's error, not ours."""
 
+import math
 from typing import Any
 
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
+from rest_framework.utils import json
+
+MAX_DEPTH = 64
 
 
 class SafeJSONParser(JSONParser):
-    """Answers 400 where Python's parser runs out of stack."""
+    """Answers 400 to what Python would take or fall over: depth, and numbers beyond a float's."""
 
-    def parse(self, *args: Any, **kwargs: Any) -> Any:
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
         try:
-            return super().parse(*args, **kwargs)
+            data = json.loads(
+                stream.read().decode(), parse_constant=json.strict_constant, parse_float=_finite
+            )
         except RecursionError:
             raise ParseError("The JSON is nested too deeply.") from None
+        except ValueError as error:
+            raise ParseError(f"The body is not JSON: {error}"[:200]) from None
+        if _depth_exceeds(data, MAX_DEPTH):
+            raise ParseError("The JSON is nested too deeply.")
+        return data
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number is too large")
+    return number
+
+
+def _depth_exceeds(data: Any, depth: int) -> bool:
+    level = [data]
+    for _ in range(depth + 1):
+        level = [
+            child
+            for each in level
+            if isinstance(each, (dict, list))
+            for child in (each.values() if isinstance(each, dict) else each)
+        ]
+    return bool(level)

@@ -52,9 +52,29 @@ class StrictFloatField(serializers.FloatField):
     """A finite JSON number: not true, not "0.5"."""
 
     def to_internal_value(self, data: Any) -> float:
-        if type(data) not in (int, float) or not math.isfinite(data):
+        if type(data) not in (int, float):
             self.fail("invalid")
-        return float(data)
+        try:
+            number = float(data)
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number):
+            self.fail("invalid")
+        return number
+
+
+def storable(value: Any) -> None:
+    """Refuse text that PostgreSQL cannot store, anywhere in a JSON value, keys included."""
+    if isinstance(value, str):
+        if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
+            raise serializers.ValidationError("Null characters and surrogates are not allowed.")
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            storable(name)
+            storable(each)
+    elif isinstance(value, list):
+        for each in value:
+            storable(each)
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -105,7 +125,10 @@ class ElementSerializer(LabelsSerializer):
         help_text="Makes the counts repeatable; drawn at random and reported if absent.",
     )
     method = serializers.ChoiceField(
-        choices=METHODS, required=False, help_text="Simulation method; automatic if absent."
+        choices=METHODS,
+        required=False,
+        error_messages={"invalid_choice": f"Not one of {', '.join(METHODS)}."},
+        help_text="Simulation method; automatic if absent.",
     )
     memory = StrictBooleanField(
         required=False, help_text="Also return each shot's outcome, in order."
@@ -113,10 +136,13 @@ class ElementSerializer(LabelsSerializer):
     parameters = serializers.DictField(
         child=StrictFloatField(),
         required=False,
+        validators=[storable],
         help_text="Values of the program's `input` declarations.",
     )
     noise = serializers.DictField(
-        required=False, help_text="Noise model: docs/errors.md has its fields."
+        required=False,
+        validators=[storable],
+        help_text="Noise model: docs/errors.md has its fields.",
     )
 
     def validate_circuit(self, circuit: str) -> str:
@@ -146,7 +172,7 @@ class BatchSubmissionSerializer(ElementSerializer):
         many=True, required=False, max_length=MAX_BATCH, allow_empty=False
     )
     parameter_sets = serializers.ListField(
-        child=serializers.DictField(child=StrictFloatField()),
+        child=serializers.DictField(child=StrictFloatField(), validators=[storable]),
         required=False,
         max_length=MAX_BATCH,
         allow_empty=False,
