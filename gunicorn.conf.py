@@ -2,6 +2,8 @@
 
 import os
 
+from quantumtasks.logging import logging_dict
+
 bind = os.environ.get("BIND", "0.0.0.0:8001")  # a container's own address
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "gthread"
@@ -15,3 +17,4 @@ graceful_timeout = 20
 max_requests = 0
 worker_tmp_dir = "/dev/shm"  # noqa: S108  # heartbeat file: never on a slow disk
 control_socket_disable = True  # its one path for all is not writable in a container
+logconfig_dict = logging_dict()

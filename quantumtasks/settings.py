@@ -3,13 +3,16 @@
 Anything missing or unsafe stops the process at boot with the variable's name and the remedy.
 """
 
+import math
+import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from quantumtasks.logging import logging_config
+from quantumtasks.logging import configure_logging
 from tasks_app.circuits import Limits
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -25,31 +28,55 @@ def _required(name: str, remedy: str) -> str:
     return str(value)
 
 
-def _positive(name: str, default: float) -> float:
-    value = float(env.float(name, default=default))
-    if not 0 < value < 1e9:
-        raise ImproperlyConfigured(f"{name} is {value:g}; it must be greater than 0.")
+def _number(name: str, default: float, *, least: float) -> float:
+    text = env.str(name, default=str(default))
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not least <= value < 1e9:
+        raise ImproperlyConfigured(f"{name} is {text!r}; it must be a number, at least {least:g}.")
     return value
+
+
+def _whole(name: str, default: int, *, least: int) -> int:
+    value = _number(name, default, least=least)
+    if value != int(value):
+        raise ImproperlyConfigured(f"{name} is {value:g}; it must be a whole number.")
+    return int(value)
+
+
+def _choice(name: str, *choices: str) -> str:
+    """The first is the default."""
+    value = str(env.str(name, default=choices[0]))
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name} is {value!r}; it must be {' or '.join(choices)}.")
+    return value
+
+
+def _flag(name: str) -> bool:
+    return _choice(name, "false", "true", "False", "True", "0", "1").lower() in {"true", "1"}
 
 
 # --- Security ---------------------------------------------------------------------------------
 
-DEBUG = env.bool("DEBUG", default=False)
+DEBUG = _flag("DEBUG")
 SECRET_KEY = _required(
     "SECRET_KEY",
     'Make one: python -c "import secrets; print(secrets.token_urlsafe(50))", '
     "and put it in .env or the environment.",
 )
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
-HTTPS_ONLY = env.bool("HTTPS_ONLY", default=False)
+HTTPS_ONLY = _flag("HTTPS_ONLY")
 
+_PLACEHOLDER = re.compile(r"change.?me|secret.?key|insecure", re.IGNORECASE)
 if not DEBUG:
-    if len(SECRET_KEY) < 32 or len(set(SECRET_KEY)) < 5 or "change-me" in SECRET_KEY:
+    if len(SECRET_KEY) < 32 or len(set(SECRET_KEY)) < 5 or _PLACEHOLDER.search(SECRET_KEY):
         raise ImproperlyConfigured(
             "SECRET_KEY is a placeholder or shorter than 32 characters. Make one: "
             'python -c "import secrets; print(secrets.token_urlsafe(50))".'
         )
-    if any(host.startswith("*") for host in ALLOWED_HOSTS):
+    if any(host.startswith(("*", ".")) for host in ALLOWED_HOSTS):
         raise ImproperlyConfigured(
             "ALLOWED_HOSTS has a wildcard. Name the hosts that clients use, "
             "for example ALLOWED_HOSTS=tasks.example.org."
@@ -120,14 +147,17 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # --- PostgreSQL -------------------------------------------------------------------------------
 
-_required("DATABASE_URL", "For example DATABASE_URL=postgres://user:password@localhost:5432/tasks.")
-DATABASES: dict[str, dict[str, Any]] = {"default": env.db("DATABASE_URL")}
-if "postgres" not in DATABASES["default"]["ENGINE"]:
-    raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL server: postgres://…")
-DB_STATEMENT_TIMEOUT_S = env.float("DB_STATEMENT_TIMEOUT_S", default=10.0)  # 0: none
+_EXAMPLE = "For example DATABASE_URL=postgres://user:password@localhost:5432/tasks."
+if not _required("DATABASE_URL", _EXAMPLE).startswith(("postgres://", "postgresql://")):
+    raise ImproperlyConfigured(f"DATABASE_URL must name a PostgreSQL server. {_EXAMPLE}")
+try:
+    DATABASES: dict[str, dict[str, Any]] = {"default": env.db("DATABASE_URL")}
+except ValueError:
+    raise ImproperlyConfigured(f"DATABASE_URL cannot be read. {_EXAMPLE}") from None
+DB_STATEMENT_TIMEOUT_S = _number("DB_STATEMENT_TIMEOUT_S", 10, least=0)  # 0: none
 DATABASES["default"] |= {
     "ENGINE": "quantumtasks.postgresql",
-    "CONN_MAX_AGE": env.int("DB_CONN_MAX_AGE", default=300),
+    "CONN_MAX_AGE": _whole("DB_CONN_MAX_AGE", 300, least=0),
     "CONN_HEALTH_CHECKS": True,
     "OPTIONS": {
         "connect_timeout": 2,
@@ -149,30 +179,28 @@ RABBITMQ_URL = _required(
     "For example RABBITMQ_URL=amqp://user:password@localhost:5672/, "
     "or memory:// for one process with its worker inside.",
 )
-QUEUE_DOWN_POLICY = env.str("QUEUE_DOWN_POLICY", default="reject")
-if QUEUE_DOWN_POLICY not in {"reject", "accept"}:
-    raise ImproperlyConfigured("QUEUE_DOWN_POLICY is 'reject' (answer 503) or 'accept'.")
+QUEUE_DOWN_POLICY = _choice("QUEUE_DOWN_POLICY", "reject", "accept")
 if RABBITMQ_URL.startswith("memory:"):
     _broker: dict[str, Any] = {"BROKER": "dramatiq.brokers.stub.StubBroker"}
-elif RABBITMQ_URL.startswith(("amqp://", "amqps://")):
+elif urlsplit(RABBITMQ_URL).scheme in {"amqp", "amqps"} and urlsplit(RABBITMQ_URL).hostname:
     _broker = {"BROKER": "tasks_app.broker.DoorbellBroker", "OPTIONS": {"url": RABBITMQ_URL}}
 else:
-    raise ImproperlyConfigured("RABBITMQ_URL starts with amqp://, amqps:// or is memory://.")
+    raise ImproperlyConfigured("RABBITMQ_URL is amqp://host…, amqps://host… or memory://.")
 DRAMATIQ_BROKER = _broker | {"MIDDLEWARE": []}  # `actors` adds the worker's own
 DRAMATIQ_AUTODISCOVER_MODULES = ["actors"]
 
 # --- Tasks ------------------------------------------------------------------------------------
 
-LEASE_S = _positive("LEASE_S", 30)
-HEARTBEAT_S = _positive("HEARTBEAT_S", 1)  # also how soon a cancelled circuit stops
-RECOVERY_S = _positive("RECOVERY_S", 2)
-SHUTDOWN_GRACE_S = _positive("SHUTDOWN_GRACE_S", 20)
-MAX_ATTEMPTS = env.int("MAX_ATTEMPTS", default=3)
-CONSUMER_TIMEOUT_S = _positive("RABBITMQ_CONSUMER_TIMEOUT_S", 1800)
+LEASE_S = _number("LEASE_S", 30, least=0.1)
+HEARTBEAT_S = _number("HEARTBEAT_S", 1, least=0.1)  # also how soon a cancelled circuit stops
+RECOVERY_S = _number("RECOVERY_S", 2, least=0.1)
+SHUTDOWN_GRACE_S = _number("SHUTDOWN_GRACE_S", 20, least=0.1)
+MAX_ATTEMPTS = _whole("MAX_ATTEMPTS", 3, least=1)
+CONSUMER_TIMEOUT_S = _number("RABBITMQ_CONSUMER_TIMEOUT_S", 1800, least=0.1)
 CIRCUIT_LIMITS = Limits(
-    max_circuit_bytes=env.int("MAX_CIRCUIT_BYTES", default=1_048_576),
-    memory_mb=env.int("SIMULATION_MEMORY_MB", default=4096),
-    deadline_s=_positive("TASK_DEADLINE_S", 300),
+    max_circuit_bytes=_whole("MAX_CIRCUIT_BYTES", 1_048_576, least=1),
+    memory_mb=_whole("SIMULATION_MEMORY_MB", 4096, least=64),
+    deadline_s=_number("TASK_DEADLINE_S", 300, least=0.1),
 )
 if HEARTBEAT_S >= LEASE_S / 3:
     raise ImproperlyConfigured(
@@ -186,28 +214,22 @@ if 2 * CIRCUIT_LIMITS.deadline_s + 60 >= CONSUMER_TIMEOUT_S:
         "deadlines and 60 s. Raise consumer_timeout in rabbitmq.conf and here, or lower the "
         "deadline."
     )
-if MAX_ATTEMPTS < 1:
-    raise ImproperlyConfigured("MAX_ATTEMPTS must be at least 1.")
 
-RETENTION_DAYS = env.int("RETENTION_DAYS", default=0)  # 0: tasks are kept for ever
-if RETENTION_DAYS < 0:
-    raise ImproperlyConfigured("RETENTION_DAYS is a number of days, or 0 to keep everything.")
+RETENTION_DAYS = _whole("RETENTION_DAYS", 0, least=0)  # 0: tasks are kept for ever
 OWNER_LIMITS = {  # 0: no limit; the admin sets them for single owners
-    "pending": env.int("LIMIT_PENDING", default=0),
-    "per_minute": env.int("LIMIT_PER_MINUTE", default=0),
-    "shots": env.int("LIMIT_SHOTS", default=0),
-    "qubits": env.int("LIMIT_QUBITS", default=0),
+    "pending": _whole("LIMIT_PENDING", 0, least=0),
+    "per_minute": _whole("LIMIT_PER_MINUTE", 0, least=0),
+    "shots": _whole("LIMIT_SHOTS", 0, least=0),
+    "qubits": _whole("LIMIT_QUBITS", 0, least=0),
 }
 
 # --- API --------------------------------------------------------------------------------------
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 6 * CIRCUIT_LIMITS.max_circuit_bytes + 65_536  # JSON escapes
-API_AUTH = env.str("API_AUTH", default="required")
-if API_AUTH not in {"required", "open"}:
-    raise ImproperlyConfigured("API_AUTH is 'required' (tokens) or 'open' (anybody).")
+API_AUTH = _choice("API_AUTH", "required", "open")  # tokens, or anybody
 AUTHENTICATION_BACKENDS = ["tasks_app.access.ThrottledBackend"]
 # A waiting client holds a thread of its process: half of them serve everybody else.
-MAX_WAITING = max(1, env.int("WEB_THREADS", default=8) // 2)
+MAX_WAITING = max(1, _whole("WEB_THREADS", 8, least=1) // 2)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
@@ -237,6 +259,8 @@ SPECTACULAR_SETTINGS = {
 
 # --- Logging ----------------------------------------------------------------------------------
 
-LOGGING_CONFIG = None  # ours, applied below, so that even boot errors are structured
 SLOW_QUERY_S = 0.1
-logging_config(console=DEBUG, level=env.str("LOG_LEVEL", default="INFO"))
+LOGGING_CONFIG = None  # done here, so that what follows is structured too
+configure_logging(
+    console=DEBUG, level=_choice("LOG_LEVEL", "INFO", "DEBUG", "WARNING", "ERROR", "CRITICAL")
+)

@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from tasks_app.api import errors
 
@@ -9,6 +10,8 @@ admin.site.site_header = admin.site.site_title = "Quantum Tasks"
 admin.site.index_title = "Tasks and their history"
 
 urlpatterns = [
+    path("", RedirectView.as_view(url="/docs")),
+    path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
     path("", include("tasks_app.api.urls")),
 ]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from quantumtasks.embedded.processes import die_with_parent
+from quantumtasks.logging import logging_dict
 
 workers = 1
 worker_class = "gthread"
@@ -12,6 +13,7 @@ threads = int(os.environ.get("WEB_THREADS", "8"))
 timeout = 120
 graceful_timeout = 30  # s; longer than the worker inside needs to finish or hand back
 control_socket_disable = True
+logconfig_dict = logging_dict()
 
 _stop_worker: Callable[[], None] | None = None
 

@@ -32,10 +32,12 @@ def read_by(path: str) -> dict[str, object]:
         name = node.args[0]
         if not isinstance(name, ast.Constant):
             continue
-        if re.fullmatch(r"env(\.\w+)?|_required|_positive|os\.environ\.get", reader):
+        if re.fullmatch(r"env(\.\w+)?|_required|_number|_whole|_choice|_flag|os\.environ\.get", reader):
             defaults = [k.value for k in node.keywords if k.arg == "default"]
-            if reader in {"_positive", "os.environ.get"}:
+            if reader in {"_number", "_whole", "_choice", "os.environ.get"}:
                 defaults += node.args[1:]
+            if reader == "_flag":
+                defaults.append(ast.Constant(False))
             literal = [d.value for d in defaults if isinstance(d, ast.Constant)]
             found.setdefault(str(name.value), literal[0] if literal else None)
     return found
