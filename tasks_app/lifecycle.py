@@ -149,7 +149,7 @@ def claim(task_id: uuid.UUID, *, worker: str) -> Claim | None:
             if not expired and not worker_id.is_gone(task.worker):
                 log.info("message_duplicate", task_id=str(task_id), owner=task.worker)
                 return None
-            lost = f"attempt {task.attempt} on {task.worker} was lost"
+            lost = _how_lost(task)
             if task.attempt - task.handed_back >= settings.MAX_ATTEMPTS:
                 _fail_exhausted(task, lost=lost)
                 return None
@@ -239,6 +239,7 @@ def hand_back(claim: Claim, *, reason: str, count_attempt: bool) -> bool:
             task,
             Status.PROCESSING,
             notes=f"attempt {claim.attempt} handed back: {reason}",
+            worker="",
             lease_expires_at=Now() - timedelta(microseconds=1),
             handed_back=F("handed_back") + (0 if count_attempt else 1),
         )
@@ -269,8 +270,14 @@ def fail_if_exhausted(task_id: uuid.UUID) -> bool:
         )
         if task is None:
             return False
-        _fail_exhausted(task, lost=f"attempt {task.attempt} on {task.worker} was lost")
+        _fail_exhausted(task, lost=_how_lost(task))
     return True
+
+
+def _how_lost(task: Task) -> str:
+    if not task.worker:  # `hand_back` has emptied it
+        return f"attempt {task.attempt} was handed back"
+    return f"attempt {task.attempt} on {task.worker} was lost"
 
 
 def _fail_exhausted(task: Task, *, lost: str) -> None:

@@ -297,7 +297,7 @@ class Publisher:
 
     def _refuse(self, reason: str) -> None:
         """Refuse callers from now on, those already waiting included."""
-        if self._down is None or self._unconfirmed:
+        if (self._down is None or self._unconfirmed) and not self._closing:
             log.warning("queue_down", reason=reason)
         self._down = reason
         self._fail_waiting(reason)
