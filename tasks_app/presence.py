@@ -1,8 +1,10 @@
 """Which workers are alive, and how fast the queue moves: measured, never guessed."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from django.db import connection
 from django.db.models import Count, Sum
@@ -16,6 +18,7 @@ ALIVE_S = 15  # a worker reports itself every few seconds
 FORGET_S = 3600
 SAMPLE = 1000
 MAX_POSITION = 10_000
+ESTIMATE_S = 2
 
 
 def report(*, slots: int) -> None:
@@ -91,7 +94,12 @@ def estimated_start(position: int | None) -> datetime | None:
     """When a task at this position should start; None without workers or measured times."""
     if position is None:
         return None
+    seconds = _seconds_a_task(int(time.monotonic() / ESTIMATE_S))
+    return None if seconds is None else timezone.now() + timedelta(seconds=position * seconds)
+
+
+@lru_cache(maxsize=1)
+def _seconds_a_task(period: int) -> float | None:
+    """Seconds until the workers take another task; measured once in `ESTIMATE_S`."""
     slots, run_s = workforce().slots, pace().run_p50_s
-    if not slots or run_s is None:
-        return None
-    return timezone.now() + timedelta(seconds=position * run_s / slots)
+    return None if not slots or run_s is None else run_s / slots
