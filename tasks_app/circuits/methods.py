@@ -33,11 +33,11 @@ def choose(
 ) -> str:
     """The method for ``automatic``. Raises CircuitError if none fits in memory."""
     qubits = used_qubits(circuit)
+    if noisy and 4**qubits <= 16 * shots and fits(2 * qubits, limits):
+        return "density_matrix"  # One run for all shots, instead of one for each.
     if names <= CLIFFORD | NOT_GATES:
         narrow = circuit.num_qubits >= _WIDE and max(_bonds(circuit)) <= _NARROW_BONDS
         return "matrix_product_state" if narrow and not noisy else "stabilizer"
-    if noisy and 4**qubits <= 16 * shots and fits(2 * qubits, limits):
-        return "density_matrix"  # One run for all shots, instead of one for each.
     if fits(qubits, limits):
         return "statevector"
     if _log2_mps_bytes(circuit) <= log2(limits.memory_mb) + 20:

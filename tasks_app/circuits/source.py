@@ -74,7 +74,9 @@ def _blank_comments(circuit: str) -> str:
                 )
         kept = circuit[start] in "\"'"
         comment = circuit[start:end]
-        pieces.append(comment if kept else re.sub(r"[^\n]", " ", comment))
+        pieces.append(
+            comment if kept else "\n".join(" " * len(line) for line in comment.split("\n"))
+        )
         done = end
     pieces.append(circuit[done:])
     return "".join(pieces)
