@@ -2,6 +2,11 @@
 
 from typing import Any
 
+from drf_spectacular.extensions import (
+    OpenApiSerializerExtension,
+    OpenApiSerializerFieldExtension,
+)
+from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 
@@ -20,6 +25,28 @@ from tasks_app.api.serializers import (
     TaskSerializer,
 )
 from tasks_app.models import Status
+
+
+class StrictSerializerSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+    """Unknown fields are errors."""
+
+    target_class = "tasks_app.api.serializers.StrictSerializer"
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> Any:
+        schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        return schema | {"additionalProperties": False}
+
+
+class StrictTextSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """No text may have a null character: PostgreSQL cannot store it."""
+
+    target_class = "tasks_app.api.serializers.StrictTextField"
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> Any:
+        schema = auto_schema._map_serializer_field(self.target, direction, bypass_extensions=True)
+        return schema | {"pattern": "^[^\\u0000]*$"}
+
 
 BELL = """\
 OPENQASM 3.0;
@@ -94,7 +121,7 @@ list_tasks = extend_schema(
         ),
         _filter("tag", str, "All of them.", many=True),
         _filter("ids", OpenApiTypes.UUID, f"Up to {MAX_IDS}.", many=True),
-        _filter("name", str, "Exactly this name."),
+        _filter("name", {"type": "string", "minLength": 1}, "Exactly this name."),
         _filter("batch_id", OpenApiTypes.UUID, "Elements of this batch."),
         _filter("submitted_after", OpenApiTypes.DATETIME, "Later than this."),
         _filter("submitted_before", OpenApiTypes.DATETIME, "Earlier than this."),
@@ -108,9 +135,13 @@ list_tasks = extend_schema(
             {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE},
             "Tasks a page.",
         ),
-        _filter("cursor", str, "Where a page begins: from `next` or `previous`."),
+        _filter(
+            "cursor",
+            {"type": "string", "minLength": 1},
+            "Where a page begins: from `next` or `previous`.",
+        ),
     ],
-    responses=_responses({200: TaskPageSerializer}),
+    responses=_responses({200: TaskPageSerializer}, 404),
 )
 get_task = extend_schema(
     operation_id="get_task",

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from tasks_app import presence
@@ -266,6 +267,7 @@ class TaskSummarySerializer(serializers.ModelSerializer[Task]):
         ]
 
 
+@extend_schema_serializer(many=False)  # although it is what a list answers
 class TaskPageSerializer(serializers.Serializer[Any]):
     """A page of tasks, and where its neighbours are."""
 

@@ -84,7 +84,6 @@ class TaskApiView(APIView):
         """Store and ring. Raises 409, 429 and 503."""
         owner = access.owner_of(request.user)
         try:
-            access.check_limits(owner, tasks)
             return submission.accept(tasks, owner=owner, batch=batch, idempotency=idempotency)
         except access.LimitExceeded as error:
             raise _limit_exceeded(error) from None

@@ -1,0 +1,44 @@
+"""The API against its own description, by machine: Schemathesis on a live service."""
+
+import subprocess
+import sys
+
+from django.contrib.auth.models import User
+
+from tasks_app import access
+from tasks_app.tests.service import Service
+
+EXAMPLES = 3  # for each operation, besides the thousand that follow from the description
+# What may be submitted is narrower than JSON Schema can say: 1.0 is an integer there, a length is
+# one of characters and not of bytes, and nothing forbids null characters in a noise model.
+SETTINGS = """
+[parameters]
+"query.wait" = 0
+
+[[operations]]
+include-operation-id-regex = "^submit_"
+checks.positive_data_acceptance.enabled = false
+"""
+
+
+def test_schemathesis_finds_nothing(service: Service) -> None:
+    owner = User.objects.create_user("schemathesis", password="a-password-of-its-own")
+    _, token = access.create_token(owner, label="test", read_only=False, expires_at=None)
+    service.start_api(processes=1, API_AUTH="required")
+    (service.folder / "schemathesis.toml").write_text(SETTINGS)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "schemathesis.cli", "run"),
+            f"http://127.0.0.1:{service.port}/openapi.yaml",
+            *("--header", f"Authorization: Bearer {token}"),
+            *("--phases", "examples,coverage,fuzzing"),
+            *("--max-examples", str(EXAMPLES), "--no-shrink", "--continue-on-failure"),
+            *("--workers", "2", "--seed", "1", "--request-timeout", "10"),
+            *("--suppress-health-check", "all", "--warnings", "off"),
+        ],
+        cwd=service.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2000:]
