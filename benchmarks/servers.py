@@ -1,0 +1,34 @@
+"""A private PostgreSQL and RabbitMQ with the service's tables, for one benchmark."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def private_servers(**settings: str) -> Iterator[Path]:
+    """Start both, name them in the environment (with `settings`), migrate; yields a folder."""
+    with tempfile.TemporaryDirectory(prefix="quantum-tasks-bench-") as name:
+        folder = Path(name)
+        # Imported here: the test servers choose their ports, and start, when they are imported.
+        from tasks_app.tests.servers import new_postgres_server, new_rabbit_server
+
+        with (
+            new_postgres_server(folder / "postgres") as postgres,
+            new_rabbit_server(folder / "rabbitmq") as rabbit,
+        ):
+            os.environ |= {
+                "DATABASE_URL": postgres.url,
+                "RABBITMQ_URL": rabbit.url,
+                "SECRET_KEY": "benchmark-0123456789-abcdefghijklmnopqrstuvwxyz",
+                "API_AUTH": "open",
+                "DJANGO_SETTINGS_MODULE": "quantumtasks.settings",
+                "LOG_LEVEL": "WARNING",
+                **settings,
+            }
+            subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], check=True)
+            yield folder
