@@ -307,6 +307,30 @@ class Service:
             return list(pool.map(lambda _: self.submit(circuit), range(count)))
 
 
+class Reader:
+    """Reads health, the metrics and the latest task of a stream, again and again."""
+
+    def __init__(self, stream: "Stream") -> None:
+        self._stream = stream
+        self.answers: list[Answer] = []
+
+    def __enter__(self) -> Self:
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        self._thread.join()
+
+    def _read(self) -> None:
+        while not self._ending.wait(0.2):
+            latest = self._stream.accepted[-1:]
+            for path in ("/health", "/metrics", *(f"/tasks/{task_id}" for task_id in latest)):
+                self.answers.append(self._stream.service.get(path))
+
+
 @dataclass
 class Stream:
     """A steady trickle of submissions in the background, with every answer kept.
@@ -320,10 +344,12 @@ class Stream:
     circuit: str = BELL
     clients: int = 2
     answers: list[Answer] = field(default_factory=list)
-    limit: int | None = None  # ends by itself after so many
+    limit: int | None = None  # ends by itself after so many answers
 
     def __enter__(self) -> Self:
         self._ending = threading.Event()
+        self._answered = itertools.count(1)
+        self._full = threading.Event()
         self._numbers = itertools.count()
         self._prefix = f"stream-{secrets.token_hex(4)}"
         self._threads = [threading.Thread(target=self._submit) for _ in range(self.clients)]
@@ -341,12 +367,15 @@ class Stream:
             thread.join()
 
     def _submit(self) -> None:
-        while not self._ending.wait(self.every_s):
-            number = next(self._numbers)
-            if self.limit is not None and number >= self.limit:
-                return
-            header = {"X-Correlation-ID": f"{self._prefix}-{number}"}
-            self.answers.append(self.service.post("/tasks", {"circuit": self.circuit}, **header))
+        pause_s = self.every_s
+        while not self._ending.wait(pause_s) and not self._full.is_set():
+            header = {"X-Correlation-ID": f"{self._prefix}-{next(self._numbers)}"}
+            answer = self.service.post("/tasks", {"circuit": self.circuit}, **header)
+            self.answers.append(answer)
+            # As a client would: one that finds nobody there waits a moment.
+            pause_s = max(self.every_s, 0.2) if answer.status == 0 else self.every_s
+            if answer.status and next(self._answered) == self.limit:
+                self._full.set()
 
     def count(self, status: int) -> int:
         return sum(answer.status == status for answer in list(self.answers))

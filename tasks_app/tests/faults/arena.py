@@ -17,13 +17,21 @@ import pika
 import psycopg
 
 from quantumtasks.embedded.postgres import PostgresServer
-from tasks_app.tests.faults.ledger import Ledger, account, read_rows, structured, unfinished
+from tasks_app.tests.faults.ledger import (
+    HEALTHY_LIMIT_S,
+    Ledger,
+    account,
+    read_rows,
+    structured,
+    unfinished,
+)
 from tasks_app.tests.servers import RabbitServer
 from tasks_app.tests.service import (
     BELL,
     ROOT,
     Answer,
     Proxy,
+    Reader,
     Service,
     Stream,
     Supervisor,
@@ -66,6 +74,7 @@ class Trial:
     begun_at: str  # by the database's clock
     healthy_s: float | None = None
     extra: list[Answer] = field(default_factory=list)
+    read: list[Answer] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     _ledger: Ledger | None = None
 
@@ -110,6 +119,7 @@ class Arena:
         self.service = Service(folder, env=FAST)
         self.ledgers: list[Ledger] = []
         self.hold_s = 1.5
+        self.worker_start_s = 0.0  # for both workers, one after the other
         self.seconds_per_slow_shot = 0.0
         self._log_offsets: dict[Path, int] = {}
 
@@ -125,8 +135,10 @@ class Arena:
         )
         api, first, second = self.links
         self.api = self.service.keep_api(self.through(api))
+        begun = time.monotonic()
         self.first = self.service.keep_worker(self.through(first), processes=2, threads=1)
         self.second = self.service.keep_worker(self.through(second), processes=1, threads=2)
+        self.worker_start_s = time.monotonic() - begun
         sample = self.service.finished(self.service.accepted(SLOW, shots=100))
         self.seconds_per_slow_shot = sample["result"]["metadata"]["run_seconds"] / 100
 
@@ -189,9 +201,10 @@ class Arena:
         name: str,
         *,
         clients: int = 4,
-        every_s: float = 0.1,
+        every_s: float = 0.2,
         circuit: str = BELL,
         limit: int | None = None,
+        healthy_within_s: float = HEALTHY_LIMIT_S,
     ) -> Iterator[Trial]:
         """Submissions before, during and after the fault that the block makes; then the bar.
 
@@ -203,7 +216,7 @@ class Arena:
             self.service, every_s=every_s, clients=clients, circuit=circuit, limit=limit
         )
         trial = Trial(name, self, stream, str(begun_at))
-        with stream:
+        with stream, Reader(stream) as reader:
             eventually(
                 lambda: stream.count(202) >= 2 * clients, within_s=20, what="tasks are accepted"
             )
@@ -217,9 +230,10 @@ class Arena:
                 )
             else:
                 stream.join()
-        self.settle(trial)
+        trial.read = reader.answers
+        self.settle(trial, healthy_within_s)
 
-    def settle(self, trial: Trial) -> None:
+    def settle(self, trial: Trial, healthy_within_s: float = HEALTHY_LIMIT_S) -> None:
         """Wait for the last task, and draw up and check the account."""
         deadline = time.monotonic() + TERMINAL_LIMIT_S
         while unfinished(self.database_url, since=trial.begun_at) and time.monotonic() < deadline:
@@ -229,12 +243,13 @@ class Arena:
         trial._ledger = account(
             trial.name,
             [*trial.stream.answers, *trial.extra],
+            trial.read,
             read_rows(self.database_url, since=trial.begun_at),
             lines,
             healthy_s=trial.healthy_s or 0.0,
         )
         self.ledgers.append(trial.ledger)
-        trial.ledger.check()
+        trial.ledger.check(healthy_within_s)
 
     def healthy(self, trial: Trial) -> float:
         """Seconds from now, the end of the fault, until health says so and a new task completed."""

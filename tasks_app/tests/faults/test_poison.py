@@ -3,7 +3,7 @@
 import threading
 
 from tasks_app.lifecycle import ATTEMPTS_EXHAUSTED
-from tasks_app.tests.faults.arena import Arena, kill
+from tasks_app.tests.faults.arena import Arena, Trial, kill
 from tasks_app.tests.service import children, cpu_ticks, eventually
 
 
@@ -11,7 +11,7 @@ def test_a_poisonous_circuit_fails_after_the_last_attempt(arena: Arena) -> None:
     with arena.trial("Poison: every attempt's simulation dies") as trial:
         task_id = trial.submit_slow(20)
         for attempt in (1, 2, 3):
-            kill(_busiest_child(arena.owner(task_id, attempt=attempt)))
+            _kill_attempt(arena, trial, task_id, attempt)
         eventually(
             lambda: trial.task(task_id)["completed_at"], within_s=15, what="the task is given up"
         )
@@ -24,6 +24,17 @@ def test_a_poisonous_circuit_fails_after_the_last_attempt(arena: Arena) -> None:
     assert trial.ledger.completed == trial.ledger.accepted - 1, "everything else is unaffected"
 
 
+def _kill_attempt(arena: Arena, trial: Trial, task_id: str, attempt: int) -> None:
+    worker = arena.owner(task_id, attempt=attempt)
+
+    def killed() -> bool:
+        kill(_busiest_child(worker))
+        history = trial.task(task_id)["status_history"]
+        return any(f"attempt {attempt} handed back" in entry["notes"] for entry in history)
+
+    eventually(killed, within_s=15, what=f"attempt {attempt} is over")
+
+
 def _busiest_child(worker: int) -> int:
     """The simulation that computes: other tasks take milliseconds."""
 
@@ -32,7 +43,7 @@ def _busiest_child(worker: int) -> int:
         threading.Event().wait(0.3)
         worked = {child: cpu_ticks(child) - before[child] for child in before}
         child = max(worked, key=lambda each: worked[each])
-        return child if worked[child] >= 10 else None
+        return child if worked[child] >= 3 else None
 
     child: int = eventually(busy, within_s=10, what="a simulation computes")
     return child

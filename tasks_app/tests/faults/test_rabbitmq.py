@@ -6,6 +6,7 @@ import pytest
 
 from tasks_app import broker
 from tasks_app.tests.faults.arena import Arena
+from tasks_app.tests.service import eventually
 
 
 def restarted(arena: Arena) -> None:
@@ -90,5 +91,24 @@ FAULTS = [
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_no_task_is_lost_when_rabbitmq_is(fault: Callable[[Arena], None], arena: Arena) -> None:
-    with arena.trial("RabbitMQ " + fault.__name__.replace("_", " ")):
+    clients = 32 if fault in (frozen, frozen_in_the_middle_of_a_confirm) else 4
+    with arena.trial(
+        "RabbitMQ " + fault.__name__.replace("_", " "), clients=clients, every_s=0.03 * clients
+    ):
         fault(arena)
+
+
+def test_no_connection_is_left_behind(arena: Arena) -> None:
+    """Each API process has one to RabbitMQ; each worker process one to publish, one to consume."""
+
+    def connections() -> int:
+        ports = arena.rabbit.ctl("list_connections", "peer_port").split()
+        return sum(port.isdigit() for port in ports)
+
+    eventually(
+        lambda: connections() <= 2 + 3 * 2,
+        within_s=60,
+        what="RabbitMQ has no connection too many",
+    )
+    threads_with_a_connection = 2 * 8 + (1 + 2) + (1 + 2) + (2 + 2)
+    assert arena.database_connections() <= threads_with_a_connection

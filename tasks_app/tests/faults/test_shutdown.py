@@ -1,6 +1,7 @@
 """Row 2: orderly ends in the middle of work."""
 
 import signal
+import time
 
 from tasks_app.tests.faults.arena import Arena
 from tasks_app.tests.service import Supervisor, eventually, wait_for_worker
@@ -28,6 +29,23 @@ def test_a_worker_hands_back_what_it_cannot_finish(arena: Arena) -> None:
         f"SELECT attempt, handed_back FROM tasks_app_task WHERE task_id = '{task_id}'"
     )
     assert row == (2, 1), "the attempt does not count against the task"
+
+
+def test_a_worker_ends_in_time_while_both_servers_are_away(arena: Arena) -> None:
+    with arena.trial("SIGTERM of a worker that sees neither server") as trial:
+        task_id = trial.submit_slow(9)
+        worker = arena.supervisor_of(arena.owner(task_id))
+        link = arena.links[1 + arena.workers.index(worker)]
+        process, begun = worker.process, time.monotonic()
+        for proxy in (link.database, link.queue):
+            proxy.refuse()
+        process.signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+        assert time.monotonic() - begun < 4 + 5, "its grace and a little"
+        for proxy in (link.database, link.queue):
+            proxy.allow()
+
+    assert trial.task(task_id)["status"] == "completed"
 
 
 def test_gunicorn_answers_the_requests_under_way(arena: Arena) -> None:
