@@ -85,6 +85,14 @@ def _load_qasm2(text: str, instructions: list[Any]) -> QuantumCircuit:
         )
     except qasm2.QASM2ParseError as error:
         raise _qasm2_error(error.message.strip("\"'")) from None
+    except (MemoryError, RecursionError):
+        raise
+    except BaseException as error:  # Panics of the parser, which is written in Rust, included.
+        raise CircuitError(
+            "invalid_program",
+            f"The parser gave up on the program ({type(error).__name__}); look for numbers that "
+            "are too large and for gates without their parameters.",
+        ) from None
 
 
 def _check_operations(circuit: QuantumCircuit, limits: Limits) -> None:

@@ -132,7 +132,7 @@ class Interpreter:
                 qubit = Qubit()
                 self.circuit.add_bits([qubit])
                 self.globals[f"${place}"] = qubit
-        return self.globals[node.name]
+        return self.globals[f"${index}"]
 
     @contextmanager
     def _scope(self) -> Iterator[None]:

@@ -53,6 +53,7 @@ HOSTILE = {
     "physical qubit 10^9": (V3 + "x $1000000000;", "too_many_qubits"),
     "size of 10,000 digits": (V3 + f"qubit[{'9' * 10_000}] q;", WRONG),
     "size of 10,000 digits 2": (V2 + f"qreg q[{'9' * 10_000}];", "too_many_qubits"),
+    "a number too large for the parser 2": (V2 + f"qreg q[1]; x q[{'9' * 30}];", WRONG),
     "10^9 bits": (V3 + "bit[1000000000] c;", "too_many_clbits"),
     "100,000 registers": (
         V3 + " ".join(f"qubit a{i};" for i in range(70_000)),
@@ -124,7 +125,7 @@ HOSTILE = {
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    sandbox = Sandbox(Limits(deadline_s=8, memory_mb=512, max_operations=50_000))
+    sandbox = Sandbox(Limits(deadline_s=5, memory_mb=512, max_operations=50_000))
     yield sandbox
     sandbox.close()
 

@@ -59,6 +59,8 @@ def test_the_examples_run(run: Run, name: str, outcomes: set[str]) -> None:
         ),
         # A bit never measured stays 0.
         (QASM3 + "qubit q; bit[2] c; x q; c[1] = measure q;", {"10": 50}),
+        # Physical qubits, whatever way their numbers are written.
+        (QASM3 + "bit[2] c; x $0; cx $00, $1; c[1] = measure $01;", {"10": 50}),
         # The version line may be missing; then it is OpenQASM 3.
         ('include "stdgates.inc"; qubit q; bit c; x q; c = measure q;', {"1": 50}),
     ],
