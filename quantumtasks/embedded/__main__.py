@@ -57,11 +57,10 @@ def main() -> int:
         service.start()
         limit_s = ONCE_LIMIT_S if arguments.once else DEMONSTRATION_LIMIT_S
         shown = demonstrate(service.url, ROOT / "examples" / "bell.qasm", limit_s=limit_s)
+        status = 0 if shown or not arguments.once else 1
         if not arguments.once:
             service.print_addresses()
-            status = 0
             service.supervise()
-        status = 0 if shown else 1
     except KeyboardInterrupt:
         print("\nStopping: circuits that run now may finish. Once more to stop at once.")
     except EXPECTED_ERRORS as error:
