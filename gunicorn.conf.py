@@ -1,6 +1,9 @@
 """gunicorn's settings, read from the working folder: `gunicorn quantumtasks.wsgi`."""
 
 import os
+import socket
+import struct
+from typing import Any
 
 from quantumtasks.logging import logging_dict
 
@@ -18,3 +21,16 @@ max_requests = 0
 worker_tmp_dir = "/dev/shm"  # noqa: S108  # heartbeat file: never on a slow disk
 control_socket_disable = True  # its one path for all is not writable in a container
 logconfig_dict = logging_dict()
+
+RECEIVE_S = 5
+
+
+def when_ready(server: Any) -> None:
+    """End requests whose client falls silent in the middle: each holds a thread.
+
+    gunicorn has no setting for it. Accepted connections inherit the socket option.
+    """
+    for listener in server.LISTENERS:
+        listener.sock.setsockopt(
+            socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", RECEIVE_S, 0)
+        )

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 from django.http import Http404 as DjangoHttp404
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.views import defaults
 from rest_framework import exceptions, status
 
@@ -98,6 +98,8 @@ def _as_api_error(error: Exception) -> ApiError | None:
         return error
     if isinstance(error, DATABASE_ERRORS):
         return database_unavailable()
+    if isinstance(error, UnreadablePostError):
+        error = exceptions.ParseError("The request body broke off.")
     if isinstance(error, DjangoHttp404):
         error = exceptions.NotFound()
     if isinstance(error, exceptions.ValidationError):

@@ -4,8 +4,11 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import QueryDict
+from django.utils.dateparse import parse_datetime
 from rest_framework import serializers
+from rest_framework.exceptions import NotFound
 from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
 
 from tasks_app.api.serializers import StrictSerializer
 from tasks_app.models import Status, Task
@@ -27,6 +30,16 @@ class TaskPages(CursorPagination):
 
     def __init__(self, *, oldest_first: bool = False) -> None:
         self.ordering = OLDEST_FIRST if oldest_first else NEWEST_FIRST
+
+    def decode_cursor(self, request: Request) -> Any:
+        """404, like any other bad cursor, for one that names no time."""
+        cursor = super().decode_cursor(request)
+        try:
+            if cursor is None or cursor.position is None or parse_datetime(cursor.position):
+                return cursor
+        except ValueError:
+            pass
+        raise NotFound("Invalid cursor")
 
 
 class FilterSerializer(StrictSerializer):

@@ -5,6 +5,7 @@ processing tasks are counted: small partial indexes hold them, while finished on
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -12,6 +13,7 @@ from drf_spectacular.utils import extend_schema
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
+from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -72,8 +74,17 @@ class ServiceCollector(Collector):
             yield GaugeMetricFamily(name, help_text, value=value)
 
 
+class AnyMediaType(BaseContentNegotiation):
+    """There is one form of the answer, whatever `Accept` says."""
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
 class MetricsView(APIView):
     """Prometheus text."""
+
+    content_negotiation_class = AnyMediaType
 
     @extend_schema(
         operation_id="metrics",

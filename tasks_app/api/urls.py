@@ -1,5 +1,7 @@
 """The API's routes, without trailing slash (`ApiMiddleware` accepts one)."""
 
+from typing import Any
+
 from django.urls import path
 from drf_spectacular.views import SpectacularSwaggerView, SpectacularYAMLAPIView
 
@@ -7,6 +9,8 @@ from tasks_app.api.health import HealthView, LiveView, ReadyView
 from tasks_app.api.metrics import MetricsView
 from tasks_app.api.tokens import LoginView, LogoutView, TokenViewSet
 from tasks_app.api.views import BatchViewSet, QueueView, TaskViewSet
+
+_READ_ONLY: Any = {"http_method_names": ["get", "head"]}  # their renderers know no other answer
 
 urlpatterns = [
     path("tasks", TaskViewSet.as_view({"get": "list", "post": "create"}), name="task-list"),
@@ -30,6 +34,6 @@ urlpatterns = [
     path("health/live", LiveView.as_view(), name="live"),
     path("health/ready", ReadyView.as_view(), name="ready"),
     path("metrics", MetricsView.as_view(), name="metrics"),
-    path("openapi.yaml", SpectacularYAMLAPIView.as_view(), name="openapi"),
-    path("docs", SpectacularSwaggerView.as_view(url_name="openapi"), name="docs"),
+    path("openapi.yaml", SpectacularYAMLAPIView.as_view(**_READ_ONLY), name="openapi"),
+    path("docs", SpectacularSwaggerView.as_view(url_name="openapi", **_READ_ONLY), name="docs"),
 ]

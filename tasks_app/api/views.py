@@ -291,8 +291,11 @@ def _valid(serializer: Any) -> dict[str, Any]:
 
 
 def _uuid(text: str, what: str) -> uuid.UUID:
-    try:
-        return uuid.UUID(text)
+    try:  # one spelling only: Python would also take urn:uuid:, braces and underscores
+        found = uuid.UUID(text)
+        if str(found) != text.lower():
+            raise ValueError
+        return found
     except ValueError:
         raise ApiError(
             f"The {what} id is not a UUID.", code=f"invalid_{what}_id", status_code=400
