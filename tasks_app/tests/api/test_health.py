@@ -1,0 +1,120 @@
+"""GET /health, /health/live and /health/ready, with everything there and with something away."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import dramatiq
+import pytest
+
+from tasks_app import broker
+from tasks_app.broker import DEAD_LETTER_QUEUE, DoorbellBroker
+from tasks_app.tests.api.client import get
+from tasks_app.tests.conftest import database_url
+from tasks_app.tests.service import BELL, Proxy, Service, eventually
+from tasks_app.tests.unit.queues import put
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_queue")]
+
+
+@pytest.fixture
+def no_broker(empty_queue: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    nobody = DoorbellBroker(url="amqp://user:pass@127.0.0.1:1/", middleware=[])
+    monkeypatch.setattr(dramatiq, "get_broker", lambda: nobody)
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_healthy_when_both_answer(slash: str) -> None:
+    response = get(f"/health{slash}")
+
+    assert response.status_code == 200
+    body = json.loads(response.content)
+    assert (body["status"], body["database_status"], body["queue_status"]) == (
+        "healthy",
+        "connected",
+        "connected",
+    )
+    assert body["queue"] == {"ready": 0, "consumers": 0, "dead_letters": 0}
+    assert abs(datetime.fromisoformat(body["timestamp"]) - datetime.now(UTC)) < timedelta(hours=1)
+    assert get("/health/ready").status_code == 200
+
+
+def test_messages_and_dead_letters_are_counted() -> None:
+    put(b"1")
+    put(b"2", DEAD_LETTER_QUEUE)
+    put(b"3", DEAD_LETTER_QUEUE)
+    eventually(
+        lambda: (broker.depths().ready, broker.depths().dead_letters) == (1, 2),
+        within_s=10,
+        what="RabbitMQ counts them",
+    )
+    queue = json.loads(get("/health").content)["queue"]
+    assert queue == {"ready": 1, "consumers": 0, "dead_letters": 2}
+
+
+@pytest.mark.usefixtures("no_broker")
+def test_degraded_without_the_queue() -> None:
+    response = get("/health")
+    assert response.status_code == 200
+    body = json.loads(response.content)
+    assert (body["status"], body["database_status"], body["queue_status"], body["queue"]) == (
+        "degraded",
+        "connected",
+        "disconnected",
+        None,
+    )
+    assert "127.0.0.1" not in response.content.decode()
+    assert get("/health/ready").status_code == 503
+    assert get("/health/live").status_code == 200
+
+
+def test_alive_asks_nobody_else(
+    django_assert_num_queries: pytest.FixtureRequest, no_broker: None
+) -> None:
+    with django_assert_num_queries(0):  # type: ignore[operator]
+        assert json.loads(get("/health/live").content) == {"status": "alive"}
+
+
+def test_without_postgresql_the_service_says_so_in_time_and_recovers_alone(
+    tmp_path: Path, transactional_db: None
+) -> None:
+    url = database_url()
+    with (
+        Proxy(urlsplit(url).port or 5432) as proxy,
+        Service(tmp_path, env={"DATABASE_URL": proxy.url(url)}) as service,
+    ):
+        service.start_api(processes=1)
+        assert service.get("/health").body["status"] == "healthy"
+        known = service.accepted()
+
+        for fault, end in ((proxy.refuse, proxy.allow), (proxy.freeze, proxy.thaw)):
+            fault()
+            for _ in range(2):
+                health = service.request("GET", "/health", timeout_s=3)
+                assert health.status == 200, health
+                assert health.body["database_status"] == "disconnected"
+                assert (health.body["status"], health.body["queue_status"]) == (
+                    "degraded",
+                    "connected",
+                )
+                for method, path, body in (
+                    ("POST", "/tasks", json.dumps({"circuit": BELL})),
+                    ("GET", f"/tasks/{known}", None),
+                    ("GET", "/tasks", None),
+                ):
+                    answer = service.request(method, path, body, timeout_s=3)
+                    assert answer.status == 503, answer
+                    assert answer.body["code"] == "database_unavailable"
+                    assert int(answer.headers["Retry-After"]) >= 1
+            assert service.request("GET", "/health/ready", timeout_s=3).status == 503
+            assert service.request("GET", "/health/live", timeout_s=3).status == 200
+            assert "quantumtasks_database_up 0.0" in service.get("/metrics").body
+
+            end()
+            eventually(
+                lambda: service.get("/health").body["status"] == "healthy",
+                within_s=10,
+                what="healthy again",
+            )
+            service.accepted()

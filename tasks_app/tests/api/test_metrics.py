@@ -1,0 +1,82 @@
+"""GET /metrics: the figures follow the tables and the queue."""
+
+import dramatiq
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tasks_app import broker, lifecycle
+from tasks_app.broker import DEAD_LETTER_QUEUE, DoorbellBroker
+from tasks_app.models import Status
+from tasks_app.tests.api.client import get
+from tasks_app.tests.service import eventually
+from tasks_app.tests.unit.queues import put
+from tasks_app.tests.unit.tasks import age_lease, claimed, in_state, pending, processing
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_queue")]
+
+
+def metrics(accept: str = "*/*") -> dict[str, float]:
+    response = get("/metrics", accept=accept)
+    assert response.status_code == 200, response.content
+    assert response["Content-Type"].startswith("text/plain")
+    return {
+        "/".join([sample.name.removeprefix("quantumtasks_"), *sample.labels.values()]): sample.value
+        for family in text_string_to_metric_families(response.content.decode())
+        for sample in family.samples
+    }
+
+
+def test_the_figures_follow_the_tables() -> None:
+    before = metrics()
+    assert (before["tasks/pending"], before["tasks/processing"]) == (0, 0)
+    assert (before["oldest_pending_seconds"], before["leases_expired"]) == (0, 0)
+
+    waiting = [pending(), pending()]
+    age_lease(processing().task_id)
+    for status in (Status.PROCESSING, Status.COMPLETED, Status.FAILED, Status.CANCELLED):
+        in_state(status)
+
+    now = metrics()
+    assert (now["tasks/pending"], now["tasks/processing"]) == (2, 2)
+    assert now["leases_expired"] == 1
+    assert now["oldest_pending_seconds"] > 0
+    assert (now["database_up"], now["queue_up"]) == (1, 1)
+
+    lifecycle.complete(claimed(waiting[0]), {"counts": {}})
+    assert metrics()["tasks/pending"] == 1
+
+
+def test_the_figures_follow_the_queue() -> None:
+    put(b"1")
+    put(b"2", DEAD_LETTER_QUEUE)
+    eventually(
+        lambda: (broker.depths().ready, broker.depths().dead_letters) == (1, 1),
+        within_s=10,
+        what="RabbitMQ counts them",
+    )
+    now = metrics()
+    assert (now["queue_messages"], now["dead_letters"], now["queue_consumers"]) == (1, 1, 0)
+
+
+def test_without_the_queue_its_figures_are_absent_and_not_zero(
+    empty_queue: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = DoorbellBroker(url="amqp://user:pass@127.0.0.1:1/", middleware=[])
+    monkeypatch.setattr(dramatiq, "get_broker", lambda: nobody)
+    now = metrics()
+    assert now["queue_up"] == 0
+    assert "queue_messages" not in now
+    assert now["database_up"] == 1
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "text/plain",
+        "application/openmetrics-text;version=1.0.0;q=0.8,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+        "text/plain;version=0.0.4",
+        "text/html",
+    ],
+)
+def test_whoever_asks_gets_text(accept: str) -> None:
+    assert "database_up" in metrics(accept)
