@@ -15,7 +15,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from tasks_app import broker, lifecycle
+from tasks_app import access, broker, lifecycle
 from tasks_app.models import Batch, IdempotencyKey, Status, Task
 from tasks_app.publisher import QueueUnavailable
 
@@ -59,14 +59,15 @@ def accept(
 ) -> Accepted:
     """Store unsaved tasks (and the batch they form) and ring for them, all or none.
 
-    With `idempotency`, a repetition returns the first request's tasks.
+    With `idempotency`, a repetition returns the first request's tasks, whatever the limits.
 
-    Raises `QueueUnavailable` with nothing kept, and `KeyReused`.
+    Raises `QueueUnavailable` and `access.LimitExceeded` with nothing kept, and `KeyReused`.
     """
     while True:
         with transaction.atomic():
             earlier = _reserve(idempotency, owner) if idempotency else None
             if earlier is None:
+                access.check_limits(owner, tasks)
                 if batch is not None:
                     batch.save(force_insert=True)
                 lifecycle.submit_all(tasks)
@@ -102,30 +103,43 @@ def _ring(tasks: Sequence[Task], batch: Batch | None) -> bool:
     except QueueUnavailable:
         if settings.QUEUE_DOWN_POLICY == "accept":
             return False
-        ids = [task.task_id for task in tasks]
-        if lifecycle.withdraw(*ids, rung_at=max(task.enqueued_at for task in tasks)):
-            if batch is not None:
-                batch.delete()
+        if withdraw(tasks, batch):
             raise
         # Some messages arrived after all and a worker has them, or a repetition rang: the tasks
         # stay, and recovery rings for those that nobody did.
     return True
 
 
+def withdraw(tasks: Sequence[Task], batch: Batch | None) -> bool:
+    """Take back what was just stored, keys included; False if it must stay."""
+    ids = [task.task_id for task in tasks]
+    with transaction.atomic():
+        gone = lifecycle.withdraw(*ids, rung_at=max(task.enqueued_at for task in tasks))
+        if gone and batch is not None:
+            batch.delete()
+    return gone
+
+
 def _replay(earlier: IdempotencyKey) -> Accepted | None:
-    """The tasks of an earlier request, safe from its withdrawal; None if that came first."""
+    """The tasks of an earlier request, safe from its withdrawal; None if they are gone."""
     if earlier.task is not None:
         tasks = [earlier.task]
     else:
-        tasks = list(Task.objects.filter(batch=earlier.batch).order_by("batch_index"))
+        assert earlier.batch is not None
+        elements = Task.objects.filter(batch=earlier.batch).without_bodies()
+        # An element may have been retried: the first task at each position is the request's.
+        tasks = list(elements.order_by("batch_index", "task_id").distinct("batch_index"))
+        if not tasks:  # deleted since, one by one or as too old: nothing is left to repeat
+            Batch.objects.filter(batch_id=earlier.batch.batch_id, task=None).delete()
+            return None
     fresh = {
         task.task_id: task.correlation_id
         for task in tasks
         if task.current_status == Status.PENDING
         and (timezone.now() - task.enqueued_at).total_seconds() < VOUCH_S
     }
-    if fresh:
+    if fresh and settings.QUEUE_DOWN_POLICY == "reject":
         broker.ring_all(fresh)
         if not lifecycle.vouch(list(fresh)):
             return None
-    return Accepted(tasks, earlier.batch, replayed=True) if tasks else None
+    return Accepted(tasks, earlier.batch, replayed=True)
