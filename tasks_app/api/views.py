@@ -98,14 +98,8 @@ class TaskApiView(APIView):
 
     def cancel(self, request: Request, tasks: list[Task]) -> list[uuid.UUID]:
         """Cancel what is not terminal; the ids of what was cancelled."""
-        cancelled = []
-        for task in tasks:
-            try:
-                lifecycle.cancel(task.task_id, reason=f"cancelled by {_name(request)}")
-                cancelled.append(task.task_id)
-            except (lifecycle.IllegalTransition, lifecycle.TaskNotFound):
-                continue
-        return cancelled
+        ids = [task.task_id for task in tasks]
+        return lifecycle.cancel_all(ids, reason=f"cancelled by {_name(request)}")
 
 
 class TaskViewSet(TaskApiView, ViewSet):
