@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
+from django.utils.cache import set_response_etag
 from django.utils.decorators import method_decorator
 from django.views.decorators.gzip import gzip_page
 from rest_framework import status
@@ -194,7 +195,10 @@ class TaskViewSet(TaskApiView, ViewSet):
             error = _conflict(task, f"The task is {task.current_status} and has no result.")
             error.retry_after_s = 1 if busy else None
             raise error
-        return Response(ResultSerializer(task.result).data)
+        response = Response(ResultSerializer(task.result).data)
+        # Before compression, which makes other bytes each time.
+        response.add_post_render_callback(set_response_etag)
+        return response
 
 
 class BatchViewSet(TaskApiView, ViewSet):
