@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from gunicorn.http import message  # type: ignore[import-untyped]
+
 from quantumtasks.embedded.processes import die_with_parent
 from quantumtasks.logging import logging_dict
 
@@ -13,6 +15,7 @@ threads = int(os.environ.get("WEB_THREADS", "8"))
 timeout = 120
 graceful_timeout = 30  # s; longer than the worker inside needs to finish or hand back
 control_socket_disable = True
+limit_request_line = message.MAX_REQUEST_LINE = 32_768  # as in gunicorn.conf.py
 logconfig_dict = logging_dict()
 
 _stop_worker: Callable[[], None] | None = None
