@@ -85,7 +85,9 @@ def position(task: Task) -> int | None:
     """
     if task.current_status != Status.PENDING:
         return None
-    ahead = Task.objects.with_status(Status.PENDING).filter(enqueued_at__lt=task.enqueued_at)
+    pending = Task.objects.with_status(Status.PENDING).filter(enqueued_at__lte=task.enqueued_at)
+    # Elements of a batch share their time and are rung for in the order of their ids.
+    ahead = pending.exclude(enqueued_at=task.enqueued_at, task_id__gte=task.task_id)
     count = ahead[: MAX_POSITION + 1].count()
     return count if count <= MAX_POSITION else None
 
