@@ -237,6 +237,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["tasks_app.api.parsers.SafeJSONParser"],
     "DEFAULT_METADATA_CLASS": "tasks_app.api.metadata.AllowedMethods",
+    "LIST_SERIALIZER_ERRORS_AS_DICT": True,  # a batch's wrong elements are named by index
     "EXCEPTION_HANDLER": "tasks_app.api.errors.exception_handler",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }

@@ -11,6 +11,7 @@ from django.http import Http404 as DjangoHttp404
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.views import defaults
 from rest_framework import exceptions, status
+from rest_framework.settings import api_settings
 
 from tasks_app.api.correlation import correlation_id
 from tasks_app.outage import DATABASE_ERRORS
@@ -136,9 +137,12 @@ def _validation_error(detail: Any) -> ApiError:
 
 
 def _first(problems: Any) -> str:
-    while isinstance(problems, (list, dict)) and problems:
-        problems = next(iter(problems.values() if isinstance(problems, dict) else problems))
-    return str(problems)
+    """The first problem, after the index or name that it is found at."""
+    if isinstance(problems, dict) and problems:
+        where, problem = next(iter(problems.items()))
+        at = "" if where == api_settings.NON_FIELD_ERRORS_KEY else f"{str(where)[:100]}: "
+        return at + _first(problem)
+    return _first(problems[0]) if isinstance(problems, list) and problems else str(problems)
 
 
 def plain(sentence: str, *, code: str, status_code: int, details: Any = None) -> JsonResponse:
