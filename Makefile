@@ -6,18 +6,22 @@ PORT ?= 8001
 DATA_DIR ?= .data
 ONCE ?=
 ARGS ?=
+MINUTES ?= 10
+TASKS ?= 10000
+SEED ?=
 
 VENV_PYTHON := .venv/bin/python
 PIP := $(VENV_PYTHON) -m pip --disable-pip-version-check
 MANAGE := $(VENV_PYTHON) manage.py
 
-.PHONY: help run test lint format openapi clean
+.PHONY: help run test chaos lint format openapi clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  Variables: ONCE=1 PORT=8002 DATA_DIR=/path (run)   ARGS='-k name -x' (test)"
+	@echo "             MINUTES=10 TASKS=10000 SEED=1 (chaos)"
 	@echo "             PYTHON=/path/to/python3.12 (whatever makes .venv)"
 
 run: .venv/embedded.stamp  ## Start the service here and show a circuit run; ONCE=1 stops after that
@@ -26,6 +30,10 @@ run: .venv/embedded.stamp  ## Start the service here and show a circuit run; ONC
 
 test: .venv/dev.stamp  ## Run the tests against a PostgreSQL and a RabbitMQ of their own
 	$(VENV_PYTHON) -m pytest $(ARGS)
+
+chaos: .venv/dev.stamp  ## Kill, pause and cut off at random for minutes; writes chaos.md
+	MINUTES="$(MINUTES)" TASKS="$(TASKS)" SEED="$(SEED)" FAULTS_TABLE=chaos.md \
+		$(VENV_PYTHON) -m pytest tasks_app/tests/faults -m long -s $(ARGS)
 
 # The settings of a production deployment, for the checks that look at settings.
 lint: export SECRET_KEY = $(shell head -c 60 /dev/urandom | base64 | tr -d '\n+/=')

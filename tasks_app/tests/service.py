@@ -358,6 +358,10 @@ class Stream:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End the stream, its last answers received."""
         self._ending.set()
         self.join()
 

@@ -10,10 +10,11 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from quantumtasks.embedded.postgres import PostgresServer
 from tasks_app.tests.faults.arena import Arena
-from tasks_app.tests.faults.ledger import Ledger, markdown
+from tasks_app.tests.faults.ledger import Ledger, Spell, markdown, spells_markdown
 from tasks_app.tests.servers import RabbitServer
 
 _ledgers: list[Ledger] = []
+_spells: list[Spell] = []
 
 
 @pytest.fixture(scope="package")
@@ -33,12 +34,15 @@ def arena(
     finally:
         arena.stop()
         _ledgers.extend(arena.ledgers)
+        _spells.extend(arena.spells)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not _ledgers:
         return
     table = markdown(_ledgers)
+    if _spells:
+        table += "\n" + spells_markdown(_spells)
     terminalreporter.section("faults")
     terminalreporter.write(table)
     if path := os.environ.get("FAULTS_TABLE"):

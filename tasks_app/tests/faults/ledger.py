@@ -97,6 +97,16 @@ class Ledger:
         assert self.healthy_s <= healthy_within_s, self
 
 
+@dataclass(frozen=True, slots=True)
+class Spell:
+    """One of chaos's faults, and how the API bore it."""
+
+    fault: str
+    answers: int
+    slowest_s: float
+    healthy_s: float
+
+
 def account(
     fault: str,
     answers: Sequence[Answer],
@@ -167,12 +177,25 @@ def structured(lines: Iterable[str]) -> list[dict[str, Any]]:
 def markdown(ledgers: Iterable[Ledger]) -> str:
     """The ledgers as a table."""
     titles = [each.name for each in fields(Ledger) if each.name != "unexpected"]
+    return _table(titles, ([getattr(ledger, title) for title in titles] for ledger in ledgers))
+
+
+def spells_markdown(spells: Sequence[Spell]) -> str:
+    """A table of how often each kind of fault came, and the worst that came of it."""
+    rows = []
+    for fault in sorted({spell.fault for spell in spells}):
+        same = [spell for spell in spells if spell.fault == fault]
+        slowest_s = max(spell.slowest_s for spell in same)
+        rows.append([fault, len(same), slowest_s, max(spell.healthy_s for spell in same)])
+    return _table(["fault", "times", "slowest s", "healthy s"], rows)
+
+
+def _table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     lines = [
         "| " + " | ".join(title.replace("_", " ") for title in titles) + " |",
         "|---|" + "---:|" * (len(titles) - 1),
     ]
-    for ledger in ledgers:
-        values = (getattr(ledger, title) for title in titles)
-        cells = (f"{v:.2f}" if isinstance(v, float) else str(v) for v in values)
+    for row in rows:
+        cells = (f"{cell:.2f}" if isinstance(cell, float) else str(cell) for cell in row)
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

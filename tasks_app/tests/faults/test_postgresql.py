@@ -42,7 +42,7 @@ def refused(arena: Arena) -> None:
 def frozen(arena: Arena) -> None:
     for proxy in arena.databases:
         proxy.freeze()
-    arena.hold(6)
+    arena.hold(max(6, arena.hold_s))
     for proxy in arena.databases:
         proxy.thaw()
 

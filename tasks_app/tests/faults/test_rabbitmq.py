@@ -37,7 +37,7 @@ def refused(arena: Arena) -> None:
 def frozen(arena: Arena) -> None:
     for proxy in arena.queues:
         proxy.freeze()
-    arena.hold(4)
+    arena.hold(max(4, arena.hold_s))
     for proxy in arena.queues:
         proxy.thaw()
 
@@ -46,7 +46,7 @@ def frozen_in_the_middle_of_a_confirm(arena: Arena) -> None:
     """The API's messages arrive and are worked on; it never hears of it."""
     proxy = arena.links[0].queue
     proxy.freeze_replies()
-    arena.hold(3)
+    arena.hold(max(3, arena.hold_s))
     proxy.thaw()
 
 
