@@ -5,6 +5,8 @@ import socket
 import struct
 from typing import Any
 
+from gunicorn.http import message  # type: ignore[import-untyped]
+
 from quantumtasks.logging import logging_dict
 
 bind = os.environ.get("BIND", "0.0.0.0:8001")  # a container's own address
