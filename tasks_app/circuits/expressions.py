@@ -75,6 +75,8 @@ class Evaluator:
         last = (length or 0) - 1
         start = self._end(node.start, 0 if step > 0 else last, length)
         end = self._end(node.end, last if step > 0 else 0, length)
+        if max(abs(start), abs(end)) >= 2**62:  # Python counts no longer ranges.
+            raise failure(node, "This range is too large.")
         return range(start, end + (1 if step > 0 else -1), step)
 
     def _end(self, node: Any, default: int, length: int | None) -> int:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from openqasm3 import ast
 from qiskit import QuantumCircuit
 from qiskit.circuit import (
+    CircuitInstruction,
     ClassicalRegister,
     Clbit,
     Gate,
+    Measure,
     QuantumRegister,
     Qubit,
 )
@@ -38,6 +40,8 @@ from tasks_app.circuits.values import (
     unsupported,
 )
 
+_BITS = (Qubit, Qubits, Clbit, Bits)
+_MEASURE = Measure()
 _MAX_CALLS = 100  # Calls of subroutines and gates inside one another.
 _LOOP_RAN_AWAY = "The program unrolls to more than {:,} operations; use fewer iterations or gates."
 
@@ -76,6 +80,7 @@ class Interpreter:
         self._evaluate = Evaluator(self._lookup, self._call_subroutine)
         self._steps = 0
         self._depth = 0  # Of control flow that a measurement decides.
+        self._builders = 0  # Blocks of the circuit under construction, which need its own methods.
         self._calls = 0
         self._in_gate = False
         self._loops: list[_Loop] = []
@@ -117,10 +122,13 @@ class Interpreter:
     def _lookup(self, node: ast.Identifier) -> Any:
         for scope in reversed(self._scopes):
             if node.name in scope:
-                return scope[node.name]
+                found = scope[node.name]
+                if self._in_gate and scope is self.globals and isinstance(found, _BITS):
+                    raise failure(node, "The body of a gate sees no qubit but its own.")
+                return found
         if node.name in arithmetic.CONSTANTS:
             return arithmetic.CONSTANTS[node.name]
-        if node.name.startswith("$") and node.name[1:].isdecimal():
+        if node.name.startswith("$") and node.name[1:].isdecimal() and not self._in_gate:
             return self._physical_qubit(node)
         raise failure(node, f"The name {node.name!r:.80} is not defined.")
 
@@ -448,9 +456,12 @@ class Interpreter:
             raise failure(node, "A measurement is written to a bit or a bit register.")
         if len(qubits) != len(bits):
             raise failure(node, f"{len(qubits)} qubits are measured to {len(bits)} bits.")
+        self.count_steps(len(bits), node)
         for qubit, bit in zip(qubits, bits, strict=True):
-            self.count_steps(1, node)
-            self.circuit.measure(qubit, bit)
+            if self._builders:
+                self.circuit.measure(qubit, bit)
+            else:  # The same, without checks made above.
+                self.circuit._append(CircuitInstruction(_MEASURE, (qubit,), (bit,)))
 
     def _measure_hidden(self, node: ast.QuantumMeasurement) -> Any:
         self._forbid_in_gate(node)
@@ -566,11 +577,13 @@ class Interpreter:
     def _block(self) -> Iterator[None]:
         """The scope of a block that may run never, once or many times."""
         self._depth += 1
+        self._builders += 1
         try:
             with self._scope():
                 yield
         finally:
             self._depth -= 1
+            self._builders -= 1
 
     def _CompoundStatement(self, node: ast.CompoundStatement) -> None:
         with self._scope():
@@ -688,8 +701,17 @@ class Interpreter:
         if broken:
             raise _Break
 
-    def _once(self, wrapped: bool) -> Any:
-        return self.circuit.for_loop(range(1)) if wrapped else nullcontext()
+    @contextmanager
+    def _once(self, wrapped: bool) -> Iterator[None]:
+        if not wrapped:
+            yield
+            return
+        self._builders += 1
+        try:
+            with self.circuit.for_loop(range(1)):
+                yield
+        finally:
+            self._builders -= 1
 
     def _BreakStatement(self, node: ast.BreakStatement) -> None:
         loop = self._loops[-1]
