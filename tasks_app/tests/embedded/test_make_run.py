@@ -149,9 +149,9 @@ def test_a_taken_port_is_named_with_the_remedy(checkout: Checkout) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("MAX_ATTEMPTS", "0", "MAX_ATTEMPTS must be at least 1."),
+        ("MAX_ATTEMPTS", "0", "make run: MAX_ATTEMPTS is"),
         ("DATABASE_URL", "postgres://a:b@127.0.0.1:9/c", "Connection refused"),
-        ("RABBITMQ_URL", "redis://127.0.0.1", "RABBITMQ_URL starts with amqp://"),
+        ("RABBITMQ_URL", "redis://127.0.0.1", "make run: RABBITMQ_URL "),
     ],
 )
 def test_a_start_that_fails_says_why_in_a_sentence(
