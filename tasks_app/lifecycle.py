@@ -338,7 +338,7 @@ def _move(task: Task, to: Status, *, notes: str, **changes: Any) -> None:
             task_id=str(task.task_id),
             **{"from": from_.value, "to": to.value},
             seconds=seconds,
-            notes=notes,
+            notes=changes.get("error_code", notes),  # an error's message may quote the circuit
         )
     )
 
