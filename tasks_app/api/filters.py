@@ -35,7 +35,7 @@ class TaskPages(CursorPagination):
         """404, like any other bad cursor, for one that names no time."""
         cursor = super().decode_cursor(request)
         try:
-            if cursor is None or cursor.position is None or parse_datetime(cursor.position):
+            if cursor is None or cursor.position is None or parse_datetime(str(cursor.position)):
                 return cursor
         except ValueError:
             pass

@@ -34,7 +34,8 @@ class StrictSerializerSchema(OpenApiSerializerExtension):  # type: ignore[no-unt
     match_subclasses = True
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> Any:
-        schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        described: Any = auto_schema  # drf-spectacular's own methods are not typed
+        schema = described._map_serializer(self.target, direction, bypass_extensions=True)
         return schema | {"additionalProperties": False}
 
 
@@ -44,7 +45,8 @@ class StrictTextSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-unty
     target_class = "tasks_app.api.serializers.StrictTextField"
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> Any:
-        schema = auto_schema._map_serializer_field(self.target, direction, bypass_extensions=True)
+        described: Any = auto_schema
+        schema = described._map_serializer_field(self.target, direction, bypass_extensions=True)
         return schema | {"pattern": "^[^\\u0000]*$"}
 
 
