@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -76,16 +77,23 @@ def _parse_qasm2(source: Source, limits: Limits, parameters: Mapping[str, Any]) 
 
 
 def _load_qasm2(text: str, instructions: list[Any]) -> QuantumCircuit:
-    try:
+    with _parser_errors():
         return qasm2.loads(
             text,
             include_path=(),  # Without a path no file is opened.
             custom_instructions=instructions,
             custom_classical=qasm2.LEGACY_CUSTOM_CLASSICAL,
         )
+
+
+@contextmanager
+def _parser_errors() -> Iterator[None]:
+    """Turn what Qiskit's OpenQASM 2 parser raises into a CircuitError."""
+    try:
+        yield
     except qasm2.QASM2ParseError as error:
         raise _qasm2_error(error.message.strip("\"'")) from None
-    except (MemoryError, RecursionError):
+    except (CircuitError, MemoryError, RecursionError):
         raise
     except BaseException as error:  # Panics of the parser, which is written in Rust, included.
         raise CircuitError(
@@ -122,7 +130,11 @@ def _check_operations(circuit: QuantumCircuit, limits: Limits) -> None:
     for instruction in circuit.data:
         if any(isinstance(value, float) and not isfinite(value) for value in instruction.params):
             raise CircuitError("invalid_program", f"A parameter of {instruction.name} is infinite.")
-    if circuit.count_ops().keys() - _STANDARD and unrolled(circuit) > limits.max_operations:
+    if circuit.count_ops().keys() <= _STANDARD:
+        return
+    with _parser_errors():  # It reads the bodies of gates only now.
+        operations = unrolled(circuit)
+    if operations > limits.max_operations:
         raise CircuitError(
             "too_many_operations",
             f"The gates unroll to more than {limits.max_operations:,} operations.",

@@ -751,6 +751,8 @@ class Interpreter:
         self.define(node.name.name, node, node)
 
     def _ExpressionStatement(self, node: ast.ExpressionStatement) -> None:
+        if not isinstance(node.expression, ast.FunctionCall):
+            raise failure(node, "This statement does nothing; is something missing?")
         self._evaluate.value(node.expression)
 
     def _ReturnStatement(self, node: ast.ReturnStatement) -> None:

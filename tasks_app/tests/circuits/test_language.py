@@ -107,6 +107,8 @@ def test_an_unsupported_part_is_named_and_placed(
     "statement",
     [
         "x r;",
+        "x;",
+        "q[0];",
         "x q[2];",
         "cx q[0], q[0];",
         "cx q[0];",

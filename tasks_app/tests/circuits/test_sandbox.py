@@ -20,6 +20,7 @@ from tasks_app.circuits import (
     Sandbox,
     SandboxDied,
     SandboxStopped,
+    SimulatorUnavailable,
     check_simulator,
 )
 
@@ -294,6 +295,38 @@ def test_the_child_is_confined(make_sandbox: MakeSandbox) -> None:
     assert limits["Max address space"] != "unlimited"
     assert limits["Max cpu time"] != "unlimited"
     assert "NoNewPrivs:\t1" in Path(f"/proc/{sandbox.pid}/status").read_text()
+
+
+def kernel_grants_namespaces() -> bool:
+    code = "import ctypes; raise SystemExit(ctypes.CDLL(None).unshare(0x40000000 | 0x10000000))"
+    return subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.skipif(not kernel_grants_namespaces(), reason="the kernel grants no namespace")
+def test_the_child_has_no_network(make_sandbox: MakeSandbox) -> None:
+    sandbox = make_sandbox()
+    outcomes(sandbox)
+    interfaces = Path(f"/proc/{sandbox.pid}/net/dev").read_text().splitlines()[2:]
+    assert [line.split(":")[0].strip() for line in interfaces] == ["lo"]
+    assert os.readlink(f"/proc/{sandbox.pid}/ns/net") != os.readlink("/proc/self/ns/net")
+
+
+def test_the_child_yields_to_the_service(make_sandbox: MakeSandbox) -> None:
+    sandbox = make_sandbox()
+    outcomes(sandbox)
+    assert sandbox.pid is not None
+    assert os.getpriority(os.PRIO_PROCESS, sandbox.pid) > os.getpriority(os.PRIO_PROCESS, 0)
+    assert Path(f"/proc/{sandbox.pid}/oom_score_adj").read_text().strip() == "1000"
+
+
+def test_check_simulator_says_why_there_is_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An Aer that cannot be imported stands before the real one on the child's path."""
+    (tmp_path / "qiskit_aer.py").write_text("raise ImportError('libgomp.so.1 is missing')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(SimulatorUnavailable, match="libgomp"):
+        check_simulator()
 
 
 def test_check_simulator_names_the_versions() -> None:
