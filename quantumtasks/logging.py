@@ -56,5 +56,7 @@ def logging_dict(*, console: bool = False, level: str = "INFO") -> dict[str, Any
             # Both narrate their own retries at length; we log what those mean for a task.
             "pika": {"level": "CRITICAL"},
             "django.request": {"level": "CRITICAL"},
+            # Named, so that this takes the place of gunicorn's own handler.
+            "gunicorn.error": {"handlers": ["stderr"], "propagate": False},
         },
     }
