@@ -21,7 +21,7 @@ def channel() -> Iterator[Any]:
 
 def taken(queue: str = broker.QUEUE) -> list[bytes]:
     """All messages that were ready, removed from the queue."""
-    bodies = []
+    bodies: list[bytes] = []
     with channel() as amqp:
         while True:
             _, _, body = amqp.basic_get(queue, auto_ack=True)
