@@ -271,7 +271,7 @@ class Arena:
                 return False
             task_id = submitted.body["task_id"]
             eventually(
-                lambda: self.service.get(f"/tasks/{task_id}").body.get("status") == "completed",
+                lambda: self._completed(task_id),
                 within_s=max(1.0, since + 60 - time.monotonic()),
                 what="a new task completes",
             )
@@ -279,6 +279,10 @@ class Arena:
 
         eventually(completes, within_s=60, what="the service is healthy")
         return time.monotonic() - since
+
+    def _completed(self, task_id: str) -> bool:
+        answer = self.service.get(f"/tasks/{task_id}")
+        return answer.status == 200 and bool(answer.body["status"] == "completed")
 
     # -- logs ----------------------------------------------------------------------------------
 
