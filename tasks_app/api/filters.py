@@ -31,6 +31,16 @@ class TaskPages(CursorPagination):
     def __init__(self, *, oldest_first: bool = False) -> None:
         self.ordering = OLDEST_FIRST if oldest_first else NEWEST_FIRST
 
+    def get_page_size(self, request: Request) -> int | None:
+        """With `ids` all of them unless asked otherwise: who names them wants to see them.
+
+        A short page would also tempt PostgreSQL to look for them among all tasks, newest first.
+        """
+        asked = request.query_params
+        if "ids" in asked and self.page_size_query_param not in asked:
+            return MAX_IDS
+        return super().get_page_size(request)
+
     def decode_cursor(self, request: Request) -> Any:
         """404, like any other bad cursor, for one that names no time."""
         cursor = super().decode_cursor(request)
