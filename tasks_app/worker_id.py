@@ -7,14 +7,21 @@ from functools import cache
 from pathlib import Path
 
 
-def _start_ticks(pid: int) -> str | None:
-    """Start of a living process in clock ticks since boot; None if there is no such process."""
+def _stat(pid: int) -> tuple[str, str]:
+    """State of a process, and its start in clock ticks since boot. Raises OSError."""
+    state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return state, fields[18]
+
+
+def _exists(pid: int) -> bool:
+    """Whether there is such a process, hidden from us or not (hidepid, ProtectProc)."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    state, *fields = stat.rpartition(")")[2].split()
-    return None if state in "ZX" else fields[18]
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 @cache
@@ -28,7 +35,7 @@ def _namespace() -> str:
 def current() -> str:
     """This process as `host:pid:start:namespace`, unique over restarts and reused process ids."""
     pid = os.getpid()
-    return f"{socket.gethostname()}:{pid}:{_start_ticks(pid)}:{_namespace()}"
+    return f"{socket.gethostname()}:{pid}:{_stat(pid)[1]}:{_namespace()}"
 
 
 def is_gone(worker: str) -> bool:
@@ -41,4 +48,8 @@ def is_gone(worker: str) -> bool:
     pid, _, start = rest.partition(":")
     if not host or worker.rpartition(":")[2] != _namespace() or not pid.isdigit():
         return False
-    return _start_ticks(int(pid)) != start
+    try:
+        state, its_start = _stat(int(pid))
+    except OSError:  # it has ended, or is another user's and hidden, or we cannot open files
+        return not _exists(int(pid))
+    return state in "ZX" or its_start != start
