@@ -27,7 +27,7 @@ from tasks_app.lifecycle import ARROWS, Claim, IllegalTransition, TaskNotFound
 from tasks_app.models import TERMINAL, Status, StatusHistory, Task
 from tasks_app.tests.unit.tasks import RESULT, Session, age_lease, path, pending
 
-EXAMPLES, STEPS = 40, 25
+EXAMPLES, STEPS = 25, 25
 
 
 @dataclass(frozen=True)
