@@ -11,8 +11,9 @@ from qiskit.circuit import CircuitInstruction, Clbit, Qubit
 
 from tasks_app.circuits import arithmetic
 from tasks_app.circuits.errors import CircuitError
+from tasks_app.circuits.gate_statements import broadcast
 from tasks_app.circuits.gates import GateSpec
-from tasks_app.circuits.interpreter import Interpreter, broadcast
+from tasks_app.circuits.interpreter import Interpreter
 from tasks_app.circuits.values import Bits, Qubits, Variable
 
 # A name, perhaps parameters with at most two levels of parentheses, and the rest up to `;`.

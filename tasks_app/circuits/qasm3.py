@@ -21,9 +21,10 @@ from antlr4.error.Errors import (
 from antlr4.error.ErrorStrategy import BailErrorStrategy
 from openqasm3 import parser as _parser
 
+from tasks_app.circuits.control_flow import ProgramEnd
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.fast_lane import FastLane
-from tasks_app.circuits.interpreter import Interpreter, ProgramEnd
+from tasks_app.circuits.interpreter import Interpreter
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.source import check_nesting, position
 from tasks_app.circuits.statements import statement_end

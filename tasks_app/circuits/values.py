@@ -51,6 +51,10 @@ class Variable:
     """Depth of run-time control flow where it was declared: assigning deeper is not decidable."""
 
 
+def flat(value: Any) -> list[Any]:
+    return list(value.items) if isinstance(value, Qubits | Bits) else [value]
+
+
 class _Node(Protocol):
     @property
     def span(self) -> Any: ...

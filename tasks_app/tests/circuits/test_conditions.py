@@ -72,7 +72,10 @@ conditions = st.recursive(
 
 
 @settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=120,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(condition=conditions, a=st.integers(0, 7), b=st.integers(0, 3), d=st.integers(0, 1))
 def test_a_condition_decides_as_python_does(
