@@ -14,9 +14,16 @@ from typing import TextIO
 
 import django
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError
 from django.db import DatabaseError
 
-from quantumtasks.embedded.database import ADMIN, SharedPostgres, create_admin, migrate
+from quantumtasks.embedded.database import (
+    ADMIN,
+    SharedPostgres,
+    create_admin,
+    demonstration_token,
+    migrate,
+)
 from quantumtasks.embedded.demonstration import DemonstrationError, call, demonstrate
 from quantumtasks.embedded.postgres import PostgresError, write_private
 from quantumtasks.embedded.processes import die_with_parent, port_is_free, tail, tethered
@@ -38,6 +45,7 @@ EXPECTED_ERRORS = (
     PostgresError,
     DemonstrationError,
     ImproperlyConfigured,
+    CommandError,
     DatabaseError,
     OSError,
 )
@@ -56,7 +64,8 @@ def main() -> int:
     try:
         service.start()
         limit_s = ONCE_LIMIT_S if arguments.once else DEMONSTRATION_LIMIT_S
-        shown = demonstrate(service.url, ROOT / "examples" / "bell.qasm", limit_s=limit_s)
+        circuit = ROOT / "examples" / "bell.qasm"
+        shown = demonstrate(service.url, circuit, limit_s=limit_s, token=demonstration_token())
         status = 0 if shown or not arguments.once else 1
         if not arguments.once:
             service.print_addresses()

@@ -3,13 +3,16 @@
 import fcntl
 import secrets
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
+from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
 
 from quantumtasks.embedded.postgres import PostgresError, PostgresServer, wheel_bin_dir
 
@@ -92,6 +95,22 @@ def migrate(data_dir: Path) -> int:
         if missing:
             call_command("migrate", interactive=False, verbosity=0)
         return len(missing)
+
+
+def demonstration_token() -> str:
+    """What the demonstration needs to be let in, for ten minutes; empty where access is open.
+
+    Raises CommandError if there is nobody to be let in as.
+    """
+    from tasks_app.access import create_token  # models need a Django that is set up
+
+    if settings.API_AUTH == "open":
+        return ""
+    owner = get_user_model().objects.filter(is_superuser=True, is_active=True).first()
+    if owner is None:
+        raise CommandError("API_AUTH is required, and there is no superuser: createsuperuser")
+    expires_at = timezone.now() + timedelta(minutes=10)
+    return create_token(owner, label="make run", expires_at=expires_at)[1]
 
 
 def create_admin() -> str | None:

@@ -18,18 +18,21 @@ class DemonstrationError(RuntimeError):
     """The service answered something else than it should have."""
 
 
-def call(url: str, body: dict[str, Any] | None = None, *, timeout_s: float = 30.0) -> Any:
-    """GET, or POST `body`; return the decoded JSON.
+def call(
+    url: str, body: dict[str, Any] | None = None, *, token: str = "", timeout_s: float = 30.0
+) -> Any:
+    """GET, or POST `body`, as the token's owner if there is one; return the decoded JSON.
 
     Raises OSError when the service cannot be reached, DemonstrationError when it refuses.
     """
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc, timeout=timeout_s)
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
         if body is None:
-            connection.request("GET", parts.path)
+            connection.request("GET", parts.path, headers=headers)
         else:
-            headers = {"Content-Type": "application/json"}
+            headers |= {"Content-Type": "application/json"}
             connection.request("POST", parts.path, json.dumps(body), headers)
         response = connection.getresponse()
         text = response.read().decode(errors="replace")
@@ -40,20 +43,21 @@ def call(url: str, body: dict[str, Any] | None = None, *, timeout_s: float = 30.
     return json.loads(text)
 
 
-def demonstrate(base_url: str, circuit: Path, *, limit_s: float) -> bool:
+def demonstrate(base_url: str, circuit: Path, *, limit_s: float, token: str = "") -> bool:
     """Run `circuit` through the service at `base_url` and print its history and counts.
 
     False if it has not finished after `limit_s`: after a restart, earlier tasks run first.
     Raises DemonstrationError when it did not complete.
     """
     print(f"\nA first task: examples/{circuit.name}, {SHOTS} shots")
-    submitted = call(f"{base_url}/tasks", {"circuit": circuit.read_text(), "shots": SHOTS})
+    program = circuit.read_text()
+    submitted = call(f"{base_url}/tasks", {"circuit": program, "shots": SHOTS}, token=token)
     task_id = submitted["task_id"]
     print(f"  {task_id}")
     printed = 0
     deadline = time.monotonic() + limit_s
     while True:
-        task = call(f"{base_url}/tasks/{task_id}")
+        task = call(f"{base_url}/tasks/{task_id}", token=token)
         history = task["status_history"]
         for line in _history_lines(history)[printed:]:
             print(line)
