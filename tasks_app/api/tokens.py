@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
-from rest_framework.exceptions import AuthenticationFailed, NotFound
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -86,7 +86,11 @@ class LoginView(APIView):
             )
         user = authenticate(request._request, **credentials.validated_data)
         if user is None:
-            raise AuthenticationFailed("User name or password is wrong.")
+            raise ApiError(
+                "User name or password is wrong.",
+                code="not_authenticated",
+                status_code=status.HTTP_401_UNAUTHORIZED,
+            )
         login(request._request, user)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
