@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.db import connection, transaction
 from django.http import HttpResponse
 from django.utils import timezone
 
@@ -56,6 +57,14 @@ def task_of(owner: User | None, status: Status = Status.PENDING, **fields: Any) 
             lifecycle.fail(claim, code="bad", message="It is bad.")
     task.refresh_from_db()
     return task
+
+
+def rewrite(task: Task, **fields: Any) -> None:
+    """Change what the database's guards forbid to change: when a task started and ended."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        Task.objects.filter(pk=task.pk).update(**fields)
+        cursor.execute("SET LOCAL session_replication_role = origin")
 
 
 def batch_of(owner: User | None, *statuses: Status) -> Batch:
