@@ -67,29 +67,35 @@ def operation_names(circuit: QuantumCircuit) -> set[str]:
     return names
 
 
-def can_truncate(circuit: QuantumCircuit) -> bool:
-    """Whether Aer may leave out what no measurement needs.
-
-    It drops what follows the last measurement, the ends of loops and branches included, and
-    then refuses the circuit: "Invalid jump destination" (Aer 0.18).
-    """
-    for instruction in reversed(circuit.data):
-        if isinstance(instruction.operation, ControlFlowOp):
-            return False
-        if instruction.name == "measure":
-            return True
-    return True
-
-
 def used_qubits(circuit: QuantumCircuit) -> int:
-    """Qubits that anything acts on; Aer leaves the others out."""
-    if circuit.num_qubits <= 20 or not can_truncate(circuit):
-        return int(circuit.num_qubits)
-    used = set()
+    """Qubits that anything acts on; the others take no memory."""
+    return len(_used(circuit)) if circuit.num_qubits > 20 else int(circuit.num_qubits)
+
+
+def without_idle_qubits(circuit: QuantumCircuit) -> QuantumCircuit:
+    """The circuit on the qubits that anything acts on.
+
+    Aer leaves idle qubits out by itself, but with control flow it also leaves out what the
+    control flow needs ("Invalid jump destination", "unordered_map::at" in Aer 0.18).
+    """
+    used = _used(circuit)
+    if len(used) == circuit.num_qubits:
+        return circuit
+    kept = QuantumCircuit([bit for bit in circuit.qubits if bit in used], circuit.clbits)
+    for register in circuit.cregs:
+        kept.add_register(register)
+    for instruction in circuit.data:
+        if used.issuperset(instruction.qubits):
+            kept._append(instruction)
+    return kept
+
+
+def _used(circuit: QuantumCircuit) -> set[object]:
+    used: set[object] = set()
     for instruction in circuit.data:
         if instruction.name not in ("barrier", "delay"):
             used.update(instruction.qubits)
-    return len(used)
+    return used
 
 
 def fits(exponent: int, limits: Limits) -> bool:

@@ -57,6 +57,8 @@ def compile_program(
     noisy = noise is not None
     # The state vector method knows most gates: what it leaves unchanged shows what is used.
     circuit = _translate(program.circuit, "statevector" if asked == "automatic" else asked, noisy)
+    if circuit.has_control_flow_op():
+        circuit = methods.without_idle_qubits(circuit)
     names = methods.operation_names(circuit)
     if asked == "automatic":
         method = methods.choose(circuit, names, shots, noisy, limits)
@@ -64,7 +66,7 @@ def compile_program(
     methods.check(circuit, names, method, limits)
     registers = program.registers if "measure" in names else ()
     model = noise_model(noise, *_noisy_gates(method)) if noise is not None else None
-    return Compiled(circuit, method, registers, model, methods.can_truncate(circuit))
+    return Compiled(circuit, method, registers, model, not circuit.has_control_flow_op())
 
 
 def run(

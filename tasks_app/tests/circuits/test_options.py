@@ -87,9 +87,15 @@ def test_40_dense_qubits_are_refused_with_the_memory_needed_and_allowed(error_of
     assert "2,048 MiB" in error.message
 
 
-def test_qubits_that_nothing_uses_need_no_memory(run: Run) -> None:
-    program = QASM3 + "qubit[200] q; bit[2] c; rx(pi) q[7]; cx q[7], q[150]; c[0] = measure q[150];"
-    assert run(program, shots=5)["counts"] == {"01": 5}
+@pytest.mark.parametrize("last", ["", "if (c[0]) { rx(pi) q[9]; }", "c[1] = measure q[8];"])
+@pytest.mark.parametrize("middle", ["", "if (c[0]) { rx(pi) q[9]; }", "if (c[1]) { ry(1) q[8]; }"])
+def test_qubits_that_nothing_uses_need_no_memory(run: Run, middle: str, last: str) -> None:
+    program = QASM3 + (
+        "qubit[200] q; bit[2] c; rx(pi) q[7]; barrier q; cx q[7], q[150]; c[0] = measure q[150];"
+    )
+    result = run(f"{program} {middle} {last}", shots=5, method="statevector")
+    assert result["counts"] == {"01": 5}
+    assert result["metadata"]["qubits"] == 200
 
 
 @pytest.mark.parametrize(
