@@ -117,4 +117,7 @@ def test_without_postgresql_the_service_says_so_in_time_and_recovers_alone(
                 within_s=10,
                 what="healthy again",
             )
-            service.accepted()
+            # Each thread has a connection of its own, and new ones are tried once a second.
+            eventually(
+                lambda: service.submit().status == 202, within_s=10, what="tasks are accepted"
+            )

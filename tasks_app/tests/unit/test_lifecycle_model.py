@@ -192,9 +192,13 @@ class Lifecycle(RuleBasedStateMachine):
 
     def draw_move(self, task_id: uuid.UUID, data: st.DataObject) -> Move:
         attempts = self.models[task_id].attempt
-        # The current attempt, stale ones, and one that has not happened yet.
-        attempt = st.integers(max(1, attempts - 2), attempts + 1)
-        claim = attempt.map(lambda number: Claim(task_id, number, "", 1, None, ""))
+
+        def of_age(age: int) -> Claim:
+            return Claim(task_id, max(1, attempts - age), "", 1, None, "")
+
+        # Mostly the current attempt or a stale one, also one that has not happened yet. What is
+        # drawn may not depend on the task, whose state may be a race's outcome.
+        claim = st.integers(-1, 2).map(of_age)
         moves: st.SearchStrategy[Move] = st.one_of(
             st.sampled_from(["a", "b"]).map(lambda worker: claim_move(task_id, worker)),
             claim.map(renew_move),
