@@ -73,6 +73,7 @@ class Trial:
     arena: "Arena"
     stream: Stream
     begun_at: str  # by the database's clock
+    burst: bool = False
     healthy_s: float | None = None
     extra: list[Answer] = field(default_factory=list)
     read: list[Answer] = field(default_factory=list)
@@ -148,11 +149,14 @@ class Arena:
         return float(task["result"]["metadata"]["run_seconds"]) / 50
 
     def stop(self) -> None:
+        """End the service; no process of it may be left."""
+        family = [pid for each in self.service.supervisors for pid in each.process.descendants()]
         for link in self.links:
             for proxy in (link.database, link.queue):
                 proxy.allow()
                 proxy.thaw()
         self.service.stop()
+        wait_gone(family)
         for link in self.links:
             link.database.close()
             link.queue.close()
@@ -209,18 +213,21 @@ class Arena:
         every_s: float = 0.2,
         circuit: str = BELL,
         limit: int | None = None,
+        burst: bool = False,
         healthy_within_s: float = HEALTHY_LIMIT_S,
     ) -> Iterator[Trial]:
         """Submissions before, during and after the fault that the block makes; then the bar.
 
-        The block ends when the fault does. `limit`: a burst of so many submissions instead.
+        The block ends when the fault does. `limit`: the stream ends after so many answers.
+        `burst`: they come faster than they can be worked on, so that a new task queues up; that
+        tasks are accepted and completed is enough to be healthy then.
         """
         self._mark_logs()
         (begun_at,) = self.sql("SELECT now()")[0]
         stream = Stream(
             self.service, every_s=every_s, clients=clients, circuit=circuit, limit=limit
         )
-        trial = Trial(name, self, stream, str(begun_at))
+        trial = Trial(name, self, stream, str(begun_at), burst)
         with stream, Reader(stream) as reader:
             eventually(
                 lambda: stream.count(202) >= 2 * clients, within_s=20, what="tasks are accepted"
@@ -271,7 +278,7 @@ class Arena:
                 return False
             task_id = submitted.body["task_id"]
             eventually(
-                lambda: self._completed(task_id),
+                lambda: self._completed(task_id) or (trial.burst and self._progress(task_id)),
                 within_s=max(1.0, since + 60 - time.monotonic()),
                 what="a new task completes",
             )
@@ -283,6 +290,15 @@ class Arena:
     def _completed(self, task_id: str) -> bool:
         answer = self.service.get(f"/tasks/{task_id}")
         return answer.status == 200 and bool(answer.body["status"] == "completed")
+
+    def _progress(self, task_id: str) -> bool:
+        """Whether any task has completed since this one was submitted."""
+        return bool(
+            self.sql(
+                "SELECT 1 FROM tasks_app_task WHERE completed_at >"
+                f" (SELECT submitted_at FROM tasks_app_task WHERE task_id = '{task_id}') LIMIT 1"
+            )
+        )
 
     # -- logs ----------------------------------------------------------------------------------
 
@@ -347,13 +363,25 @@ class Arena:
         )[0]
         return int(str(count))
 
-    def database_connections(self) -> int:
-        """Sessions of the service."""
-        (count,) = self.sql(
+    def check_connections(self) -> None:
+        """No connection is left behind.
+
+        To RabbitMQ, an API process has one; a worker process has one to publish and one to
+        consume. To PostgreSQL, each thread has one.
+        """
+
+        def to_rabbitmq() -> int:
+            ports = self.rabbit.ctl("list_connections", "peer_port").split()
+            return sum(port.isdigit() for port in ports)
+
+        eventually(
+            lambda: to_rabbitmq() <= 2 + 3 * 2, within_s=60, what="no connection to RabbitMQ leaks"
+        )
+        (to_postgresql,) = self.sql(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
             " AND pid <> pg_backend_pid()"
         )[0]
-        return int(str(count))
+        assert int(str(to_postgresql)) <= 2 * 8 + (1 + 2) + (1 + 2) + (2 + 2)
 
     def processes_of(self, worker: Supervisor) -> int:
         return 2 if worker is self.first else 1

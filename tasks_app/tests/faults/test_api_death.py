@@ -15,7 +15,7 @@ def test_submissions_survive_kills_of_gunicorn(arena: Arena) -> None:
 def kill_gunicorn(arena: Arena, *, tasks: int) -> None:
     """Kill the workers, then the master, while 32 clients submit."""
     name = f"gunicorn: workers and master killed during {tasks} submissions by 32 clients"
-    with arena.trial(name, clients=32, every_s=0.02, limit=tasks) as trial:
+    with arena.trial(name, clients=32, every_s=0.02, limit=tasks, burst=True) as trial:
         for tenth, pid in enumerate(arena.api.process.children(), start=2):
             kill(pid)
             _await_answers(trial, tenth * tasks // 10)

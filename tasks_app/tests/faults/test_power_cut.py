@@ -10,7 +10,7 @@ from tasks_app.tests.faults.ledger import HEALTHY_LIMIT_S
 def test_no_task_is_lost_when_everything_is_killed_at_once(arena: Arena) -> None:
     with arena.trial(
         "kill -9 of PostgreSQL, RabbitMQ, gunicorn and all workers at once",
-        healthy_within_s=HEALTHY_LIMIT_S + arena.worker_start_s,
+        healthy_within_s=HEALTHY_LIMIT_S + 3 * arena.worker_start_s,
     ) as trial:
         task_id = trial.submit_slow(3)
         arena.owner(task_id)

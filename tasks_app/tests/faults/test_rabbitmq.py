@@ -6,7 +6,6 @@ import pytest
 
 from tasks_app import broker
 from tasks_app.tests.faults.arena import Arena
-from tasks_app.tests.service import eventually
 
 
 def restarted(arena: Arena) -> None:
@@ -99,16 +98,4 @@ def test_no_task_is_lost_when_rabbitmq_is(fault: Callable[[Arena], None], arena:
 
 
 def test_no_connection_is_left_behind(arena: Arena) -> None:
-    """Each API process has one to RabbitMQ; each worker process one to publish, one to consume."""
-
-    def connections() -> int:
-        ports = arena.rabbit.ctl("list_connections", "peer_port").split()
-        return sum(port.isdigit() for port in ports)
-
-    eventually(
-        lambda: connections() <= 2 + 3 * 2,
-        within_s=60,
-        what="RabbitMQ has no connection too many",
-    )
-    threads_with_a_connection = 2 * 8 + (1 + 2) + (1 + 2) + (2 + 2)
-    assert arena.database_connections() <= threads_with_a_connection
+    arena.check_connections()

@@ -81,7 +81,8 @@ def random_kills(arena: Arena, *, seed: int, tasks: int, kills: int) -> None:
         clients=8,
         every_s=0,
         limit=tasks,
-        healthy_within_s=HEALTHY_LIMIT_S + arena.worker_start_s,
+        burst=True,
+        healthy_within_s=HEALTHY_LIMIT_S + 3 * arena.worker_start_s,
     ) as trial:
         for _ in range(kills):
             worker = dice.choice(arena.workers)
