@@ -99,8 +99,8 @@ def _used(circuit: QuantumCircuit) -> set[object]:
 
 
 def fits(exponent: int, limits: Limits) -> bool:
-    """Whether two to this power complex numbers are allowed."""
-    return exponent < 60 and _BYTES_PER_AMPLITUDE << exponent <= limits.memory_mb << 20
+    """Whether two to this power complex numbers leave some of the memory to the rest."""
+    return exponent < 60 and _BYTES_PER_AMPLITUDE << exponent < limits.memory_mb << 20
 
 
 def _too_much_memory(qubits: int, method: str, exponent: int, limits: Limits) -> CircuitError:
@@ -109,8 +109,8 @@ def _too_much_memory(qubits: int, method: str, exponent: int, limits: Limits) ->
     return CircuitError(
         "too_much_memory",
         f"{qubits} qubits need {amount} with the {method} method, {limits.memory_mb:,} MiB are "
-        "allowed; use fewer qubits, only Clifford gates, or the matrix_product_state method if "
-        "the circuit entangles little.",
+        "allowed in all; use fewer qubits, only Clifford gates, or the matrix_product_state "
+        "method if the circuit entangles little.",
     )
 
 
