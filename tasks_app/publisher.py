@@ -157,7 +157,7 @@ class Publisher:
     # -- on the publisher's thread -------------------------------------------------------------
 
     def _run(self) -> None:
-        self._connect()
+        self._ioloop.add_callback_threadsafe(self._connect)
         while not self._closing:
             try:
                 self._ioloop.start()
@@ -167,6 +167,8 @@ class Publisher:
         self._ioloop.close()
 
     def _connect(self) -> None:
+        if self._connection is not None:  # two reasons to connect anew, one connection
+            return
         self._connection = SelectConnection(
             self._parameters,
             on_open_callback=self._opened,
@@ -285,15 +287,14 @@ class Publisher:
         """Give the connection up without asking the broker, and try a new one after a pause."""
         connection, self._connection, self._channel = self._connection, None, None
         self._refuse(reason)
-        if connection is not None:
-            if not connection.is_closed:
-                # close() would wait for a broker that may be frozen; pika's heartbeat checker
-                # ends a connection the same way.
-                connection._terminate_stream(AMQPHeartbeatTimeout(reason))
-            if not self._closing:
-                self._ioloop.call_later(RECONNECT_S, self._connect)
+        if connection is not None and not connection.is_closed:
+            # close() would wait for a broker that may be frozen; pika's heartbeat checker
+            # ends a connection the same way.
+            connection._terminate_stream(AMQPHeartbeatTimeout(reason))
         if self._closing:  # behind what ending the connection has put into the loop
             self._ioloop.add_callback_threadsafe(self._ioloop.stop)
+        else:
+            self._ioloop.call_later(RECONNECT_S, self._connect)
 
     def _refuse(self, reason: str) -> None:
         """Refuse callers from now on, those already waiting included."""
