@@ -139,23 +139,23 @@ class TaskViewSet(TaskApiView, ViewSet):
     @schema.get_task
     def retrieve(self, request: Request, task_id: str) -> Response:
         """Status, result and history of one task; with `wait`, once it is terminal."""
-        task, busy = self._awaited(request, task_id)
+        task, retry_after_s = self._awaited(request, task_id)
         response = Response(TaskSerializer(task).data)
-        if busy:
-            response["Retry-After"] = "1"
+        if retry_after_s is not None:
+            response["Retry-After"] = str(retry_after_s)
         return response
 
-    def _awaited(self, request: Request, task_id: str) -> tuple[Task, bool]:
-        """The task, after waiting as the client asked; whether it should have waited longer."""
+    def _awaited(self, request: Request, task_id: str) -> tuple[Task, int | None]:
+        """The task, after waiting as the client asked; if no place was free, when to come back."""
         task, seconds = self.task(request, task_id), _wait_s(request)
         if not seconds or task.current_status in TERMINAL:
-            return task, False
+            return task, None
         with waiters.place() as granted:
             if not granted:
-                return task, True
+                return task, waiters.return_s()
             waiters.wait(task.task_id, seconds=seconds)
         renew_deadline(REQUEST_DATABASE_S)
-        return self.task(request, task_id), False
+        return self.task(request, task_id), None
 
     @schema.edit_task
     def partial_update(self, request: Request, task_id: str) -> Response:
@@ -190,10 +190,10 @@ class TaskViewSet(TaskApiView, ViewSet):
     @method_decorator(gzip_page)
     def result(self, request: Request, task_id: str) -> Response:
         """The result alone, compressed if the client takes gzip."""
-        task, busy = self._awaited(request, task_id)
+        task, retry_after_s = self._awaited(request, task_id)
         if task.result is None:
             error = _conflict(task, f"The task is {task.current_status} and has no result.")
-            error.retry_after_s = 1 if busy else None
+            error.retry_after_s = retry_after_s
             raise error
         response = Response(ResultSerializer(task.result).data)
         # Before compression, which makes other bytes each time.

@@ -2,9 +2,10 @@
 
 One thread a process listens for the notification that a trigger sends at the commit of a terminal
 state, and wakes whoever waits for that task. A waiting client holds a server thread, so only
-`MAX_WAITING` may; the others get the present state at once.
+`MAX_WAITING` may; the others get the present state at once, and are told when to come back.
 """
 
+import math
 import threading
 import time
 import uuid
@@ -22,6 +23,8 @@ from tasks_app.models import Task
 CHANNEL = "tasks_app_terminal"
 LISTEN_S = 2.0  # how often the listener looks whether anybody still waits
 RECONNECT_S = 1.0
+RETURNS_PER_S = 10  # how many clients that found no place come back to this process
+MAX_RETURN_S = 60
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +38,7 @@ class Waiters:
         self._thread: threading.Thread | None = None
         self._listening = threading.Event()
         self._waiting = 0
+        self._return_at = 0.0
 
     @contextmanager
     def place(self) -> Iterator[bool]:
@@ -47,6 +51,13 @@ class Waiters:
         finally:
             with self._lock:
                 self._waiting -= granted
+
+    def return_s(self) -> int:
+        """When a client that found no place may come back: each in its turn, not all at once."""
+        with self._lock:
+            now = time.monotonic()
+            self._return_at = max(self._return_at + 1 / RETURNS_PER_S, now)
+            return min(max(1, math.ceil(self._return_at - now)), MAX_RETURN_S)
 
     def wait(self, task_id: uuid.UUID, *, seconds: float) -> None:
         """Return when the task is terminal or gone, or after `seconds`."""
