@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from drf_spectacular.utils import extend_schema_serializer
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from tasks_app import presence
@@ -49,19 +49,37 @@ class StrictTextField(serializers.CharField):
         return str(super().to_internal_value(data))
 
 
-class StrictFloatField(serializers.FloatField):
-    """A finite JSON number: not true, not "0.5"."""
+@extend_schema_field({"oneOf": [{"type": "number"}, {"type": "boolean"}]})
+class ParameterField(serializers.Field[Any, Any, Any, Any]):
+    """A JSON number that a float can hold, or true or false; kept as it is: 2 is no 2.0."""
+
+    default_error_messages = {"invalid": "A finite number, true or false is required."}
 
     def to_internal_value(self, data: Any) -> float:
-        if type(data) not in (int, float):
-            self.fail("invalid")
         try:
-            number = float(data)
-        except OverflowError:
-            number = math.inf
-        if not math.isfinite(number):
+            fits = type(data) in (int, float, bool) and math.isfinite(data)
+        except OverflowError:  # an integer beyond every float
+            fits = False
+        if not fits:
             self.fail("invalid")
-        return number
+        value: float = data
+        return value
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+@extend_schema_field({"type": "number", "minimum": 0, "maximum": 1})
+class ProbabilityField(ParameterField):
+    """A JSON number from 0 to 1."""
+
+    default_error_messages = {"invalid": "A number from 0 to 1 is required."}
+
+    def to_internal_value(self, data: Any) -> float:
+        if type(data) not in (int, float) or not 0 <= data <= 1:
+            self.fail("invalid")
+        value: float = data
+        return value
 
 
 def storable(value: Any) -> None:
@@ -108,6 +126,14 @@ class LabelsSerializer(StrictSerializer):
         return list(dict.fromkeys(tags))
 
 
+class NoiseSerializer(StrictSerializer):
+    """A simple noise model, the same for all qubits (docs/errors.md)."""
+
+    depolarizing_1q = ProbabilityField(required=False, help_text="After each one-qubit gate.")
+    depolarizing_2q = ProbabilityField(required=False, help_text="After each two-qubit gate.")
+    readout = ProbabilityField(required=False, help_text="Of each measured bit to be flipped.")
+
+
 class ElementSerializer(LabelsSerializer):
     """One circuit and how to run it, where defaults may be given elsewhere."""
 
@@ -135,16 +161,12 @@ class ElementSerializer(LabelsSerializer):
         required=False, help_text="Also return each shot's outcome, in order."
     )
     parameters = serializers.DictField(
-        child=StrictFloatField(),
+        child=ParameterField(),
         required=False,
         validators=[storable],
         help_text="Values of the program's `input` declarations.",
     )
-    noise = serializers.DictField(
-        required=False,
-        validators=[storable],
-        help_text="Noise model: docs/errors.md has its fields.",
-    )
+    noise = NoiseSerializer(required=False, help_text="No noise if absent.")
 
     def validate_circuit(self, circuit: str) -> str:
         if not circuit.strip():
@@ -173,7 +195,7 @@ class BatchSubmissionSerializer(ElementSerializer):
         many=True, required=False, max_length=MAX_BATCH, allow_empty=False
     )
     parameter_sets = serializers.ListField(
-        child=serializers.DictField(child=StrictFloatField(), validators=[storable]),
+        child=serializers.DictField(child=ParameterField(), validators=[storable]),
         required=False,
         max_length=MAX_BATCH,
         allow_empty=False,

@@ -138,12 +138,12 @@ BAD_VALUES: dict[str, list[Any]] = {
     "method": [None, 1, [], {}, "magic", "\x00"],
     "memory": [None, 0, "true", []],
     "parameters": [
-        *(None, [], "x", {"a": "1"}, {"a": True}, {"a": None}),
+        *(None, [], "x", {"a": "1"}, {"a": [1]}, {"a": None}),
         *({"a": 10**400}, {"a\x00": 1.0}, {"\ud800": 1.0}),
     ],
     "noise": [
         *(None, [], "x", {"a": "\x00"}, {"\x00": 1}, {"a": "\ud800"}, {"\udfff": 1}),
-        {"a": [{"b": "x\x00"}]},
+        *({"a": [{"b": "x\x00"}]}, {"readout": 1.5}, {"readout": True}, {"readout": "0.1"}),
     ],
 }
 
@@ -392,3 +392,14 @@ def test_without_the_queue_the_task_is_kept_if_the_operator_wants_it(
     assert response.status_code == 202
     assert "when the queue is back" in json.loads(response.content)["message"]
     assert Task.objects.get().current_status == "pending"
+
+
+def test_parameters_keep_their_types_because_the_program_declares_them() -> None:
+    given = {"n": 2, "theta": 0.5, "flag": True}
+    assert post({"circuit": CIRCUIT, "parameters": given}).status_code == 202
+    kept = Task.objects.get().options["parameters"]
+    assert [(name, type(value)) for name, value in sorted(kept.items())] == [
+        ("flag", bool),
+        ("n", int),
+        ("theta", float),
+    ]

@@ -91,10 +91,11 @@ def test_the_same_child_runs_one_job_after_another(make_sandbox: MakeSandbox) ->
 
 def test_start_does_not_wait_for_the_child(make_sandbox: MakeSandbox) -> None:
     sandbox = make_sandbox()
-    assert sandbox.pid is None
+    before = sandbox.pid
     sandbox.start()
-    assert sandbox.pid is not None
     first = sandbox.pid
+    assert before is None
+    assert first is not None
     assert outcomes(sandbox) == {"00", "11"}
     assert sandbox.pid == first
 
