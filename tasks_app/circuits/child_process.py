@@ -127,7 +127,7 @@ def _environment() -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
     return kept | {
         "LC_ALL": "C.UTF-8",
-        "HOME": "/nonexistent",  # Qiskit reads settings from the home folder.
+        "HOME": "/dev/null",  # No settings, and no folder for caches: nothing is read or made.
         "QISKIT_PARALLEL": "FALSE",
         # NumPy never multiplies anything large here, and idle threads cost address space.
         "OPENBLAS_NUM_THREADS": "1",
