@@ -13,6 +13,7 @@ from django.conf import settings as django_settings
 from django.db import connection
 
 from tasks_app import lifecycle
+from tasks_app.api.waiting import MAX_RETURN_S, Waiters
 from tasks_app.models import Status, Task
 from tasks_app.tests.access import people
 from tasks_app.tests.api.client import error, get
@@ -112,6 +113,15 @@ def test_beyond_the_bound_clients_get_the_present_state_and_may_come_back(
 
     lifecycle.cancel(task.task_id, reason="not wanted")
     assert {each().body["status"] for each in patient} == {"cancelled"}
+
+
+def test_clients_that_find_no_place_come_back_in_turn() -> None:
+    waiters = Waiters()
+    told = [waiters.return_s() for _ in range(1000)]
+    assert told[0] == 1
+    assert told == sorted(told)
+    assert 20 < told[300] <= 30
+    assert told[-1] == MAX_RETURN_S
 
 
 @pytest.mark.django_db(transaction=True)
