@@ -11,7 +11,15 @@ from pytest_django.fixtures import Settings
 
 from tasks_app import retention
 from tasks_app.management.commands.purge_tasks import duration
-from tasks_app.models import TERMINAL, Batch, IdempotencyKey, Status, StatusHistory, Task
+from tasks_app.models import (
+    TERMINAL,
+    Batch,
+    IdempotencyKey,
+    Status,
+    StatusHistory,
+    Task,
+    new_task_id,
+)
 from tasks_app.recovery import Leader
 from tasks_app.tests.access import people
 from tasks_app.tests.api.client import CIRCUIT, post
@@ -26,6 +34,12 @@ def aged(status: Status, *, days: float = 100) -> Task:
     if status in TERMINAL:
         people.rewrite(task, completed_at=people.ago(days=days))
     return task
+
+
+def copy_of(task: Task) -> Task:
+    """The same with another id, unsaved."""
+    fields = {field.attname: getattr(task, field.attname) for field in Task._meta.concrete_fields}
+    return Task(**{**fields, "task_id": new_task_id()})
 
 
 def purge(*arguments: str) -> str:
@@ -101,8 +115,10 @@ def test_an_age_must_be_given() -> None:
 
 def test_a_chunk_takes_the_oldest_and_no_more_than_its_size() -> None:
     kept = aged(Status.FAILED, days=95)
-    for _ in range(retention.CHUNK):
-        aged(Status.FAILED, days=100)
+    first = aged(Status.FAILED, days=100)
+    first.refresh_from_db()
+    with people.unguarded():
+        Task.objects.bulk_create(copy_of(first) for _ in range(retention.CHUNK - 1))
     assert retention.purge_chunk(older_than=timedelta(days=90)) == retention.CHUNK
     assert Task.objects.get() == kept
     assert retention.purge_chunk(older_than=timedelta(days=90)) == 1
