@@ -71,16 +71,14 @@ class Side:
     """A database with so many tasks, and the API on it."""
 
     def __init__(self, folder: Path, name: str, rows: int) -> None:
-        folder = folder / name
-        folder.mkdir()
+        self.folder = folder / name
+        self.folder.mkdir()
         url = urlsplit(os.environ["DATABASE_URL"])
         with psycopg.connect(url.geturl(), autocommit=True) as admin:
             admin.execute(f"CREATE DATABASE {name}")
         self.url = url._replace(path=f"/{name}").geturl()
-        self.service = Service(folder, env={"DATABASE_URL": self.url})
-        subprocess.run(
-            [sys.executable, "manage.py", "migrate", "-v0"], env=self.service.env, check=True
-        )
+        environment = os.environ | {"DATABASE_URL": self.url}
+        subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], env=environment, check=True)
         start = time.monotonic()
         with psycopg.connect(self.url, autocommit=True) as database:
             database.execute("SET session_replication_role = replica")
@@ -93,6 +91,11 @@ class Side:
         self.ids = [task_id for task_id, _ in found]
         self.old = sorted(at for _, at in found)[len(found) // 10].strftime("%Y-%m-%dT%H:%M:%SZ")
         print(f"{rows:,} rows made in {time.monotonic() - start:.0f} s")
+
+    def serve(self) -> Service:
+        """The API on it, not started; its port is only sure to be free now."""
+        self.service = Service(self.folder, env={"DATABASE_URL": self.url})
+        return self.service
 
     def page(self, query: str) -> None:
         answer = self.service.get(
@@ -143,7 +146,7 @@ def main(many: int, few: int) -> None:
     with private_servers() as folder:
         sides = [Side(folder, "few", few), Side(folder, "many", many)]
         small, large = sides
-        with small.service, large.service:
+        with small.serve(), large.serve():
             for side in sides:
                 side.service.start_api(processes=1)
             print(f"| median ms of {REQUESTS} | {few:,} tasks | {many:,} tasks | ratio |")
