@@ -108,13 +108,17 @@ def check_limits(owner: User | None, tasks: Sequence[Task]) -> None:
         widest = max(declared_qubits(task.circuit) for task in tasks)
         _require("qubits", limits, widest, retry_after_s=None)
     own = Task.objects.filter(owner=owner)
+
+    def after(name: str, seconds: int) -> int | None:
+        return seconds if len(tasks) <= limits[name] else None  # else it would never fit
+
     if limits["pending"]:
         pending = own.with_status(Status.PENDING)[: limits["pending"] + 1].count()
-        _require("pending", limits, pending + len(tasks), retry_after_s=10)
+        _require("pending", limits, pending + len(tasks), retry_after_s=after("pending", 10))
     if limits["per_minute"]:
         recent = own.filter(submitted_at__gt=Now() - timedelta(seconds=60))
         count = recent[: limits["per_minute"] + 1].count()
-        _require("per_minute", limits, count + len(tasks), retry_after_s=60)
+        _require("per_minute", limits, count + len(tasks), retry_after_s=after("per_minute", 60))
 
 
 def declared_qubits(circuit: str) -> int:

@@ -69,7 +69,7 @@ def test_a_batch_counts_as_its_elements_and_is_refused_as_a_whole(
 ) -> None:
     limit(settings, pending=3, shots=100)
     batch = {"circuit": CIRCUIT, "shots": 100, "tasks": [{}] * 4}
-    refused(submit(ada, batch, "/tasks/batch"), "pending", 3, "10")
+    refused(submit(ada, batch, "/tasks/batch"), "pending", 3, None)  # waiting will not help
     batch["tasks"] = [{}, {"shots": 101}]
     refused(submit(ada, batch, "/tasks/batch"), "shots", 100, None)
     assert not Task.objects.exists()
@@ -83,7 +83,7 @@ def test_a_batch_counts_as_its_elements_and_is_refused_as_a_whole(
 def test_a_retry_is_a_submission(settings: Settings, ada: User) -> None:
     batch = people.batch_of(ada, Status.FAILED, Status.FAILED)
     limit(settings, pending=1)
-    refused(submit(ada, {"x": 1}, f"/batches/{batch.pk}/retry"), "pending", 1, "10")
+    refused(submit(ada, {"x": 1}, f"/batches/{batch.pk}/retry"), "pending", 1, None)
     assert Task.objects.count() == 2
 
 
