@@ -25,7 +25,7 @@ from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join
 from django_dramatiq import admin as dramatiq_admin
 
-from tasks_app import admin_access  # noqa: F401  # registers the other pages
+from tasks_app import admin_access  # which also registers the other pages
 from tasks_app.models import Status, StatusHistory, Task, TaskQuerySet
 
 if TYPE_CHECKING:  # generic for the type checker only
@@ -182,20 +182,11 @@ admin.site.unregister(dramatiq_admin.Task)
 admin.site.enable_nav_sidebar = False
 
 
-class ReadOnly:
+class ReadOnly(admin_access.NeverChanged):
     """Whoever may view tasks sees everything; nobody changes anything."""
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("tasks_app.view_task")
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class HistoryInline(ReadOnly, HistoryInlineBase):

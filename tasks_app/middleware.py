@@ -1,8 +1,6 @@
 """What a Dramatiq worker process does around its messages: start-up, heartbeat, recovery, end."""
 
-import ctypes
 import multiprocessing
-import os
 import signal
 import threading
 from contextlib import suppress
@@ -13,22 +11,12 @@ import structlog
 from django.conf import settings
 from dramatiq.middleware import Middleware
 
+from quantumtasks.processes import die_with_parent
 from tasks_app import presence, recovery, slots, worker_id
 from tasks_app.outage import DATABASE_ERRORS
 from tasks_app.periodic import Periodic
 
-PR_SET_PDEATHSIG = 1
-
 log = structlog.get_logger(__name__)
-
-
-def _end_with_master() -> None:
-    """Have SIGTERM sent to us when Dramatiq's master dies: nobody would supervise us after that."""
-    master = multiprocessing.parent_process()
-    if master is not None:
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-        if os.getppid() != master.pid:  # it died before we asked
-            os.kill(os.getpid(), signal.SIGTERM)
 
 
 class WorkerLifecycle(Middleware):
@@ -39,7 +27,9 @@ class WorkerLifecycle(Middleware):
         self._grace: threading.Timer | None = None
 
     def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
-        _end_with_master()
+        master = multiprocessing.parent_process()
+        if master is not None and master.pid is not None:  # else we are in the API's process
+            die_with_parent(master.pid, signal.SIGTERM)  # nobody would supervise us after that
         leader = recovery.Leader()
 
         def attend() -> None:

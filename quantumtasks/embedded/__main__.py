@@ -26,7 +26,7 @@ from quantumtasks.embedded.database import (
 )
 from quantumtasks.embedded.demonstration import DemonstrationError, call, demonstrate
 from quantumtasks.embedded.postgres import PostgresError, write_private
-from quantumtasks.embedded.processes import die_with_parent, port_is_free, tail, tethered
+from quantumtasks.processes import die_with_parent, port_is_free, tail, tethered
 
 ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT_S = 30.0

@@ -6,8 +6,8 @@ from typing import Any
 
 from gunicorn.http import message  # type: ignore[import-untyped]
 
-from quantumtasks.embedded.processes import die_with_parent
 from quantumtasks.logging import logging_dict
+from quantumtasks.processes import die_with_parent
 
 workers = 1
 worker_class = "gthread"

@@ -28,7 +28,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from quantumtasks.embedded.processes import (
+from quantumtasks.processes import (
     free_port,
     pids_naming,
     port_is_free,

@@ -24,7 +24,7 @@ from typing import Self
 import pytest
 
 from quantumtasks.embedded.postgres import PostgresError, PostgresServer, wheel_bin_dir
-from quantumtasks.embedded.processes import free_port, tail, tethered
+from quantumtasks.processes import free_port, tail, tethered
 
 START_LIMIT_S = 60.0
 STOP_LIMIT_S = 30.0

@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from quantumtasks.embedded.processes import free_port, tail, tethered
+from quantumtasks.processes import free_port, tail, tethered
 
 ROOT = Path(__file__).resolve().parents[2]
 BELL = (

@@ -11,7 +11,7 @@ from typing import Any
 
 from quantumtasks.embedded.demonstration import call
 from quantumtasks.embedded.postgres import cluster_name
-from quantumtasks.embedded.processes import free_port, pids_naming
+from quantumtasks.processes import free_port, pids_naming
 
 ROOT = Path(__file__).resolve().parents[3]
 _NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".data", "__pycache__", ".*_cache", "*.stamp")

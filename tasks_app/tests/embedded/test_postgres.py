@@ -14,7 +14,7 @@ import pytest
 
 from quantumtasks.embedded import postgres
 from quantumtasks.embedded.postgres import PostgresServer, cluster_name, wheel_bin_dir
-from quantumtasks.embedded.processes import pids_naming
+from quantumtasks.processes import pids_naming
 from tasks_app.tests.embedded.checkout import ROOT
 from tasks_app.tests.embedded.conftest import public_folder
 from tasks_app.tests.service import eventually
