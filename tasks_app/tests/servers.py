@@ -337,15 +337,19 @@ class Servers:
             "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
         }
 
+    def install_missing(self) -> None:
+        """Install RabbitMQ if this machine has none. Raises RabbitError if that cannot be done."""
+        if type(self.rabbit) is RabbitServer and _rabbitmq_bin_dir() is None:
+            if not _can_install():
+                raise RabbitError(_INSTALL_RABBITMQ)
+            install_rabbitmq()
+
     def start(self) -> None:
         """Start both, side by side, after installing what is missing."""
         if self.postgres:
             self.postgres.launch()
         if self.rabbit:
-            if type(self.rabbit) is RabbitServer and _rabbitmq_bin_dir() is None:
-                if not _can_install():
-                    raise RabbitError(_INSTALL_RABBITMQ)
-                install_rabbitmq()
+            self.install_missing()
             self.rabbit.launch()
         if self.postgres:
             self.postgres.wait_ready()
@@ -365,11 +369,19 @@ _servers = Servers()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Start the servers when tests will run, or end the session with one clear message."""
+    """Start the servers when tests will run, or end the session with one clear message.
+
+    With pytest-xdist each worker process has servers of its own; the process that hands out the
+    tests only sees to it that they can be started.
+    """
     if session.config.option.collectonly:
         return
+    hands_out = getattr(session.config.option, "dist", "no") != "no"
     try:
-        _servers.start()
+        if hands_out and not hasattr(session.config, "workerinput"):
+            _servers.install_missing()
+        else:
+            _servers.start()
     except (RabbitError, PostgresError) as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.INTERNAL_ERROR)
 
