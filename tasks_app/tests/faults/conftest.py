@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import dramatiq
 import pytest
 from django.db import connections
 from pytest_django.plugin import DjangoDbBlocker
@@ -27,6 +28,7 @@ def arena(
     """The service on a database of its own; both servers may be hurt."""
     with django_db_blocker.unblock():
         connections.close_all()  # other tests' would not survive what follows
+    dramatiq.get_broker().close()  # and this process's own counts as no leak
     arena = Arena(tmp_path_factory.mktemp("arena"), postgres=postgres_server, rabbit=rabbit_server)
     try:
         arena.start()
