@@ -72,6 +72,8 @@ class ControlFlow(GateStatements):
             target = target.register
         if target is None or isinstance(target, expr.Expr):
             raise unsupported(node, "A switch on an expression of measured bits")
+        if not cases and node.default is None:  # nothing to choose from, which Qiskit refuses
+            return
         with self.circuit.switch(target) as case:
             for labels, body in cases:
                 with case(*labels), self._block():

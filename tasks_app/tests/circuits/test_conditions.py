@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -90,4 +91,13 @@ def test_a_condition_decides_as_python_does(
     )
     expected = bool(eval(condition[1], {"a": a, "b": b, "d": d}))
     outcome = f"{int(expected)} {int(expected)} {d} {b:02b} {a:03b}"
+    assert run(program, shots=3)["counts"] == {outcome: 3}
+
+
+@pytest.mark.parametrize(("body", "outcome"), [("", "0 1"), ("default { x q[1]; }", "1 1")])
+def test_a_switch_without_cases_does_its_default_or_nothing(
+    run: Run, body: str, outcome: str
+) -> None:
+    program = f"{HEADER} qubit[2] q; bit[1] c; bit d; x q[0]; c[0] = measure q[0];"
+    program += f"switch (int[2](c)) {{ {body} }} d = measure q[1];"
     assert run(program, shots=3)["counts"] == {outcome: 3}
