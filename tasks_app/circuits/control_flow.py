@@ -7,12 +7,13 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from openqasm3 import ast
+from qiskit.circuit import ClassicalRegister
 from qiskit.circuit.classical import expr
 
 from tasks_app.circuits import runtime
 from tasks_app.circuits.gate_statements import GateStatements
 from tasks_app.circuits.program_state import Loop
-from tasks_app.circuits.values import Bits, BitString, Variable, unsupported
+from tasks_app.circuits.values import Bits, BitString, Variable, failure, unsupported
 
 
 class ProgramEnd(Exception):
@@ -74,6 +75,15 @@ class ControlFlow(GateStatements):
             raise unsupported(node, "A switch on an expression of measured bits")
         if not cases and node.default is None:  # nothing to choose from, which Qiskit refuses
             return
+        width = len(target) if isinstance(target, ClassicalRegister) else 1
+        seen: set[int] = set()
+        for label in (label for labels, _ in cases for label in labels):
+            if label in seen or not 0 <= label < 1 << width:
+                shown = label if label.bit_length() < 200 else "a very large one"
+                raise failure(
+                    node, f"A case stands twice, or is no value of {width} bits: {shown}."
+                )
+            seen.add(label)
         with self.circuit.switch(target) as case:
             for labels, body in cases:
                 with case(*labels), self._block():

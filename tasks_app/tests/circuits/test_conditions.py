@@ -9,6 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tasks_app.circuits import CircuitError
+
+ErrorOf = Callable[..., CircuitError]
 Run = Callable[..., dict[str, Any]]
 HEADER = 'OPENQASM 3.0; include "stdgates.inc"; '
 # Pairs of a condition and the same in Python, on registers a (3 bits), b (2 bits), bit d.
@@ -101,3 +104,12 @@ def test_a_switch_without_cases_does_its_default_or_nothing(
     program = f"{HEADER} qubit[2] q; bit[1] c; bit d; x q[0]; c[0] = measure q[0];"
     program += f"switch (int[2](c)) {{ {body} }} d = measure q[1];"
     assert run(program, shots=3)["counts"] == {outcome: 3}
+
+
+@pytest.mark.parametrize("labels", ["4", "-1", "1, 1", "11000000000000000000000000000000"])
+def test_a_case_that_cannot_be_is_named(error_of: ErrorOf, labels: str) -> None:
+    program = f"{HEADER} qubit[2] q; bit[2] c; c = measure q;"
+    error = error_of(f"{program} switch (int[2](c)) {{ case {labels} {{ x q[0]; }} }}")
+    assert error.code == "invalid_program"
+    assert labels.split(",")[0] in error.message
+    assert error.line == 1
