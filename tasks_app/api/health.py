@@ -28,7 +28,8 @@ def _database_answers() -> bool:
         return False
 
 
-def _queue_depths() -> QueueDepths | None:
+def queue_depths() -> QueueDepths | None:
+    """What the queues hold; None if RabbitMQ does not answer in time."""
     try:
         return broker.depths(timeout_s=CHECK_S)
     except QueueUnavailable:
@@ -44,7 +45,7 @@ class HealthView(APIView):
 
     @extend_schema(operation_id="health", summary="Health", responses=HealthSerializer)
     def get(self, request: Request) -> Response:
-        database, depths = _database_answers(), _queue_depths()
+        database, depths = _database_answers(), queue_depths()
         queue: dict[str, Any] | None = None
         if depths is not None:
             queue = {
@@ -79,5 +80,5 @@ class ReadyView(APIView):
         responses={200: ProbeSerializer, 503: ProbeSerializer},
     )
     def get(self, request: Request) -> Response:
-        ready = _database_answers() and _queue_depths() is not None
+        ready = _database_answers() and queue_depths() is not None
         return Response({"status": "ready" if ready else "not ready"}, status=200 if ready else 503)

@@ -18,12 +18,9 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from quantumtasks.postgresql.base import deadline
-from tasks_app import broker
+from tasks_app.api.health import CHECK_S, queue_depths
 from tasks_app.models import Status, Task
 from tasks_app.outage import DATABASE_ERRORS
-from tasks_app.publisher import QueueUnavailable
-
-CHECK_S = 1.0
 
 
 class ServiceCollector(Collector):
@@ -58,9 +55,8 @@ class ServiceCollector(Collector):
 
     def _queue(self) -> Iterator[GaugeMetricFamily]:
         up = GaugeMetricFamily("quantumtasks_queue_up", "1 if RabbitMQ answers.")
-        try:
-            depths = broker.depths(timeout_s=CHECK_S)
-        except QueueUnavailable:
+        depths = queue_depths()
+        if depths is None:
             up.add_metric([], 0)
             yield up
             return
