@@ -166,6 +166,7 @@ DATABASES["default"] |= {
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "application_name": "quantumtasks",
+        "prepare_threshold": 0,  # what goes through `prepared_cursor`, from its first use on
         "options": f"-c statement_timeout={DB_STATEMENT_TIMEOUT_S:g}s -c lock_timeout=5s "
         "-c idle_in_transaction_session_timeout=15s",
     },

@@ -4,7 +4,8 @@
 what froze. psycopg has a client-side bound for each wait; this gives it a value: what is left of
 the request's time budget (`deadline`), or the statement timeout and a margin where there is none
 (workers). A server that could not be reached is left alone for a moment (`ConnectBreaker`).
-Queries slower than `SLOW_QUERY_S` are logged, as text without parameters.
+Queries slower than `SLOW_QUERY_S` are logged, as text without parameters. Statements that run for
+every task are parsed and planned once a connection (`prepared_cursor`).
 """
 
 import os
@@ -18,11 +19,14 @@ from typing import Any
 import psycopg
 import structlog
 from django.conf import settings
+from django.db import connection
 from django.db.backends.postgresql import base
+from django.db.backends.utils import CursorWrapper
 from psycopg.abc import RV, PQGen
 
 STATEMENT_WAIT_MARGIN_S = 5.0
 HEALTH_CHECK_WAIT_S = 0.5
+HEALTHY_FOR_S = 1.0  # a check costs a round trip: not before every request of a busy thread
 REQUEST_DATABASE_S = 2.6  # of an HTTP request, whose answer comes within 3 s
 RETRY_CONNECT_S = 1.0
 
@@ -129,6 +133,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.execute_wrappers.append(_log_slow_query)
+        self._healthy_until = 0.0
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         if not _remaining_s():
@@ -150,4 +155,24 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 row = self.connection.execute("SHOW transaction_read_only").fetchone()
         except psycopg.Error:
             return False
+        self._healthy_until = time.monotonic() + HEALTHY_FOR_S
         return bool(row == ("off",))
+
+    def close_if_health_check_failed(self) -> None:
+        if time.monotonic() >= self._healthy_until:
+            super().close_if_health_check_failed()
+
+    def prepared_cursor(self) -> CursorWrapper:
+        """A cursor that sends parameters beside the statement, which the server may then keep.
+
+        Django's own cursor writes them into the text: the server parses and plans it every time.
+        """
+        self.close_if_health_check_failed()
+        self.ensure_connection()
+        with self.wrap_database_errors:
+            return self._prepare_cursor(psycopg.Cursor(self.connection))
+
+
+def prepared_cursor() -> CursorWrapper:
+    """`DatabaseWrapper.prepared_cursor` of this thread's connection. For raw SQL without LIKE's %."""
+    return connection.prepared_cursor()  # type: ignore[attr-defined,no-any-return]

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pytest
 from django.conf import LazySettings
-from django.db import OperationalError, connection
+from django.db import OperationalError, ProgrammingError, connection
 from structlog.testing import capture_logs
 
 from quantumtasks.postgresql import base
@@ -175,6 +175,34 @@ def test_the_health_check_of_a_frozen_connection_ends(
     assert proxied.is_usable()
     proxy.freeze()
     assert not ends(proxied.is_usable)
+
+
+def test_a_busy_connection_is_checked_now_and_then_and_after_every_error(
+    proxy: Proxy, proxied: DatabaseWrapper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def checked() -> bool:
+        before = proxied._healthy_until
+        proxied.close_if_unusable_or_obsolete()  # as Django does before each request
+        ask(proxied)
+        return proxied._healthy_until != before
+
+    proxied.health_check_enabled = True
+    monkeypatch.setattr(base, "HEALTHY_FOR_S", 1e6)
+    ask(proxied)
+    assert [checked(), checked()] == [True, False]
+    with pytest.raises(ProgrammingError):
+        ask(proxied, "SELECT nothing")
+    assert checked()
+    proxied._healthy_until = 0.0  # the time is over
+    assert checked()
+
+
+def test_a_prepared_statement_is_kept_by_the_server(proxied: DatabaseWrapper) -> None:
+    for number in range(3):
+        with proxied.prepared_cursor() as cursor:
+            cursor.execute("SELECT %s::int + 1", [number])
+            assert cursor.fetchone() == (number + 1,)
+    assert ask(proxied, "SELECT count(*) FROM pg_prepared_statements") == 1
 
 
 def test_nobody_begins_to_connect_when_the_time_is_up(broken_server: Counting) -> None:
