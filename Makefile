@@ -14,11 +14,11 @@ VENV_PYTHON := .venv/bin/python
 PIP := $(VENV_PYTHON) -m pip --disable-pip-version-check
 MANAGE := $(VENV_PYTHON) manage.py
 
-.PHONY: help run test chaos lint format openapi clean
+.PHONY: help run test chaos bench bench-quick lint format openapi clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  Variables: ONCE=1 PORT=8002 DATA_DIR=/path (run)   ARGS='-k name -x' (test)"
 	@echo "             MINUTES=10 TASKS=10000 SEED=1 (chaos)"
@@ -34,6 +34,12 @@ test: .venv/dev.stamp  ## Run the tests against a PostgreSQL and a RabbitMQ of t
 chaos: .venv/dev.stamp  ## Kill, pause and cut off at random for minutes; writes chaos.md
 	MINUTES="$(MINUTES)" TASKS="$(TASKS)" SEED="$(SEED)" FAULTS_TABLE=chaos.md \
 		$(VENV_PYTHON) -m pytest tasks_app/tests/faults -m long -s $(ARGS)
+
+bench: .venv/dev.stamp .venv-bench/stamp  ## Measure every speed bar; writes docs/performance.*
+	$(VENV_PYTHON) -m benchmarks --write $(ARGS)
+
+bench-quick: .venv/dev.stamp .venv-bench/stamp  ## The same in two minutes; only prints
+	$(VENV_PYTHON) -m benchmarks --quick $(ARGS)
 
 # The settings of a production deployment, for the checks that look at settings.
 lint: export SECRET_KEY = $(shell head -c 60 /dev/urandom | base64 | tr -d '\n+/=')
@@ -64,7 +70,7 @@ openapi: .venv/dev.stamp  ## Write docs/openapi.yaml anew
 	$(MANAGE) spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
 clean:  ## Remove what make made, but never your tasks (.data)
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-bench .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/embedded.stamp: requirements/base.txt requirements/constraints.txt requirements/embedded.txt
@@ -81,4 +87,12 @@ clean:  ## Remove what make made, but never your tasks (.data)
 	@$(PIP) --version >/dev/null 2>&1 || { echo "Making .venv ..."; "$(PYTHON)" -m venv --clear .venv; }
 	@echo "Installing requirements/$*.txt into .venv (once; later starts skip this) ..."
 	@$(PIP) install --root-user-action=ignore --requirement requirements/$*.txt
+	@touch $@
+
+# The reference service, plots and profiler of `make bench`: nothing that the product imports.
+.venv-bench/stamp: benchmarks/requirements.txt requirements/constraints.txt
+	@"$(PYTHON)" -m venv --clear .venv-bench
+	@echo "Installing $< into .venv-bench (once) ..."
+	@.venv-bench/bin/python -m pip --disable-pip-version-check install \
+		--root-user-action=ignore --requirement $<
 	@touch $@

@@ -10,16 +10,25 @@ from pathlib import Path
 
 
 @contextmanager
-def private_servers(**settings: str) -> Iterator[Path]:
-    """Start both, name them in the environment (with `settings`), migrate; yields a folder."""
+def private_servers(*, fsync: bool = True, **settings: str) -> Iterator[Path]:
+    """Start both, name them in the environment (with `settings`), migrate; yields a folder.
+
+    PostgreSQL flushes its commits to disk, as in production, unless `fsync` is false.
+    """
     with tempfile.TemporaryDirectory(prefix="quantum-tasks-bench-") as name:
         folder = Path(name)
         # Imported here: the test servers choose their ports, and start, when they are imported.
-        from tasks_app.tests.servers import new_postgres_server, new_rabbit_server
+        from tasks_app.tests.servers import (
+            ensure_installed,
+            new_postgres_server,
+            new_rabbit_server,
+        )
 
+        new_rabbit = new_rabbit_server(folder / "rabbitmq")
+        ensure_installed(new_rabbit)
         with (
-            new_postgres_server(folder / "postgres") as postgres,
-            new_rabbit_server(folder / "rabbitmq") as rabbit,
+            new_postgres_server(folder / "postgres", durable=fsync) as postgres,
+            new_rabbit as rabbit,
         ):
             os.environ |= {
                 "DATABASE_URL": postgres.url,

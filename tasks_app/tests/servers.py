@@ -233,6 +233,14 @@ def install_rabbitmq() -> None:
                 raise RabbitError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
 
 
+def ensure_installed(rabbit: RabbitServer | None) -> None:
+    """Install RabbitMQ if this machine has none. Raises RabbitError if that cannot be done."""
+    if type(rabbit) is RabbitServer and _rabbitmq_bin_dir() is None:
+        if not _can_install():
+            raise RabbitError(_INSTALL_RABBITMQ)
+        install_rabbitmq()
+
+
 @contextmanager
 def _no_services_started() -> Iterator[None]:
     """Debian asks this policy before a package starts its service."""
@@ -311,11 +319,11 @@ def new_rabbit_server(data_dir: Path) -> RabbitServer:
     return RabbitServer(data_dir)
 
 
-def new_postgres_server(data_dir: Path) -> PostgresServer:
+def new_postgres_server(data_dir: Path, *, durable: bool = False) -> PostgresServer:
     """A server, not started: Debian's newest PostgreSQL, else that of the embedded wheel."""
     debian = sorted(_DEBIAN_POSTGRES.glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
     bin_dir = debian[-1].parent if debian else wheel_bin_dir()
-    return PostgresServer(bin_dir, data_dir, durable=False)
+    return PostgresServer(bin_dir, data_dir, durable=durable)
 
 
 class Servers:
@@ -337,19 +345,12 @@ class Servers:
             "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
         }
 
-    def install_missing(self) -> None:
-        """Install RabbitMQ if this machine has none. Raises RabbitError if that cannot be done."""
-        if type(self.rabbit) is RabbitServer and _rabbitmq_bin_dir() is None:
-            if not _can_install():
-                raise RabbitError(_INSTALL_RABBITMQ)
-            install_rabbitmq()
-
     def start(self) -> None:
         """Start both, side by side, after installing what is missing."""
         if self.postgres:
             self.postgres.launch()
         if self.rabbit:
-            self.install_missing()
+            ensure_installed(self.rabbit)
             self.rabbit.launch()
         if self.postgres:
             self.postgres.wait_ready()
@@ -379,7 +380,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     hands_out = getattr(session.config.option, "dist", "no") != "no"
     try:
         if hands_out and not hasattr(session.config, "workerinput"):
-            _servers.install_missing()
+            ensure_installed(_servers.rabbit)
         else:
             _servers.start()
     except (RabbitError, PostgresError) as error:

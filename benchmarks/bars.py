@@ -1,0 +1,435 @@
+"""What is measured, one function a bar: each yields its lines of the table."""
+
+import http.client
+import json
+import math
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+import pika
+import psycopg
+
+from benchmarks.load import Load, Request
+from benchmarks.sides import BELL, SLOTS, Field, Side, bare, medians, submission
+from tasks_app.tests.service import ROOT, Service, children, descendants, eventually
+
+CLIENTS = (16, 64, 100)
+READERS = 16
+READ_ROWS = 10_000
+BATCH = 1000
+FILL = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A figure, what it is compared with, and whether that is what was wanted."""
+
+    bar: int
+    what: str
+    ours: float
+    against: float | None = None
+    wanted: str = ""
+    ratio: float | None = None
+    met: bool | None = None
+
+
+def at_least(bar: int, what: str, ours: float, times: float, other: float, name: str) -> Line:
+    wanted = f"≥ {times:g} × {name}"
+    return Line(bar, what, ours, other, wanted, ours / other, ours >= times * other)
+
+
+def at_most(bar: int, what: str, ours: float, limit: float, other: float | None = None) -> Line:
+    ratio = other and ours / other
+    return Line(bar, what, ours, other, f"≤ {limit:g}", ratio, ours <= limit)
+
+
+@dataclass(slots=True)
+class Effort:
+    """How long to measure, and what the plots need of it."""
+
+    rounds: int
+    seconds: float
+    clients: tuple[int, ...] = CLIENTS
+    curves: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A load, and the processor milliseconds of each part for one request."""
+
+    load: Load
+    cpu_ms: dict[str, float]
+
+
+def sample(
+    place: Field, side: Side, clients: int, seconds: float, requests: list[Request]
+) -> Sample:
+    before = place.cpu(side)
+    load = side.load(requests, clients=clients, seconds=seconds)
+    after = place.cpu(side)
+    cpu_ms = {part: 1000 * (after[part] - before[part]) / load.requests for part in after}
+    return Sample(load, cpu_ms | {"load generator": 1000 * load.cpu_s / load.requests})
+
+
+def interleaved(rounds: int, **work: Callable[[], Any]) -> dict[str, list[Any]]:
+    """Each piece of work in turn, so often."""
+    results: dict[str, list[Any]] = {name: [] for name in work}
+    for _ in range(rounds):
+        for name, run in work.items():
+            results[name].append(run())
+    return results
+
+
+def rate(samples: list[Sample]) -> float:
+    return median(each.load.per_s for each in samples)
+
+
+def p99(samples: list[Sample]) -> float:
+    return median(each.load.percentile(99) for each in samples)
+
+
+def cpu(samples: list[Sample]) -> dict[str, float]:
+    return medians([each.cpu_ms for each in samples])
+
+
+def cpu_lines(bar: int, what: str, ours: list[Sample], theirs: list[Sample] | None) -> list[Line]:
+    """A line for each part that did something."""
+    mine, other = cpu(ours), cpu(theirs) if theirs else {}
+    return [
+        Line(bar, f"{what}, {part}: CPU ms", mine[part], other.get(part))
+        for part in mine
+        if part != "API" and mine[part] > 0.005
+    ]
+
+
+def compare(place: Field, effort: Effort, clients: int, requests: list[Request]) -> dict[str, Any]:
+    work = {
+        side.name: partial(sample, place, side, clients, effort.seconds, requests)
+        for side in place.sides
+    }
+    return interleaved(effort.rounds, **work)
+
+
+def submissions(place: Field, effort: Effort) -> Iterator[Line]:
+    """1. How many tasks are accepted, how fast, at what cost."""
+    requests = [submission(number) for number in range(2000)]
+    for side in place.sides:
+        side.load(requests, clients=16, seconds=1)
+    least = [bare("submit", effort.seconds)["per_s"] for _ in range(effort.rounds)]
+    yield Line(1, "bare psycopg + pika loop, tasks/s", median(least))
+    effort.curves |= {"latency": {}, "throughput": {}}
+    for clients in effort.clients:
+        found = compare(place, effort, clients, requests)
+        ours, theirs = found["ours"], found.get("reference")
+        at = f"{clients} clients"
+        for name, samples in found.items():
+            curve = effort.curves["throughput"].setdefault(name, [])
+            curve.append((clients, rate(samples)))
+            every = sorted(ms for each in samples for ms in each.load.milliseconds)
+            effort.curves["latency"].setdefault(name, {})[clients] = quantiles(every, n=1000)
+        if theirs:
+            yield at_least(1, f"submissions/s, {at}", rate(ours), 4, rate(theirs), "reference")
+            limit = p99(theirs) / 5
+            yield at_most(1, f"submission p99 ms, {at}", p99(ours), limit, p99(theirs))
+        yield at_least(1, f"submissions/s, {at}", rate(ours), 0.5, median(least), "bare loop")
+        other = cpu(theirs)["API"] if theirs else None
+        yield at_most(1, f"submission CPU ms in the API, {at}", cpu(ours)["API"], 1.3, other)
+        yield from cpu_lines(1, f"submission, {at}", ours, theirs)
+        for side in place.sides:
+            side.empty()
+    yield from with_token(place, effort, requests)
+
+
+def new_token() -> str:
+    script = (
+        "from django.contrib.auth.models import User\n"
+        "from tasks_app import access\n"
+        "owner, _ = User.objects.get_or_create(username='benchmark')\n"
+        "made = access.create_token(owner, label='bench', read_only=False, expires_at=None)\n"
+        "print(made[1])"
+    )
+    command = [sys.executable, "manage.py", "shell", "-v0", "-c", script]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def with_token(place: Field, effort: Effort, requests: list[Request]) -> Iterator[Line]:
+    """The same for a client that has to show who it is."""
+    ours = place.ours
+    with Service(place.folder, env={"API_AUTH": "required"}) as service:
+        api = service.start_api(processes=2)
+        side = replace(ours, name="token", port=service.port, api=api, token=new_token())
+        side.load(requests, clients=16, seconds=0.5)
+        samples = [sample(place, side, 64, effort.seconds, requests) for _ in range(effort.rounds)]
+    yield Line(1, "submissions/s, 64 clients, with a token", rate(samples))
+    yield Line(1, "submission CPU ms in the API, 64 clients, with a token", cpu(samples)["API"])
+    ours.empty()
+
+
+REFERENCE_WAITING = """
+WITH new AS (
+    INSERT INTO tasks (id, circuit, shots, correlation_id, status, submitted_at)
+    SELECT gen_random_uuid(), %s || '// ' || n, 1024, 'bench', 'pending', now()
+    FROM generate_series(1, %s) AS n RETURNING id, submitted_at
+), history AS (
+    INSERT INTO status_changes (task_id, status, changed_at)
+    SELECT id, 'pending', submitted_at FROM new
+) SELECT id FROM new"""
+FINISH = {
+    "ours": """
+WITH finished AS (
+    UPDATE tasks_app_task SET current_status = 'completed', attempt = 1,
+        started_at = submitted_at, completed_at = submitted_at,
+        result = '{"counts": {"00": 512, "11": 512}, "shots": 1024,
+            "metadata": {"method": "stabilizer", "qubits": 2, "seed": 1}}'
+    WHERE task_id IN (SELECT task_id FROM tasks_app_task LIMIT %s) RETURNING task_id, submitted_at
+) INSERT INTO tasks_app_statushistory (task_id, status, transitioned_at, notes)
+SELECT task_id, status, submitted_at, ''
+FROM finished, unnest(ARRAY['processing', 'completed']) AS status""",
+    "reference": """
+WITH finished AS (
+    UPDATE tasks SET status = 'completed', completed_at = now(),
+        result = '{"counts": {"00": 512, "11": 512}, "shots": 1024}'
+    WHERE id IN (SELECT id FROM tasks LIMIT %s) RETURNING id, submitted_at
+) INSERT INTO status_changes (task_id, status, changed_at)
+SELECT id, status, submitted_at
+FROM finished, unnest(ARRAY['processing', 'completed']) AS status""",
+}
+IDS = {
+    "ours": "SELECT task_id FROM tasks_app_task WHERE current_status = %s",
+    "reference": "SELECT id FROM tasks WHERE status = %s",
+}
+
+
+def batch(number: int, size: int = BATCH) -> Request:
+    """That many circuits, each new."""
+    tasks = [{"circuit": f"{BELL}// {number}.{index}\n"} for index in range(size)]
+    return "POST", "/tasks/batch", json.dumps({"tasks": tasks})
+
+
+def fill(side: Side, count: int) -> None:
+    """Make so many tasks wait."""
+    if side.name == "ours":
+        missing = math.ceil(count / FILL)
+        while missing:
+            requests = [batch(number, FILL) for number in range(missing)]
+            missing = side.load(requests, clients=2, most=missing).failed
+        return
+    ids = side.sql(REFERENCE_WAITING, BELL, count)
+    with pika.BlockingConnection(pika.URLParameters(os.environ["RABBITMQ_URL"])) as connection:
+        channel, durable = connection.channel(), pika.BasicProperties(delivery_mode=2)
+        for (task_id,) in ids:
+            channel.basic_publish("", side.queue, task_id.bytes, durable)  # type: ignore[attr-defined]
+
+
+def reads(place: Field, effort: Effort) -> Iterator[Line]:
+    """2. Reading a task among ten thousand, pending and completed."""
+    paths: dict[str, dict[str, list[Request]]] = {"pending": {}, "completed": {}}
+    for side in place.sides:
+        side.empty()
+        fill(side, READ_ROWS)
+        side.sql(FINISH[side.name], READ_ROWS // 2)
+        side.sql("VACUUM ANALYZE")
+        for state, found in paths.items():
+            rows = side.sql(IDS[side.name], state)
+            found[side.name] = [("GET", f"/tasks/{task_id}", "") for (task_id,) in rows]
+            random.shuffle(found[side.name])
+    yield Line(2, "bare psycopg reads/s", bare("read", effort.seconds)["per_s"])
+    for state, found in paths.items():
+        work = {
+            side.name: partial(sample, place, side, READERS, effort.seconds, found[side.name])
+            for side in place.sides
+        }
+        for run in work.values():
+            run()  # warms up
+        results = interleaved(effort.rounds, **work)
+        ours, theirs = results["ours"], results.get("reference")
+        if theirs:
+            yield at_least(2, f"reads/s, {state}", rate(ours), 4, rate(theirs), "reference")
+            yield Line(2, f"read p99 ms, {state}", p99(ours), p99(theirs))
+        other = cpu(theirs)["API"] if theirs else None
+        yield at_most(2, f"read CPU ms in the API, {state}", cpu(ours)["API"], 1, other)
+        yield from cpu_lines(2, f"read, {state}", ours, theirs)
+    for side in place.sides:
+        side.empty()
+
+
+UNFINISHED = {
+    "ours": "SELECT count(*) FROM tasks_app_task WHERE completed_at IS NULL",
+    "reference": "SELECT count(*) FROM tasks WHERE completed_at IS NULL",
+}
+DRAINED = {
+    "ours": "SELECT count(*), extract(epoch FROM max(completed_at) - min(completed_at))::float8, "
+    "count(*) FILTER (WHERE current_status = 'completed') "
+    "FROM tasks_app_task WHERE completed_at > %s",
+    "reference": "SELECT count(*), extract(epoch FROM max(completed_at) - min(completed_at))"
+    "::float8, count(*) FILTER (WHERE status = 'completed') FROM tasks WHERE completed_at > %s",
+}
+
+
+def drain(place: Field, count: int, side: Side) -> tuple[float, dict[str, float]]:
+    """Tasks a second, and processor milliseconds each, once the last of them is submitted."""
+    side.empty()
+    fill(side, count)
+    ((begun,),) = side.sql("SELECT clock_timestamp()")
+    before = place.cpu(side)
+    with psycopg.connect(side.database_url, autocommit=True) as database:
+        eventually(
+            lambda: database.execute(UNFINISHED[side.name]).fetchone() == (0,),
+            within_s=120,
+            what=f"{side.name} drains",
+        )
+    after = place.cpu(side)
+    ((done, seconds, completed),) = side.sql(DRAINED[side.name], begun)
+    assert isinstance(done, int) and isinstance(seconds, float)
+    assert seconds and done == completed, f"{side.name}: {done} ended, {completed} completed"
+    return (done - 1) / seconds, {k: 1000 * (after[k] - before[k]) / done for k in after}
+
+
+def drains(place: Field, effort: Effort) -> Iterator[Line]:
+    """3. Running Bell circuits that wait, in two slots."""
+    counts = {"ours": max(1, round(effort.seconds / 4)) * BATCH, "reference": 100 * effort.seconds}
+    work: dict[str, Callable[[], Any]] = {
+        side.name: partial(drain, place, int(counts[side.name]), side) for side in place.sides
+    }
+    for run in work.values():
+        run()  # warms up
+    found = interleaved(
+        effort.rounds, **work, bare=partial(bare, "simulate", min(effort.seconds, 3))
+    )
+    least = medians(found["bare"])
+    ours, theirs = found["ours"], found.get("reference")
+    yield Line(3, "bare parse and run of Bell circuits/s, 2 processes", least["per_s"])
+    per_s, used = median(one for one, _ in ours), medians([cpu for _, cpu in ours])
+    other = medians([cpu for _, cpu in theirs]) if theirs else {}
+    if theirs:
+        rate = median(one for one, _ in theirs)
+        yield at_least(3, "Bell circuits drained/s", per_s, 6, rate, "reference")
+    yield at_least(3, "Bell circuits drained/s", per_s, 0, least["per_s"], "bare")
+    limit = least["cpu_ms"] + 3
+    yield at_most(3, "worker CPU ms for each", used["workers"], limit, other.get("workers"))
+    for part in ("PostgreSQL", "RabbitMQ"):
+        yield Line(3, f"drain, {part}: CPU ms", used[part], other.get(part))
+    for side in place.sides:
+        side.empty()
+
+
+def finish(side: Side, connection: http.client.HTTPConnection, number: int) -> float:
+    """Submit one circuit and learn that it is completed: milliseconds."""
+    start = time.perf_counter()
+
+    def ask(method: str, path: str, body: str | None = None) -> Any:
+        connection.request(method, path, body, {"Content-Type": "application/json"})
+        return json.loads(connection.getresponse().read())
+
+    method, path, body = submission(number)
+    task_id = ask(method, path, body)["task_id"]
+    if side.name == "ours":
+        assert ask("GET", f"/tasks/{task_id}?wait=10")["status"] == "completed"
+    else:
+        while ask("GET", f"/tasks/{task_id}")["status"] != "completed":
+            time.sleep(0.002)
+    return 1000 * (time.perf_counter() - start)
+
+
+ELAPSED = {
+    "ours": "SELECT 1000 * extract(epoch FROM completed_at - submitted_at)::float8 "
+    "FROM tasks_app_task",
+    "reference": "SELECT 1000 * extract(epoch FROM completed_at - submitted_at)::float8 FROM tasks",
+}
+
+
+def idle(place: Field, effort: Effort) -> Iterator[Line]:
+    """4. A task that finds nobody else there."""
+    seen: dict[str, list[float]] = {}
+    connections = {
+        side.name: http.client.HTTPConnection("127.0.0.1", side.port, timeout=30)
+        for side in place.sides
+    }
+    for side in place.sides:
+        finish(side, connections[side.name], -1)
+        side.empty()
+    for number in range(round(20 * effort.rounds * effort.seconds)):
+        for side in place.sides:
+            elapsed = finish(side, connections[side.name], number)
+            seen.setdefault(side.name, []).append(elapsed)
+            time.sleep(0.02)  # idle again
+    rows = {
+        side.name: [float(row[0]) for row in side.sql(ELAPSED[side.name])]  # type: ignore[arg-type]
+        for side in place.sides
+    }
+    for what, found in {
+        "submitted_at to completed_at": rows,
+        "POST until the client knows": seen,
+    }.items():
+        theirs = found.get("reference")
+        middle = median(theirs) if theirs else None
+        yield at_most(4, f"idle, {what}: median ms", median(found["ours"]), 10, middle)
+        last = quantiles(theirs, n=100)[98] if theirs else None
+        yield at_most(4, f"idle, {what}: p99 ms", quantiles(found["ours"], n=100)[98], 25, last)
+    for side in place.sides:
+        side.empty()
+
+
+def batches(place: Field, effort: Effort) -> Iterator[Line]:
+    """5. Tasks accepted in batches."""
+    requests = [batch(number) for number in range(20)]
+    found = []
+    for _ in range(effort.rounds):
+        found.append(sample(place, place.ours, 2, effort.seconds, requests))
+        place.ours.empty()
+    per_s = BATCH * rate(found)
+    yield Line(
+        5, "tasks/s in batches of 1,000, 2 clients", per_s, None, "≥ 4,000", None, per_s >= 4000
+    )
+    for part, used in cpu(found).items():
+        if used / BATCH > 0.0005:
+            yield Line(5, f"task of a batch, {part}: CPU ms", used / BATCH)
+
+
+def pss_mb(pid: int) -> float:
+    """Proportional set size: memory of its own, and its share of what it shares."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(rollup.partition("\nPss:")[2].split()[0]) / 1024
+
+
+def memory(place: Field, effort: Effort) -> Iterator[Line]:
+    """6. Memory after the work above."""
+    (master,) = place.ours.workers
+    simulations = [
+        pid
+        for pid in descendants(master.pid)
+        if b"tasks_app.circuits.child" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+    assert len(simulations) == SLOTS
+    orchestrators = {master.pid, *descendants(master.pid)} - set(simulations)
+    found = {
+        "API process": (90, children(place.ours.api.pid)),
+        "simulation child": (120, simulations),
+        "worker process": (90, list(orchestrators)),
+    }
+    for what, (limit, pids) in found.items():
+        yield at_most(6, f"PSS MB, largest {what}", max(map(pss_mb, pids)), limit)
+    yield Line(6, "PSS MB, gunicorn's master", pss_mb(place.ours.api.pid))
+    every = [pid for one in (place.ours.api, master) for pid in (one.pid, *descendants(one.pid))]
+    yield Line(6, "PSS MB, all of it", sum(map(pss_mb, every)))
+
+
+BARS: dict[int, Callable[[Field, Effort], Iterator[Line]]] = {
+    1: submissions,
+    2: reads,
+    5: batches,  # before the workers start
+    3: drains,
+    4: idle,
+    6: memory,
+}
+NEED_WORKERS = {3, 4, 6}

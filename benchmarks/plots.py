@@ -1,0 +1,77 @@
+"""Plots of docs/performance.json into docs/images: `.venv-bench/bin/python -m benchmarks.plots`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+COLOURS = {"ours": "#1f5fbf", "reference": "#c2571a"}
+NAMES = {"ours": "this service", "reference": "FastAPI reference"}
+
+mpl.rcParams |= {
+    "figure.figsize": (7, 3.6),
+    "font.family": "sans-serif",
+    "svg.fonttype": "none",  # text stays text: small and searchable
+    "svg.hashsalt": "performance",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#dddddd",
+    "legend.frameon": False,
+}
+
+
+def save(name: str) -> None:
+    plt.tight_layout()
+    plt.savefig(DOCS / f"images/{name}.svg", metadata={"Date": None}, facecolor="white")
+    plt.close()
+
+
+def throughput(curves: dict[str, list[tuple[int, float]]]) -> None:
+    _, axes = plt.subplots()
+    for name, points in curves.items():
+        clients, per_s = zip(*points, strict=True)
+        axes.plot(clients, per_s, "o-", color=COLOURS[name], label=NAMES[name])
+    axes.set(xlabel="clients", ylabel="submissions a second", ylim=(0, None), xticks=clients)
+    axes.legend()
+    save("performance-throughput")
+
+
+def latency(curves: dict[str, dict[str, list[float]]]) -> None:
+    """The share of submissions answered within a time; a line for each number of clients."""
+    _, axes = plt.subplots()
+    styles = ("-", "--", ":")
+    for name, by_clients in curves.items():
+        for (clients, cuts), style in zip(by_clients.items(), styles, strict=False):
+            share = [100 * (n + 1) / (len(cuts) + 1) for n in range(len(cuts))]
+            label = f"{NAMES[name]}, {clients} clients"
+            axes.plot(cuts, share, style, color=COLOURS[name], label=label)
+    axes.set(xscale="log", xlabel="milliseconds", ylabel="% of submissions answered")
+    axes.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.legend(fontsize="small")
+    save("performance-latency")
+
+
+def rows(operations: dict[str, list[tuple[int, float]]]) -> None:
+    """Milliseconds of each operation against the number of tasks in the database."""
+    _, axes = plt.subplots()
+    for name, points in operations.items():
+        count, milliseconds = zip(*points, strict=True)
+        axes.plot(count, milliseconds, "o-", label=name)
+    axes.set(xscale="log", xlabel="tasks in the database", ylabel="median ms", ylim=(0, None))
+    axes.legend(fontsize="small", bbox_to_anchor=(1, 1))
+    save("performance-rows")
+
+
+def main() -> None:
+    curves: dict[str, Any] = json.loads((DOCS / "performance.json").read_text())["curves"]
+    for plot in (throughput, latency, rows):
+        if curve := curves.get(plot.__name__):
+            plot(curve)
+
+
+if __name__ == "__main__":
+    main()
