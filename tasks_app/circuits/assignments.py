@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from openqasm3 import ast
@@ -10,6 +11,7 @@ from qiskit.circuit.classical import expr
 
 from tasks_app.circuits import runtime
 from tasks_app.circuits.program_state import ProgramState
+from tasks_app.circuits.syntax import assigned
 from tasks_app.circuits.values import (
     Bits,
     BitString,
@@ -42,6 +44,7 @@ class Assignments(ProgramState):
         if len(qubits) != len(bits):
             raise failure(node, f"{len(qubits)} qubits are measured to {len(bits)} bits.")
         self.count_steps(len(bits), node)
+        self._measured = qubits[-1]
         for qubit, bit in zip(qubits, bits, strict=True):
             if self._builders:
                 self.circuit.measure(qubit, bit)
@@ -51,10 +54,10 @@ class Assignments(ProgramState):
     def _measure_hidden(self, node: ast.QuantumMeasurement) -> Any:
         self._forbid_in_gate(node)
         source = self._operand(node.qubit)
-        size = None if isinstance(source, Qubit) else len(source.items)
-        bits = self._hidden_bits(size, node)
-        self.measure(source, bits, node)
-        return bits
+        bits = self._lend_bits(len(flat(source)), node)
+        target = bits[0] if isinstance(source, Qubit) else Bits(bits)
+        self.measure(source, target, node)
+        return target
 
     def _ClassicalAssignment(self, node: ast.ClassicalAssignment) -> None:
         value = self._initial(node.rvalue)
@@ -73,18 +76,63 @@ class Assignments(ProgramState):
             return
         if target.type is None:
             raise failure(node, "A constant cannot be assigned to.")
-        if self._undecided(target.depth):
-            raise unsupported(node, "Assigning a variable where a measurement decides")
+        undecided = self._undecided(target.depth, target.loops)
         if isinstance(lvalue, ast.IndexedIdentifier):
+            if undecided:
+                raise unsupported(node, "Assigning a part where a measurement decides")
             self._assign_element(target, lvalue, value, node)
             return
         value = self._evaluate.coerce(value, target.type, node)
-        if runtime.is_runtime(value):
-            for scope in reversed(self._scopes):
-                if scope.get(lvalue.name) is target:
-                    scope[lvalue.name] = self._snapshot(value, node)
-                    return
-        target.value = value
+        if not runtime.is_runtime(value) and not target.bits and not undecided:
+            target.value = value
+            return
+        if undecided and not self._is_kept(target, node):
+            raise unsupported(node, "Assigning this variable where a measurement decides")
+        self._keep_variable(target, node)
+        self._store_all(target.bits, runtime.resized(value, len(target.bits)), node)
+
+    def _is_kept(self, variable: Variable, node: Any) -> bool:
+        """Whether the variable has a bit for each of its own, so that any value can be stored."""
+        return bool(variable.bits) and len(variable.bits) == self._width(variable.type, node)
+
+    def _width(self, declared: Any, node: Any) -> int:
+        return 1 if isinstance(declared, ast.BoolType) else self._evaluate.width(declared, node)
+
+    def _keep_variable(self, variable: Variable, node: Any) -> None:
+        """From here on a measurement decides the value."""
+        if self._is_kept(variable, node):
+            return
+        width = self._width(variable.type, node)
+        bits = self._hidden_bits(width, node)
+        self._store_bits(bits, runtime.resized(variable.value, width), node)
+        self._lent += variable.bits
+        variable.bits = bits
+        if isinstance(variable.type, ast.BoolType):
+            variable.value = bits[0]
+        else:
+            signed = isinstance(variable.type, ast.IntType)
+            variable.value = runtime.Word(bits if signed else (*bits, False))
+
+    def _keep_assigned(self, block: Sequence[Any]) -> None:
+        """Before a block that a measurement decides: keep in bits the variables it assigns to."""
+        for name in sorted(assigned(block)):
+            found = next((s[name] for s in reversed(self._scopes) if name in s), None)
+            kinds = (ast.IntType, ast.UintType, ast.BoolType)
+            if isinstance(found, Variable) and isinstance(found.type, kinds):
+                self._keep_variable(found, None)
+
+    def _variable(self, value: Any, declared: Any, node: Any) -> Variable:
+        """A new variable with a value of its type, which later measurements do not change."""
+        if not runtime.is_runtime(value):
+            return Variable(value, declared, self._depth, len(self._loops))
+        parts = value.bits if isinstance(value, runtime.Word) else (value,)
+        unknown = [part for part in parts if not isinstance(part, bool)]
+        bits = self._hidden_bits(len(unknown), node)
+        self._store_bits(bits, unknown, node)
+        kept = iter(bits)
+        copy = tuple(part if isinstance(part, bool) else next(kept) for part in parts)
+        held = runtime.Word(copy) if isinstance(value, runtime.Word) else copy[0]
+        return Variable(held, declared, self._depth, len(self._loops), bits)
 
     def _assign_element(
         self, target: Variable, lvalue: ast.IndexedIdentifier, value: Any, node: Any
@@ -117,34 +165,18 @@ class Assignments(ProgramState):
             return self._measure_hidden(node)
         return self._evaluate.value(node)
 
-    def _snapshot(self, value: Any, node: Any) -> Any:
-        """Keep a run-time value in hidden bits, where later measurements do not change it."""
-        size = len(value.items) if isinstance(value, Bits) else None
-        if isinstance(value, expr.Expr) and hasattr(value.type, "width"):
-            size = value.type.width
-        bits = self._hidden_bits(size, node)
-        self._store(bits, value, node)
-        return bits
-
     def _store(self, target: Any, value: Any, node: Any) -> None:
         self._forbid_in_gate(node)
         if not isinstance(target, Bits | Clbit):
             raise failure(node, "This cannot be assigned to.")
         bits = flat(target)
-        if isinstance(target, Bits) and isinstance(value, expr.Expr):
-            if target.register is None or getattr(value.type, "width", None) != len(bits):
-                raise unsupported(node, "Assigning this expression to bits")
-            self.circuit.store(expr.lift(target.register), value)
-            return
-        sources: list[Any]
+        values: Sequence[Any]
         if isinstance(value, Bits | Clbit):
-            sources = flat(value)
-            if len(sources) != len(bits):
-                raise failure(node, f"{len(sources)} bits are assigned to {len(bits)}.")
-            if len(bits) > 1 and set(sources) & set(bits):
-                raise unsupported(node, "Assigning a bit register to a part of itself")
-        elif isinstance(value, expr.Expr):
-            sources = [runtime.condition(value)]
+            values = flat(value)
+            if len(values) != len(bits):
+                raise failure(node, f"{len(values)} bits are assigned to {len(bits)}.")
+        elif runtime.is_runtime(value):
+            values = runtime.resized(value, len(bits))
         else:
             if isinstance(value, BitString):
                 if value.width != len(bits):
@@ -152,7 +184,15 @@ class Assignments(ProgramState):
                 value = value.value
             if not isinstance(value, int) or not 0 <= value < 2 ** len(bits):
                 raise failure(node, f"The value does not fit {len(bits)} bits.")
-            sources = [bool(value >> place & 1) for place in range(len(bits))]
-        for bit, source in zip(bits, sources, strict=True):
-            self.count_steps(1, node)
-            self.circuit.store(bit, expr.lift(source))
+            values = runtime.resized(value, len(bits))
+        self._store_all(bits, values, node)
+
+    def _store_all(self, bits: Sequence[Clbit], values: Sequence[Any], node: Any) -> None:
+        """Store as if at once: no value sees a bit already stored."""
+        read: set[Any] = set()
+        for bit, value in zip(reversed(bits), reversed(values), strict=True):
+            if bit in read:  # By the value of a higher bit, which is stored later.
+                values = [part if isinstance(part, bool) else self._keep(part) for part in values]
+                break
+            read.update(var.var for var in expr.iter_vars(expr.lift(value)))
+        self._store_bits(bits, values, node)

@@ -7,12 +7,13 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from openqasm3 import ast
-from qiskit.circuit import ClassicalRegister
+from qiskit import QuantumCircuit
 from qiskit.circuit.classical import expr
 
 from tasks_app.circuits import runtime
 from tasks_app.circuits.gate_statements import GateStatements
 from tasks_app.circuits.program_state import Loop
+from tasks_app.circuits.syntax import leaves
 from tasks_app.circuits.values import Bits, BitString, Variable, failure, unsupported
 
 
@@ -38,6 +39,7 @@ class ControlFlow(GateStatements):
         """The scope of a block that may run never, once or many times."""
         self._depth += 1
         self._builders += 1
+        self._tie()
         try:
             with self._scope():
                 yield
@@ -45,12 +47,24 @@ class ControlFlow(GateStatements):
             self._depth -= 1
             self._builders -= 1
 
+    def _tie(self) -> None:
+        """Aer keeps the order of what shares a qubit: without one, a block with stores moves."""
+        if self.circuit.qubits:
+            self.circuit.barrier(self._measured or self.circuit.qubits[0])
+
+    def _keep_decided(self, node: Any) -> None:
+        """Before a branch: keep in bits what is assigned in it, or after it in a loop it leaves."""
+        self._keep_assigned([node])
+        if self._loops and leaves([node]):
+            self._keep_assigned(self._loops[-1].block)
+
     def _BranchingStatement(self, node: ast.BranchingStatement) -> None:
         condition = self._evaluate.condition(node.condition)
         if isinstance(condition, bool):
             with self._scope():
                 self._run_block(node.if_block if condition else node.else_block)
             return
+        self._keep_decided(node)
         with self.circuit.if_test(condition) as otherwise, self._block():
             self._run_block(node.if_block)
         if node.else_block:
@@ -69,36 +83,37 @@ class ControlFlow(GateStatements):
             if body is not None:
                 self.execute(body)
             return
-        if isinstance(target, Bits):
-            target = target.register
-        if target is None or isinstance(target, expr.Expr):
-            raise unsupported(node, "A switch on an expression of measured bits")
-        if not cases and node.default is None:  # nothing to choose from, which Qiskit refuses
-            return
-        width = len(target) if isinstance(target, ClassicalRegister) else 1
+        self._check_labels(target, [label for labels, _ in cases for label in labels], node)
+        self._keep_decided(node)
+        # All decided before any of the bodies, which may change the target.
+        flags = [self._keep(self._evaluate.any_equal(target, labels, node)) for labels, _ in cases]
+        bodies = [body for _, body in cases]
+        if node.default is not None:
+            flags.append(self._keep(runtime.negate(Bits(tuple(flags)))))
+            bodies.append(node.default)
+        for flag, body in zip(flags, bodies, strict=True):
+            with self.circuit.if_test(expr.lift(flag)), self._block():
+                self._run_block(body.statements)
+
+    def _check_labels(self, target: Any, labels: list[int], node: ast.SwitchStatement) -> None:
+        highest = 1 << (len(runtime.word(target).bits) - 1)
+        lowest = -highest if isinstance(target, runtime.Word) else 0
         seen: set[int] = set()
-        for label in (label for labels, _ in cases for label in labels):
-            if label in seen or not 0 <= label < 1 << width:
+        for label in labels:
+            if label in seen or not lowest <= label < highest:
                 shown = label if label.bit_length() < 200 else "a very large one"
                 raise failure(
-                    node, f"A case stands twice, or is no value of {width} bits: {shown}."
+                    node,
+                    f"A case stands twice, or is no value from {lowest} to {highest - 1}: {shown}.",
                 )
             seen.add(label)
-        with self.circuit.switch(target) as case:
-            for labels, body in cases:
-                with case(*labels), self._block():
-                    self._run_block(body.statements)
-            if node.default is not None:
-                with case(case.DEFAULT), self._block():
-                    self._run_block(node.default.statements)
 
     def _ForInLoop(self, node: ast.ForInLoop) -> None:
         values = self._loop_values(node.set_declaration)
-        leaves = _leaves(node.block)
-        with self._loop(unrolled=True, wrapped=ast.BreakStatement in leaves):
+        with self._unrolled_loop(node.block):
             for value in values:
                 self.count_steps(1, node)
-                with self._scope(), self._iteration(ast.ContinueStatement in leaves):
+                with self._scope(), self._iteration():
                     value = self._evaluate.coerce(value, node.type, node)
                     loop_variable = Variable(value, node.type, self._depth)
                     self.define(node.identifier.name, loop_variable, node)
@@ -117,54 +132,86 @@ class ControlFlow(GateStatements):
         return list(values)
 
     def _WhileLoop(self, node: ast.WhileLoop) -> None:
-        leaves = _leaves(node.block)
-        for_ever = isinstance(node.while_condition, ast.BooleanLiteral) and leaves
-        condition = self._evaluate.condition(node.while_condition)
+        for_ever = isinstance(node.while_condition, ast.BooleanLiteral) and leaves(node.block)
+        before = self._steps
+        condition = self._probe(node.while_condition)
+        calls = self._steps > before
         if not isinstance(condition, bool) or (condition and for_ever):
-            with (
-                self.circuit.while_loop(expr.lift(condition)),
-                self._block(),
-                self._loop(unrolled=False, wrapped=False),
-            ):
-                self._run_block(node.block)
+            self._while_at_run_time(node)
             return
-        with self._loop(unrolled=True, wrapped=ast.BreakStatement in leaves):
-            while condition:
+        condition = self._evaluate.condition(node.while_condition)
+        with self._unrolled_loop(node.block):
+            while condition is True:
                 self.count_steps(1, node)
-                with self._scope(), self._iteration(ast.ContinueStatement in leaves):
+                with self._scope(), self._iteration():
                     self._run_block(node.block)
                 condition = self._evaluate.condition(node.while_condition)
-                if not isinstance(condition, bool):
+            if not isinstance(condition, bool):
+                if calls:  # It was called already, perhaps to measure.
                     raise unsupported(
                         node, "A loop whose condition starts to depend on a measurement"
                     )
+                self._while_at_run_time(node)
+
+    def _while_at_run_time(self, node: ast.WhileLoop) -> None:
+        self._keep_assigned(node.block)
+        condition = self._probe(node.while_condition)
+        before = expr.lift(True if condition is None else condition)
+        with self.circuit.while_loop(before), self._block():
+            if condition is None:
+                condition = self._evaluate.condition(node.while_condition)
+                with self.circuit.if_test(expr.lift(runtime.negate(condition))):
+                    self.circuit.break_loop()
+            self._loops.append(Loop(node.block, self._depth, unrolled=False))
+            self._run_block(node.block)
+            self._loops.pop()
+
+    def _probe(self, node: Any) -> Any:
+        """The value of a condition; ``None`` if a part of it has to stand in the circuit."""
+        saved = self.circuit, self._free, self._lent
+        self.circuit = QuantumCircuit(self.circuit.qubits, self.circuit.clbits)
+        self._free, self._lent = [], []
+        try:
+            condition = self._evaluate.condition(node)
+            return condition if isinstance(condition, bool) or not self.circuit.data else None
+        finally:
+            self.circuit, self._free, self._lent = saved
 
     @contextmanager
-    def _loop(self, *, unrolled: bool, wrapped: bool) -> Iterator[None]:
+    def _unrolled_loop(self, block: Sequence[Any]) -> Iterator[None]:
         """Run the body of a loop.
 
-        An unrolled loop that a measurement may leave is wrapped in a loop of the circuit that
-        runs once, because that can be left from inside.
+        A loop that a measurement may leave is wrapped in a loop of the circuit that runs once,
+        because that can be left from inside; and so is each iteration that a measurement may end.
         """
-        self._loops.append(Loop(unrolled, self._depth, wrapped))
+        left_by = leaves(block)
+        loop = Loop(block, self._depth)
+        loop.wrapped = ast.BreakStatement in left_by
+        loop.iteration_wrapped = ast.ContinueStatement in left_by
+        if loop.wrapped and loop.iteration_wrapped:
+            loop.flag = self._keep(False)
+        self._loops.append(loop)
         try:
-            with self._once(wrapped), suppress(_Break):
+            with self._once(loop.wrapped), suppress(_Break):
                 yield
         finally:
             self._loops.pop()
 
     @contextmanager
-    def _iteration(self, wrapped: bool) -> Iterator[None]:
+    def _iteration(self) -> Iterator[None]:
         loop = self._loops[-1]
-        loop.iteration_wrapped, loop.skipping = wrapped, False
+        loop.skipping = False
         broken = False
-        with self._once(wrapped):
+        with self._once(loop.iteration_wrapped):
             try:
                 yield
             except _Continue:
                 pass
             except _Break:  # Not through the builder, which would drop the iteration.
                 broken = True
+        if loop.flag is not None:
+            with self.circuit.if_test(expr.lift(loop.flag)):
+                self.circuit.break_loop()
         if broken:
             raise _Break
 
@@ -176,18 +223,19 @@ class ControlFlow(GateStatements):
         self._builders += 1
         try:
             with self.circuit.for_loop(range(1)):
+                self._tie()
                 yield
         finally:
             self._builders -= 1
 
     def _BreakStatement(self, node: ast.BreakStatement) -> None:
         loop = self._loops[-1]
-        if loop.unrolled and self._depth == loop.depth:
+        if loop.unrolled and self._depth == loop.depth and not loop.skipping:
             raise _Break
-        if loop.unrolled and (loop.iteration_wrapped or not loop.wrapped):
-            raise unsupported(
-                node, "A loop with both break and continue that a measurement decides"
-            )
+        if loop.flag is not None:
+            self.circuit.store(loop.flag, expr.lift(True))
+        elif loop.unrolled and not loop.wrapped:
+            raise unsupported(node, "This break that a measurement decides")
         self.circuit.break_loop()
         loop.left = True
 
@@ -207,19 +255,3 @@ class ControlFlow(GateStatements):
         if self._undecided(0) or any(loop.wrapped for loop in self._loops):
             raise unsupported(node, "An end that a measurement decides")
         raise ProgramEnd
-
-
-def _leaves(block: Sequence[Any], branched: bool = False) -> set[type]:
-    """Which of break and continue stand in a branch of the loop with this block."""
-    found: set[type] = set()
-    for statement in block:
-        if branched and isinstance(statement, ast.BreakStatement | ast.ContinueStatement):
-            found.add(type(statement))
-        elif isinstance(statement, ast.BranchingStatement):
-            found |= _leaves([*statement.if_block, *statement.else_block], True)
-        elif isinstance(statement, ast.CompoundStatement):
-            found |= _leaves(statement.statements, branched)
-        elif isinstance(statement, ast.SwitchStatement):
-            bodies = [body for _, body in statement.cases]
-            found |= _leaves([*bodies, statement.default], True)
-    return found

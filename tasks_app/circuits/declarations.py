@@ -28,7 +28,7 @@ class Declarations(Assignments):
     def _ClassicalDeclaration(self, node: ast.ClassicalDeclaration) -> None:
         name, initial = node.identifier.name, node.init_expression
         if isinstance(node.type, ast.BitType):
-            size = None if node.type.size is None else self._evaluate.integer(node.type.size)
+            size = self._size(node.type)
             # The initial value may use an outer variable of the same name.
             value = None if initial is None else self._initial(initial)
             bits = self.declare_bits(name, size, node)
@@ -40,10 +40,7 @@ class Declarations(Assignments):
             return
         value = self._zero(node.type) if initial is None else self._initial(initial)
         value = self._evaluate.coerce(value, node.type, node)
-        if runtime.is_runtime(value):
-            self.define(name, self._snapshot(value, node), node)
-        else:
-            self.define(name, Variable(value, node.type, self._depth), node)
+        self.define(name, self._variable(value, node.type, node), node)
 
     def _zero(self, declared: Any) -> Any:
         if isinstance(declared, ast.DurationType):
@@ -52,7 +49,7 @@ class Declarations(Assignments):
             value: Any = 0
             for dimension in reversed(declared.dimensions):
                 length = self._evaluate.integer(dimension)
-                self.count_steps(max(length, 1) * (_size(value)), dimension)
+                self.count_steps(max(length, 1) * _elements(value), dimension)
                 value = [_copy(value) for _ in range(length)]
             return value
         return 0
@@ -70,7 +67,7 @@ class Declarations(Assignments):
         if node.io_identifier is ast.IOKeyword.output:
             if not isinstance(node.type, ast.BitType):
                 raise unsupported(node, "An output that is not of type bit")
-            size = None if node.type.size is None else self._evaluate.integer(node.type.size)
+            size = self._size(node.type)
             self.outputs.append(self.declare_bits(name, size, node))
             return
         if name not in self._inputs:
@@ -104,5 +101,5 @@ def _copy(value: Any) -> Any:
     return [_copy(item) for item in value] if isinstance(value, list) else value
 
 
-def _size(value: Any) -> int:
-    return sum(map(_size, value)) if isinstance(value, list) else 1
+def _elements(value: Any) -> int:
+    return sum(map(_elements, value)) if isinstance(value, list) else 1

@@ -23,17 +23,20 @@ from tasks_app.circuits.values import (
 _MAX_ARRAY = 1_000_000  # Elements.
 Lookup = Callable[[ast.Identifier], Any]
 Call = Callable[[ast.FunctionCall], Any]
+Keep = Callable[[Any], Clbit]
 
 
 class Evaluator:
     """Evaluates expressions with the names that ``lookup`` knows.
 
-    ``call`` evaluates a call of a subroutine, which may append to the circuit.
+    ``call`` evaluates a call of a subroutine and ``keep`` puts an expression over measured bits
+    into a bit: both may append to the circuit.
     """
 
-    def __init__(self, lookup: Lookup, call: Call) -> None:
+    def __init__(self, lookup: Lookup, call: Call, keep: Keep) -> None:
         self._lookup = lookup
         self._call = call
+        self._runtime = runtime.Arithmetic(keep)
 
     def value(self, node: Any) -> Any:
         """A number, bool, BitString, Duration, list (array), Qubit(s), or a run-time value."""
@@ -64,6 +67,10 @@ class Evaluator:
         if isinstance(value, Qubit | Qubits | list | Duration):
             raise failure(node, "This cannot be true or false.")
         return runtime.condition(value)
+
+    def any_equal(self, value: Any, numbers: Sequence[int], node: Any) -> Any:
+        """Whether a run-time value is one of the numbers."""
+        return self._at_run_time(node, lambda: self._runtime.any_equal(value, numbers))
 
     def range(self, node: ast.RangeDefinition, length: int | None = None) -> range:
         """Both ends included, as OpenQASM has it; open ends need ``length``."""
@@ -107,10 +114,10 @@ class Evaluator:
     def _item(self, collection: Any, place: int, node: Any) -> Any:
         if isinstance(collection, BitString):
             return bool(collection.value >> place & 1)
-        if isinstance(collection, int):  # Bit `place` of an integer.
+        if isinstance(collection, int | runtime.Word):  # Bit `place` of an integer.
             if not 0 <= place < 1_024:
                 raise failure(node, f"Bit {place} of an integer does not exist.")
-            return bool(collection >> place & 1)
+            return runtime.resized(collection, place + 1)[place]
         items = collection.items if isinstance(collection, Qubits | Bits) else collection
         if not isinstance(items, list | tuple):
             raise failure(node, "This has no elements.")
@@ -124,10 +131,7 @@ class Evaluator:
         items = [self._item(collection, place, node) for place in places]
         if isinstance(collection, Qubits):
             return Qubits(tuple(items))
-        if isinstance(collection, Bits):
-            whole = tuple(items) == collection.items
-            return collection if whole else Bits(tuple(items))
-        return items
+        return Bits(tuple(items)) if isinstance(collection, Bits) else items
 
     # One method for each kind of node, found by its name.
 
@@ -186,14 +190,14 @@ class Evaluator:
         if node.op.name == "!":
             return runtime.negate(value)
         if node.op.name == "~":
-            return self._at_run_time(node, lambda: runtime.invert(value))
-        raise unsupported(node, "The sign of measured bits")
+            return runtime.invert(value)
+        return self._at_run_time(node, lambda: self._runtime.minus(value))
 
     def _BinaryExpression(self, node: ast.BinaryExpression) -> Any:
         left, right = self.value(node.lhs), self.value(node.rhs)
         operation = node.op.name
         if runtime.is_runtime(left) or runtime.is_runtime(right):
-            return self._at_run_time(node, lambda: runtime.binary(operation, left, right))
+            return self._at_run_time(node, lambda: self._runtime.binary(operation, left, right))
         left = left.value if isinstance(left, BitString) else left
         right = right.value if isinstance(right, BitString) else right
         return self._compute(node, lambda: arithmetic.binary(operation, left, right))
@@ -201,6 +205,10 @@ class Evaluator:
     def _FunctionCall(self, node: ast.FunctionCall) -> Any:
         if not arithmetic.is_function(node.name.name):
             return self._call(node)
+        if node.name.name == "popcount" and len(node.arguments) == 1:
+            value = self.value(node.arguments[0])
+            if runtime.is_runtime(value):
+                return self._at_run_time(node, lambda: self._runtime.popcount(value))
         arguments = [self.number(argument) for argument in node.arguments]
         return self._compute(node, lambda: arithmetic.call(node.name.name, arguments))
 
@@ -215,12 +223,8 @@ class Evaluator:
 
     def coerce(self, value: Any, declared: Any, node: Any) -> Any:
         """The value as the declared type holds it. A run-time value stays one."""
-        if isinstance(value, Clbit | Bits) or runtime.is_runtime(value):
-            if isinstance(declared, ast.BoolType):
-                return runtime.condition(value)
-            if isinstance(declared, ast.IntType | ast.UintType | ast.BitType):
-                return value
-            raise unsupported(node, "A number that depends on a measurement")
+        if runtime.is_runtime(value):
+            return self._coerce_at_run_time(value, declared, node)
         if isinstance(value, BitString):
             value = value.value
         if isinstance(declared, ast.ArrayType):
@@ -231,6 +235,9 @@ class Evaluator:
             return value
         if not isinstance(value, int | float):
             raise failure(node, "A number is needed here.")
+        if isinstance(declared, ast.BitType) and declared.size is not None:
+            width = self.width(declared, node)
+            return BitString(int(value) % (1 << width), width)
         if isinstance(declared, ast.BoolType | ast.BitType):
             return bool(value)
         if isinstance(declared, ast.FloatType):
@@ -243,13 +250,31 @@ class Evaluator:
             node, f"A variable of type {type(declared).__name__.removesuffix('Type')}"
         )
 
-    def _wrap(self, value: float, declared: Any, node: Any) -> int:
-        if not math.isfinite(value):
-            raise failure(node, "This number is not finite.")
-        whole = int(value)
+    def _coerce_at_run_time(self, value: Any, declared: Any, node: Any) -> Any:
+        if isinstance(declared, ast.BoolType):
+            return runtime.condition(value)
+        if isinstance(declared, ast.BitType):
+            if declared.size is None or not isinstance(value, runtime.Word):
+                return value
+            return runtime.Word((*runtime.resized(value, self.width(declared, node)), False))
+        if not isinstance(declared, ast.IntType | ast.UintType):
+            raise unsupported(node, "A number that depends on a measurement")
+        bits = runtime.resized(value, self.width(declared, node))
+        return runtime.Word(bits if isinstance(declared, ast.IntType) else (*bits, False))
+
+    def width(self, declared: Any, node: Any) -> int:
+        """Bits of an integer or bit type."""
         bits = 64 if declared.size is None else self.integer(declared.size)
         if not 1 <= bits <= 1_024:
             raise failure(node, "An integer has 1 to 1024 bits.")
+        return bits
+
+    def _wrap(self, value: float, declared: Any, node: Any) -> int:
+        if not math.isfinite(value):
+            raise failure(node, "This number is not finite.")
+        if not math.isfinite(value):
+            raise failure(node, "This number is not finite.")
+        whole, bits = int(value), self.width(declared, node)
         if isinstance(declared, ast.UintType):
             return whole % (1 << bits)
         half = 1 << (bits - 1)

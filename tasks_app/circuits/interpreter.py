@@ -11,10 +11,11 @@ from __future__ import annotations
 from typing import Any
 
 from openqasm3 import ast
+from qiskit.circuit.classical import expr
 
 from tasks_app.circuits import runtime
 from tasks_app.circuits.control_flow import ControlFlow
-from tasks_app.circuits.values import Qubits, Variable, failure, unsupported
+from tasks_app.circuits.values import Bits, Qubits, Variable, failure, unsupported
 
 
 class _Return(Exception):
@@ -38,7 +39,11 @@ class Interpreter(ControlFlow):
             raise failure(node, "A return belongs in a subroutine.")
         if self._undecided(self._returns[-1]) or any(loop.wrapped for loop in self._loops):
             raise unsupported(node, "A return that a measurement decides")
-        raise _Return(None if node.expression is None else self._initial(node.expression))
+        value = None if node.expression is None else self._initial(node.expression)
+        if isinstance(value, runtime.Word | expr.Expr):  # The bits of a variable end with it.
+            bits = runtime.word(value).bits
+            value = runtime.Word(tuple(b if isinstance(b, bool) else self._keep(b) for b in bits))
+        raise _Return(value)
 
     def _call_subroutine(self, node: ast.FunctionCall) -> Any:
         routine = self.globals.get(node.name.name)
@@ -81,6 +86,10 @@ class Interpreter(ControlFlow):
             element = ast.ArrayType(base_type=declared.type.base_type, dimensions=[])
             return Variable(value, element, self._depth)
         value = self._evaluate.coerce(value, declared.type, given)
-        if runtime.is_runtime(value):
-            return self._snapshot(value, given)
-        return Variable(value, declared.type, self._depth)
+        if isinstance(declared.type, ast.BitType) and runtime.is_runtime(value):
+            size = self._size(declared.type)
+            lent = self._lend_bits(size or 1, given)
+            bits = lent[0] if size is None else Bits(lent)
+            self._store(bits, value, given)
+            return bits
+        return self._variable(value, declared.type, given)

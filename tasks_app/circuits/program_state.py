@@ -11,12 +11,13 @@ from typing import Any
 from openqasm3 import ast
 from qiskit import QuantumCircuit
 from qiskit.circuit import ClassicalRegister, Clbit, QuantumRegister, Qubit
+from qiskit.circuit.classical import expr
 
 from tasks_app.circuits import arithmetic, gates
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.expressions import Evaluator
 from tasks_app.circuits.job import Limits
-from tasks_app.circuits.values import Bits, Qubits, failure, unsupported
+from tasks_app.circuits.values import Bits, Qubits, Variable, failure, flat, unsupported
 
 _BITS = (Qubit, Qubits, Clbit, Bits)
 _MAX_CALLS = 100  # Calls of subroutines and gates inside one another.
@@ -25,10 +26,13 @@ _LOOP_RAN_AWAY = "The program unrolls to more than {:,} operations; use fewer it
 
 @dataclass(slots=True)
 class Loop:
-    unrolled: bool
+    block: Sequence[Any]
     depth: int
-    wrapped: bool
+    unrolled: bool = True
+    wrapped: bool = False
     iteration_wrapped: bool = False
+    flag: Clbit | None = None
+    """Says while the circuit runs that the loop was left from within a wrapped iteration."""
     left: bool = False
     """A measurement may have left the loop."""
     skipping: bool = False
@@ -49,7 +53,7 @@ class ProgramState:
         self._inputs = dict(inputs)
         self._used_inputs: set[str] = set()
         self._scopes = [self.globals]
-        self._evaluate = Evaluator(self._lookup, self._call_subroutine)
+        self._evaluate = Evaluator(self._lookup, self._call_subroutine, self._keep)
         self._steps = 0
         self._depth = 0  # Of control flow that a measurement decides.
         self._builders = 0  # Blocks of the circuit under construction, which need its own methods.
@@ -58,6 +62,9 @@ class ProgramState:
         self._loops: list[Loop] = []
         self._returns: list[int] = []  # Depth at which each subroutine was called.
         self._library_names: set[str] = set()
+        self._measured: Qubit | None = None  # The last one that was.
+        self._free: list[Clbit] = []  # Hidden bits that nothing uses any more.
+        self._lent: list[Clbit] = []  # Hidden bits of the statements under way.
 
     def execute(self, node: Any) -> None:
         """Raises CircuitError, or ProgramEnd."""
@@ -66,7 +73,10 @@ class ProgramState:
         if method is None:
             kind = re.sub("(?<=.)([A-Z])", r" \1", type(node).__name__).lower()
             raise unsupported(node, f"A statement of the kind {kind!r}")
-        method(node)
+        lent = len(self._lent)
+        method(node)  # A return leaves by an exception, and its value is still needed.
+        self._free += self._lent[lent:]
+        del self._lent[lent:]
 
     def _run_block(self, statements: Sequence[Any]) -> None:
         for statement in statements:
@@ -122,7 +132,12 @@ class ProgramState:
         try:
             yield
         finally:
-            self._scopes.pop()
+            self._release(self._scopes.pop())
+
+    def _release(self, scope: dict[str, Any]) -> None:
+        for found in scope.values():
+            if isinstance(found, Variable):
+                self._free += found.bits
 
     @contextmanager
     def _frame(self, node: Any) -> Iterator[dict[str, Any]]:
@@ -134,6 +149,7 @@ class ProgramState:
         try:
             yield self._scopes[-1]
         finally:
+            self._release(self._scopes[-1])
             self._scopes = saved
             self._calls -= 1
 
@@ -159,6 +175,10 @@ class ProgramState:
         self.define(name, Qubits(tuple(register)), node)
         self.circuit.add_register(register)
 
+    def _size(self, declared: Any) -> int | None:
+        """The size of a type; ``None`` if it has none."""
+        return None if declared.size is None else self._evaluate.integer(declared.size)
+
     def declare_bits(self, name: str, size: int | None, node: Any = None) -> Any:
         """``size`` is ``None`` for a single bit."""
         value = self._new_bits(name, size, node)
@@ -177,14 +197,37 @@ class ProgramState:
         else:
             register = ClassicalRegister(size, _register_name(name, self.circuit.cregs))
             self.circuit.add_register(register)
-            value = Bits(tuple(register), register)
+            value = Bits(tuple(register))
         if len(self._scopes) > 1:
-            self.hidden.update(register if size is not None else (bit,))
+            self.hidden.update(flat(value))
         return value
 
-    def _hidden_bits(self, size: int | None, node: Any) -> Any:
-        with self._scope():
-            return self._new_bits("hidden", size, node)
+    def _hidden_bits(self, count: int, node: Any) -> tuple[Clbit, ...]:
+        """Bits the program has no name for."""
+        self._forbid_in_gate(node)
+        if (more := count - len(self._free)) > 0:
+            self._check_size(self.circuit.num_clbits, more, self._limits.max_clbits, node)
+            bits = [Clbit() for _ in range(more)]
+            self.circuit.add_bits(bits)
+            self.hidden.update(bits)
+            self._free += bits
+        return tuple(self._free.pop() for _ in range(count))
+
+    def _lend_bits(self, count: int, node: Any) -> tuple[Clbit, ...]:
+        """Hidden bits until the statement under way ends."""
+        bits = self._hidden_bits(count, node)
+        self._lent += bits
+        return bits
+
+    def _keep(self, value: Any) -> Clbit:
+        (bit,) = self._lend_bits(1, None)
+        self._store_bits((bit,), (value,), None)
+        return bit
+
+    def _store_bits(self, bits: Sequence[Clbit], values: Sequence[Any], node: Any) -> None:
+        for bit, value in zip(bits, values, strict=True):
+            self.count_steps(1, node)
+            self.circuit.store(bit, expr.lift(value))
 
     def _check_size(self, have: int, more: int, allowed: int, node: Any) -> None:
         if more < 1:
@@ -206,9 +249,11 @@ class ProgramState:
         if self._in_gate:
             raise failure(node, "The body of a gate holds gates only.")
 
-    def _undecided(self, depth: int) -> bool:
-        """Whether a measurement decides if control comes here from where ``depth`` was."""
-        return self._depth > depth or any(loop.left or loop.skipping for loop in self._loops)
+    def _undecided(self, depth: int, loops: int = 0) -> bool:
+        """Whether a measurement decides if control comes here from inside so many blocks."""
+        return self._depth > depth or any(
+            loop.left or loop.skipping for loop in self._loops[loops:]
+        )
 
     def _call_subroutine(self, node: ast.FunctionCall) -> Any:
         raise NotImplementedError

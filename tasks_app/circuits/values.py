@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from qiskit.circuit import ClassicalRegister, Clbit, Qubit
+from qiskit.circuit import Clbit, Qubit
 
 from tasks_app.circuits.errors import CircuitError
 
@@ -22,8 +22,6 @@ class Bits:
     """Classical bits whose value is known only while the circuit runs."""
 
     items: tuple[Clbit, ...]
-    register: ClassicalRegister | None = None
-    """The register that holds exactly these bits, which alone can be compared as a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +40,18 @@ class Duration:
 
 @dataclass(slots=True)
 class Variable:
-    """A classical variable whose value is known while the program is read."""
+    """A classical variable: its value is known while the program is read, or kept in bits."""
 
     value: Any
     type: Any
     """Its declared type, a node of the syntax tree; ``None`` for what cannot be assigned."""
     depth: int = 0
-    """Depth of run-time control flow where it was declared: assigning deeper is not decidable."""
+    """Depth of run-time control flow where it was declared: what is assigned deeper is known at
+    run time only."""
+    loops: int = 0
+    """Number of loops it was declared in: leaving one of them does not matter to it."""
+    bits: tuple[Clbit, ...] = ()
+    """Where its value is kept since a measurement decided it; ``value`` then stands for them."""
 
 
 def flat(value: Any) -> list[Any]:

@@ -380,3 +380,45 @@ const float t = pi; qubit q; bit c; rx(t) q; c = measure q;
 
 //// spec_version_3_1: 1
 OPENQASM 3.1; include "stdgates.inc"; qubit q; bit c; x q; c = measure q;
+
+//// counter_in_measured_branch: 1 10 11
+qubit[2] q; bit[2] c; bit[2] n_out; bit d; x q; int n = 0; c = measure q; for int i in [0:1] { if (c[i]) { n += 1; } } n_out = bit[2](n); d = n == 2;
+
+//// repeat_until_success_counts: 11 1 1
+qubit[2] q; bit c; bit done; bit[2] tries; uint[2] n = 0; while (n < 3 && !done) { n += 1; c = measure q[0]; if (c) { if (n == 3) { done = true; } } else { x q[0]; } } tries = n;
+
+//// bounded_loop_left_early: 10 1
+qubit q; bit c; bit[2] n_out; int n = 0; while (n < 3) { n += 1; c = measure q; if (c) { break; } x q; } n_out = bit[2](n);
+
+//// static_break_keeps_a_variable_known: 100 0
+qubit[3] q; bit c; bit[3] d; int n = 0; for int i in [0:5] { if (i == 2) { break; } n += 1; c = measure q[0]; } x q[n]; d = measure q;
+
+//// break_and_continue_meas: 0110 01
+qubit[4] q; bit[2] c; bit[4] d; x q[1]; x q[2]; for int i in [0:3] { c[0] = measure q[1]; c[1] = measure q[2]; if (i == 1 && c == 1) { continue; } if (i == 2 && c == 1) { break; } if (c == 3) { x q[2]; continue; } x q[3]; } if (c == 1) { x q[2]; } d = measure q;
+
+//// static_break_after_a_measured_continue: 011 1
+qubit[3] q; bit c; bit[3] d; x q[0]; for int i in [0:2] { c = measure q[0]; if (c) { x q[1]; if (i < 2) { continue; } } break; } d = measure q;
+
+//// parity: 1 111
+qubit[3] q; bit[3] c; bit p; x q; c = measure q; p = c[0] ^ c[1] ^ c[2];
+
+//// wide_registers_compare_all_their_bits: 1 0 1000000000000000000000000000000000000000000000000000000000000000000000
+qubit q; bit[70] c; bit low; bit high; x q; c[69] = measure q; low = c == 32; high = c == 590295810358705651712;
+
+//// assign_in_a_branch_without_qubits: 0 0 1
+qubit q; bit c; bit d; bit e; x q; c = measure q; if (!c) { d = true; } switch (c) { case 0 { e = true; } }
+
+//// subroutine_counts: 10 11
+def ones(bit[2] b) -> int { int n = 0; for int i in [0:1] { if (b[i]) { n += 1; } } return n; } qubit[2] q; bit[2] c; bit[2] d; x q; c = measure q; d = bit[2](ones(c));
+
+//// while_on_a_measuring_subroutine: 1 1
+def look(qubit a) -> bit { bit b; b = measure a; x a; return b; } qubit q; bit c; bit n; bool flip = false; while (!look(q)) { flip = !flip; } n = flip; x q; c = measure q;
+
+//// reverse_a_register: 01
+qubit[2] q; bit[2] c; x q[1]; c = measure q; c = c[1:-1:0];
+
+//// popcount_of_bits: 10 101
+qubit[3] q; bit[3] c; bit[2] d; x q[0]; x q[2]; c = measure q; d = popcount(c);
+
+//// while_in_a_loop_frees_its_counters: 1 1
+qubit q; bit c; bit d; for int i in [0:99] { int n = 0; while (n < 1) { n += 1; c = measure q; } if (n == 1) { x q; } } x q; c = measure q; d = c == 1;

@@ -109,7 +109,7 @@ def test_a_switch_without_cases_does_its_default_or_nothing(
 @pytest.mark.parametrize("labels", ["4", "-1", "1, 1", "11000000000000000000000000000000"])
 def test_a_case_that_cannot_be_is_named(error_of: ErrorOf, labels: str) -> None:
     program = f"{HEADER} qubit[2] q; bit[2] c; c = measure q;"
-    error = error_of(f"{program} switch (int[2](c)) {{ case {labels} {{ x q[0]; }} }}")
+    error = error_of(f"{program} switch (c) {{ case {labels} {{ x q[0]; }} }}")
     assert error.code == "invalid_program"
     assert labels.split(",")[0] in error.message
     assert error.line == 1

@@ -1,0 +1,63 @@
+"""What can be told from the syntax tree of a block before it is executed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from openqasm3 import ast
+
+
+def inner_blocks(statement: Any) -> list[Sequence[Any]]:
+    """The blocks of statements inside a statement."""
+    if isinstance(statement, ast.BranchingStatement):
+        return [statement.if_block, statement.else_block]
+    if isinstance(statement, ast.WhileLoop | ast.ForInLoop):
+        return [statement.block]
+    if isinstance(statement, ast.CompoundStatement):
+        return [statement.statements]
+    if isinstance(statement, ast.Box):
+        return [statement.body]
+    if isinstance(statement, ast.SwitchStatement):
+        bodies = [body for _, body in statement.cases]
+        return [body.statements for body in (*bodies, statement.default) if body is not None]
+    return []
+
+
+def leaves(block: Sequence[Any], branched: bool = False) -> set[type]:
+    """Which of break and continue a branch of the loop with this block may decide."""
+    found: set[type] = set()
+    for statement in block:
+        if isinstance(statement, ast.BreakStatement | ast.ContinueStatement):
+            if branched or found:  # Those before it decide if it is reached.
+                found.add(type(statement))
+            break
+        if not isinstance(statement, ast.WhileLoop | ast.ForInLoop):  # They have their own.
+            branches = isinstance(statement, ast.BranchingStatement | ast.SwitchStatement)
+            for inner in inner_blocks(statement):
+                found |= leaves(inner, branched or branches or bool(found))
+    return found
+
+
+def assigned(block: Sequence[Any]) -> set[str]:
+    """Names from outside of the block that it may assign to."""
+    found: set[str] = set()
+    own: set[str] = set()
+    for statement in block:
+        if isinstance(statement, ast.ClassicalDeclaration):
+            own.add(statement.identifier.name)
+            continue
+        names = {name for inner in inner_blocks(statement) for name in assigned(inner)}
+        if isinstance(statement, ast.ForInLoop):
+            names.discard(statement.identifier.name)
+        target = None
+        if isinstance(statement, ast.ClassicalAssignment):
+            target = statement.lvalue
+        elif isinstance(statement, ast.QuantumMeasurementStatement):
+            target = statement.target
+        if isinstance(target, ast.IndexedIdentifier):
+            target = target.name
+        if isinstance(target, ast.Identifier):
+            names.add(target.name)
+        found |= names - own
+    return found
