@@ -235,7 +235,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
     "UNAUTHENTICATED_USER": None,
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["tasks_app.api.renderers.OrjsonRenderer"],
     "DEFAULT_PARSER_CLASSES": ["tasks_app.api.parsers.SafeJSONParser"],
     "DEFAULT_METADATA_CLASS": "tasks_app.api.metadata.AllowedMethods",
     "LIST_SERIALIZER_ERRORS_AS_DICT": True,  # a batch's wrong elements are named by index

@@ -70,11 +70,27 @@ def _hash(text: str) -> str:
 # -- what one may see --------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Whose tasks somebody may know of: everybody's, or those of one owner (None: nobody's)."""
+
+    everything: bool
+    owner_id: int | None
+
+
+def sight(user: AbstractBaseUser | AnonymousUser | None) -> Sight:
+    """Everybody's for staff, or where access is open; otherwise one's own."""
+    owner = owner_of(user)
+    everything = settings.API_AUTH == "open" or bool(owner and owner.is_staff)
+    return Sight(everything, owner.pk if owner else None)
+
+
 def visible_tasks(user: AbstractBaseUser | AnonymousUser | None) -> TaskQuerySet:
-    """All tasks for staff, or where access is open; otherwise one's own."""
-    if settings.API_AUTH == "open" or getattr(user, "is_staff", False):
+    """The tasks that the user may know of."""
+    seen = sight(user)
+    if seen.everything:
         return Task.objects.all()
-    return Task.objects.filter(owner=owner_of(user)) if owner_of(user) else Task.objects.none()
+    return Task.objects.filter(owner=seen.owner_id) if seen.owner_id else Task.objects.none()
 
 
 def owner_of(user: AbstractBaseUser | AnonymousUser | None) -> User | None:

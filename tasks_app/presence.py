@@ -12,12 +12,11 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from tasks_app import worker_id
-from tasks_app.models import Status, Task, Worker
+from tasks_app.models import Worker
 
 ALIVE_S = 15  # a worker reports itself every few seconds
 FORGET_S = 3600
 SAMPLE = 1000
-MAX_POSITION = 10_000
 ESTIMATE_S = 2
 
 
@@ -76,20 +75,6 @@ def pace() -> Pace:
         )
         wait, run = cursor.fetchone() or (None, None)
     return Pace(*(wait or (None, None)), *(run or (None, None)))
-
-
-def position(task: Task) -> int | None:
-    """How many pending tasks are before this one (0: it is next).
-
-    None if it is not pending, or if more than `MAX_POSITION` are before it.
-    """
-    if task.current_status != Status.PENDING:
-        return None
-    pending = Task.objects.with_status(Status.PENDING).filter(enqueued_at__lte=task.enqueued_at)
-    # Elements of a batch share their time and are rung for in the order of their ids.
-    ahead = pending.exclude(enqueued_at=task.enqueued_at, task_id__gte=task.task_id)
-    count = ahead[: MAX_POSITION + 1].count()
-    return count if count <= MAX_POSITION else None
 
 
 def estimated_start(position: int | None) -> datetime | None:

@@ -65,17 +65,22 @@ def accept(
     Raises `QueueUnavailable` and `access.LimitExceeded` with nothing kept, and `KeyReused`.
     """
     while True:
-        with transaction.atomic():
-            earlier = _reserve(idempotency, owner) if idempotency else None
-            if earlier is None:
-                access.check_limits(owner, tasks)
-                if batch is not None:
-                    batch.save(force_insert=True)
-                lifecycle.submit_all(tasks)
-                if idempotency:
-                    IdempotencyKey.objects.filter(owner=owner, key=idempotency.key).update(
-                        task=None if batch else tasks[0], batch=batch
-                    )
+        earlier = None
+        if batch is None and idempotency is None:
+            access.check_limits(owner, tasks)
+            lifecycle.submit_all(tasks)
+        else:
+            with transaction.atomic():
+                earlier = _reserve(idempotency, owner) if idempotency else None
+                if earlier is None:
+                    access.check_limits(owner, tasks)
+                    if batch is not None:
+                        batch.save(force_insert=True)
+                    lifecycle.submit_all(tasks)
+                    if idempotency:
+                        IdempotencyKey.objects.filter(owner=owner, key=idempotency.key).update(
+                            task=None if batch else tasks[0], batch=batch
+                        )
         if earlier is None:
             return Accepted(tasks, batch, queue_down=not _ring(tasks, batch))
         replay = _replay(earlier)

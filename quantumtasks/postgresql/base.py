@@ -159,8 +159,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return bool(row == ("off",))
 
     def close_if_health_check_failed(self) -> None:
-        if time.monotonic() >= self._healthy_until:
-            super().close_if_health_check_failed()
+        if time.monotonic() < self._healthy_until:
+            self.health_check_done = True  # for this request: not later, inside its transaction
+        super().close_if_health_check_failed()
 
     def prepared_cursor(self) -> CursorWrapper:
         """A cursor that sends parameters beside the statement, which the server may then keep.
@@ -170,9 +171,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.close_if_health_check_failed()
         self.ensure_connection()
         with self.wrap_database_errors:
-            return self._prepare_cursor(psycopg.Cursor(self.connection))
+            wrapped: CursorWrapper = self._prepare_cursor(  # type: ignore[attr-defined]
+                psycopg.Cursor(self.connection)
+            )
+        return wrapped
 
 
 def prepared_cursor() -> CursorWrapper:
-    """`DatabaseWrapper.prepared_cursor` of this thread's connection. For raw SQL without LIKE's %."""
+    """`DatabaseWrapper.prepared_cursor` of this thread's connection."""
     return connection.prepared_cursor()  # type: ignore[attr-defined,no-any-return]

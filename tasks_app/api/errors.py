@@ -169,6 +169,7 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    log.exception("internal_error")
     return plain(
         "Something went wrong on our side. The correlation id finds it in the logs.",
         code="internal_error",

@@ -1,5 +1,6 @@
 """The list's filters and its pages."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import QuerySet
@@ -76,33 +77,33 @@ class FilterSerializer(StrictSerializer):
     page_size = serializers.IntegerField(min_value=1, max_value=MAX_PAGE_SIZE, required=False)
     cursor = serializers.CharField(required=False)
 
-    @classmethod
-    def from_query(cls, query: QueryDict) -> "FilterSerializer":
-        """Repeated parameters and comma-separated ones are the same."""
-        data: dict[str, Any] = {}
-        for name in query:
-            values = query.getlist(name)
-            if name in ("status", "tag", "ids"):
-                data[name] = [part for value in values for part in value.split(",") if part]
-            else:
-                data[name] = values[-1]
-        return cls(data=data)
 
-    def apply(self, tasks: QuerySet[Task]) -> QuerySet[Task]:
-        """The tasks that pass. Call after `is_valid`."""
-        wanted = self.validated_data
-        if "status" in wanted:
-            tasks = tasks.filter(current_status__in=wanted["status"])
-        if "tag" in wanted:
-            tasks = tasks.filter(tags__contains=wanted["tag"]).exclude(tags=[])
-        if "ids" in wanted:
-            tasks = tasks.filter(task_id__in=wanted["ids"])
-        if "name" in wanted:
-            tasks = tasks.filter(name=wanted["name"]).exclude(name="")
-        if "batch_id" in wanted:
-            tasks = tasks.filter(batch_id=wanted["batch_id"])
-        if "submitted_after" in wanted:
-            tasks = tasks.filter(submitted_at__gt=wanted["submitted_after"])
-        if "submitted_before" in wanted:
-            tasks = tasks.filter(submitted_at__lt=wanted["submitted_before"])
-        return tasks
+def listed(query: QueryDict) -> dict[str, Any]:
+    """What `FilterSerializer` checks: repeated parameters and comma-separated ones are the same."""
+    data: dict[str, Any] = {}
+    for name in query:
+        values = query.getlist(name)
+        if name in ("status", "tag", "ids"):
+            data[name] = [part for value in values for part in value.split(",") if part]
+        else:
+            data[name] = values[-1]
+    return data
+
+
+def filtered(tasks: QuerySet[Task], wanted: Mapping[str, Any]) -> QuerySet[Task]:
+    """The tasks that pass the checked filters."""
+    if "status" in wanted:
+        tasks = tasks.filter(current_status__in=wanted["status"])
+    if "tag" in wanted:
+        tasks = tasks.filter(tags__contains=wanted["tag"]).exclude(tags=[])
+    if "ids" in wanted:
+        tasks = tasks.filter(task_id__in=wanted["ids"])
+    if "name" in wanted:
+        tasks = tasks.filter(name=wanted["name"]).exclude(name="")
+    if "batch_id" in wanted:
+        tasks = tasks.filter(batch_id=wanted["batch_id"])
+    if "submitted_after" in wanted:
+        tasks = tasks.filter(submitted_at__gt=wanted["submitted_after"])
+    if "submitted_before" in wanted:
+        tasks = tasks.filter(submitted_at__lt=wanted["submitted_before"])
+    return tasks

@@ -60,7 +60,7 @@ class HealthView(APIView):
             "queue": queue,
             "timestamp": timezone.now(),
         }
-        return Response(HealthSerializer(health).data)
+        return Response(health)
 
 
 class LiveView(APIView):

@@ -2,14 +2,12 @@
 
 import math
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from tasks_app import presence
 from tasks_app.api.errors import ApiError
 from tasks_app.circuits.job import MAX_SEED, METHODS
 from tasks_app.models import Batch, Status, StatusHistory, Task
@@ -17,6 +15,32 @@ from tasks_app.models import Batch, Status, StatusHistory, Task
 MAX_BATCH = 1000
 DEFAULT_SHOTS = 1024
 RUN_OPTIONS = ("method", "memory", "parameters", "noise")
+
+
+_instances: dict[type[serializers.BaseSerializer[Any]], Any] = {}
+
+
+def _shared(serializer: type[serializers.BaseSerializer[Any]]) -> Any:
+    """One instance for all requests: making one copies every field, which costs more than its work.
+
+    The two methods used below keep nothing in it.
+    """
+    return _instances.get(serializer) or _instances.setdefault(serializer, serializer())
+
+
+def checked(serializer: type[serializers.BaseSerializer[Any]], data: Any) -> dict[str, Any]:
+    """The validated data. Raises `ValidationError` with everything that is wrong, by field."""
+    try:
+        return dict(_shared(serializer).run_validation(data))
+    except serializers.ValidationError as error:
+        if isinstance(error.detail, dict):
+            raise
+        raise serializers.ValidationError({"non_field_errors": error.detail}) from None
+
+
+def shown(serializer: type[serializers.BaseSerializer[Any]], instance: Any) -> Any:
+    """The instance as the serializer shows it."""
+    return _shared(serializer).to_representation(instance)
 
 
 class StrictIntegerField(serializers.IntegerField):
@@ -259,15 +283,6 @@ class ResultSerializer(serializers.Serializer[Any]):
     metadata = serializers.DictField()
 
 
-MESSAGES = {
-    Status.PENDING: "The task waits for a worker.",
-    Status.PROCESSING: "A worker is running the circuit.",
-    Status.COMPLETED: "The circuit has been run.",
-    Status.FAILED: "The task failed; error_message says why.",
-    Status.CANCELLED: "The task was cancelled.",
-}
-
-
 class TaskSummarySerializer(serializers.ModelSerializer[Task]):
     """A task without circuit, result and history."""
 
@@ -301,14 +316,16 @@ class TaskPageSerializer(serializers.Serializer[Any]):
 class TaskSerializer(TaskSummarySerializer):
     """A task with its history and, when completed, its result."""
 
-    status_history = HistoryEntrySerializer(source="history", many=True)
+    status_history = HistoryEntrySerializer(many=True)
     result = ResultSerializer(allow_null=True)
-    message = serializers.SerializerMethodField()
-    queue_position = serializers.SerializerMethodField(
-        help_text="Pending tasks before this one; null if not pending or more than 10,000."
+    message = serializers.CharField()
+    queue_position = serializers.IntegerField(
+        allow_null=True,
+        help_text="Pending tasks before this one; null if not pending or more than 10,000.",
     )
-    estimated_start_at = serializers.SerializerMethodField(
-        help_text="From measured run times and the workers alive; null if unknown."
+    estimated_start_at = serializers.DateTimeField(
+        allow_null=True,
+        help_text="From measured run times and the workers alive; null if unknown.",
     )
 
     class Meta:
@@ -324,19 +341,6 @@ class TaskSerializer(TaskSummarySerializer):
             "message",
             "correlation_id",
         ]
-
-    def to_representation(self, task: Task) -> dict[str, Any]:
-        self._position = presence.position(task)
-        return super().to_representation(task)
-
-    def get_message(self, task: Task) -> str:
-        return MESSAGES[Status(task.current_status)]
-
-    def get_queue_position(self, task: Task) -> int | None:
-        return self._position
-
-    def get_estimated_start_at(self, task: Task) -> datetime | None:
-        return presence.estimated_start(self._position)
 
 
 class BatchElementSerializer(serializers.ModelSerializer[Task]):

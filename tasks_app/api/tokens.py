@@ -23,6 +23,8 @@ from tasks_app.api.serializers import (
     StrictIntegerField,
     StrictSerializer,
     StrictTextField,
+    checked,
+    shown,
 )
 from tasks_app.models import ApiToken
 
@@ -75,16 +77,15 @@ class LoginView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Start a session. Too many failures for a name are refused for a while."""
-        credentials = LoginSerializer(data=request.data)
-        credentials.is_valid(raise_exception=True)
-        if access.login_blocked(credentials.validated_data["username"]):
+        credentials = checked(LoginSerializer, request.data)
+        if access.login_blocked(credentials["username"]):
             raise ApiError(
                 "Too many failed logins for this name.",
                 code="login_throttled",
                 status_code=status.HTTP_429_TOO_MANY_REQUESTS,
                 retry_after_s=access.LOGIN_WINDOW_S,
             )
-        user = authenticate(request._request, **credentials.validated_data)
+        user = authenticate(request._request, **credentials)
         if user is None:
             raise ApiError(
                 "User name or password is wrong.",
@@ -119,7 +120,7 @@ class TokenViewSet(ViewSet):
     def list(self, request: Request) -> Response:
         """All of them, newest first."""
         tokens = ApiToken.objects.filter(owner=_user(request)).order_by("-id")
-        return Response(TokenSerializer(tokens, many=True).data)
+        return Response([shown(TokenSerializer, token) for token in tokens])
 
     @extend_schema(
         operation_id="create_token",
@@ -129,19 +130,18 @@ class TokenViewSet(ViewSet):
     )
     def create(self, request: Request) -> Response:
         """The answer holds its text, which cannot be read again."""
-        wanted = NewTokenSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        days = wanted.validated_data["expires_in_days"]
+        wanted = checked(NewTokenSerializer, request.data)
+        days = wanted["expires_in_days"]
         token, text = access.create_token(
             _user(request),
-            label=wanted.validated_data["label"],
-            read_only=wanted.validated_data["read_only"],
+            label=wanted["label"],
+            read_only=wanted["read_only"],
             expires_at=timezone.now() + timedelta(days=days) if days else None,
         )
         access.audit(request._request, "token_created", f"{token.pk} {token}")
         token.token = text  # type: ignore[attr-defined]  # for this answer only
         token.refresh_from_db(fields=["created_at"])
-        return Response(CreatedTokenSerializer(token).data, status=status.HTTP_201_CREATED)
+        return Response(shown(CreatedTokenSerializer, token), status=status.HTTP_201_CREATED)
 
     @extend_schema(
         operation_id="revoke_token", summary="Revoke a token", responses={204: None, **ERRORS}

@@ -3,6 +3,7 @@
 import re
 import uuid
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -19,23 +20,20 @@ from rest_framework.viewsets import ViewSet
 
 from quantumtasks.postgresql.base import REQUEST_DATABASE_S, renew_deadline
 from tasks_app import access, lifecycle, presence, submission
-from tasks_app.api import schema
+from tasks_app.api import reading, schema
 from tasks_app.api.auth import AUTHENTICATION, TaskAccess
 from tasks_app.api.correlation import correlation_id
 from tasks_app.api.errors import ApiError, queue_unavailable
-from tasks_app.api.filters import FilterSerializer, TaskPages
+from tasks_app.api.filters import FilterSerializer, TaskPages, filtered, listed
 from tasks_app.api.serializers import (
-    AcceptedBatchSerializer,
-    AcceptedSerializer,
     BatchSerializer,
     BatchSubmissionSerializer,
     LabelsSerializer,
-    QueueSerializer,
-    ResultSerializer,
     SubmissionSerializer,
-    TaskSerializer,
     TaskSummarySerializer,
+    checked,
     new_task,
+    shown,
 )
 from tasks_app.api.waiting import waiters
 from tasks_app.models import TERMINAL, Batch, Status, Task, TaskQuerySet
@@ -56,10 +54,9 @@ class TaskApiView(APIView):
         """The tasks that the client may know of."""
         return access.visible_tasks(request.user)
 
-    def task(self, request: Request, task_id: str) -> Task:
-        """One of them. Raises 400 for what is no id, 404 for what it may not know of."""
-        tasks = self.tasks(request).defer("circuit").prefetch_related("history")
-        task = tasks.filter(task_id=_uuid(task_id, "task")).first()
+    def task(self, request: Request, task_id: str) -> dict[str, Any]:
+        """One of them, as it is answered. Raises 400 for what is no id, 404 for an unknown one."""
+        task = reading.task(_uuid(task_id, "task"), access.sight(request.user))
         if task is None:
             raise NotFound("There is no task with this id.")
         return task
@@ -97,9 +94,8 @@ class TaskApiView(APIView):
         except QueueUnavailable:
             raise queue_unavailable() from None
 
-    def cancel(self, request: Request, tasks: list[Task]) -> list[uuid.UUID]:
+    def cancel(self, request: Request, ids: list[uuid.UUID]) -> list[uuid.UUID]:
         """Cancel what is not terminal; the ids of what was cancelled."""
-        ids = [task.task_id for task in tasks]
         return lifecycle.cancel_all(ids, reason=f"cancelled by {_name(request)}")
 
 
@@ -109,93 +105,91 @@ class TaskViewSet(TaskApiView, ViewSet):
     @schema.submit_task
     def create(self, request: Request) -> Response:
         """Accept a circuit. 202 means that it is stored and that it will be run."""
-        element = _valid(SubmissionSerializer(data=request.data))
+        element = checked(SubmissionSerializer, request.data)
         task = new_task(
             element, owner=access.owner_of(request.user), correlation_id=correlation_id()
         )
         accepted = self.accept(request, [task], idempotency=_idempotency(request))
-        body = AcceptedSerializer(
-            {
-                "task_id": accepted.tasks[0].task_id,
-                "status": accepted.tasks[0].current_status,
-                "submitted_at": accepted.tasks[0].submitted_at,
-                "message": _message(accepted),
-                "correlation_id": accepted.tasks[0].correlation_id,
-            }
-        )
-        where = reverse("task-detail", args=[accepted.tasks[0].task_id], request=request)
-        return _accepted(accepted, body.data, where)
+        task = accepted.tasks[0]
+        body = {
+            "task_id": task.task_id,
+            "status": task.current_status,
+            "submitted_at": task.submitted_at,
+            "message": _message(accepted),
+            "correlation_id": task.correlation_id,
+        }
+        where = reverse("task-detail", args=[task.task_id], request=request)
+        return _accepted(accepted, body, where)
 
     @schema.list_tasks
     def list(self, request: Request) -> Response:
         """Tasks without circuits and results, newest first."""
-        filters = FilterSerializer.from_query(request.query_params)
-        ordering = _valid(filters).get("ordering")
-        pages = TaskPages(oldest_first=ordering == "submitted_at")
-        tasks = filters.apply(self.tasks(request).without_bodies())
-        page = pages.paginate_queryset(tasks, request)
-        return pages.get_paginated_response(TaskSummarySerializer(page, many=True).data)
+        wanted = checked(FilterSerializer, listed(request.query_params))
+        pages = TaskPages(oldest_first=wanted.get("ordering") == "submitted_at")
+        tasks = filtered(self.tasks(request).without_bodies(), wanted)
+        page = pages.paginate_queryset(tasks, request) or ()
+        return pages.get_paginated_response([shown(TaskSummarySerializer, task) for task in page])
 
     @schema.get_task
     def retrieve(self, request: Request, task_id: str) -> Response:
         """Status, result and history of one task; with `wait`, once it is terminal."""
         task, retry_after_s = self._awaited(request, task_id)
-        response = Response(TaskSerializer(task).data)
+        response = Response(task)
         if retry_after_s is not None:
             response["Retry-After"] = str(retry_after_s)
         return response
 
-    def _awaited(self, request: Request, task_id: str) -> tuple[Task, int | None]:
+    def _awaited(self, request: Request, task_id: str) -> tuple[dict[str, Any], int | None]:
         """The task, after waiting as the client asked; if no place was free, when to come back."""
         task, seconds = self.task(request, task_id), _wait_s(request)
-        if not seconds or task.current_status in TERMINAL:
+        if not seconds or task["status"] in TERMINAL:
             return task, None
         with waiters.place() as granted:
             if not granted:
                 return task, waiters.return_s()
-            waiters.wait(task.task_id, seconds=seconds)
+            waiters.wait(task["task_id"], seconds=seconds)
         renew_deadline(REQUEST_DATABASE_S)
         return self.task(request, task_id), None
 
     @schema.edit_task
     def partial_update(self, request: Request, task_id: str) -> Response:
         """Change name and tags."""
-        labels = _valid(LabelsSerializer(data=request.data))
+        labels = checked(LabelsSerializer, request.data)
         task = self.task(request, task_id)
         if labels:
-            Task.objects.filter(task_id=task.task_id).update(**labels)
-        return Response(TaskSerializer(self.task(request, task_id)).data)
+            Task.objects.filter(task_id=task["task_id"]).update(**labels)
+        return Response(self.task(request, task_id))
 
     @schema.delete_task
     def destroy(self, request: Request, task_id: str) -> Response:
         """Delete a terminal task with its history."""
         task = self.task(request, task_id)
-        deleted, _ = Task.objects.with_status(*TERMINAL).filter(task_id=task.task_id).delete()
+        deleted, _ = Task.objects.with_status(*TERMINAL).filter(task_id=task["task_id"]).delete()
         if not deleted:
             raise _conflict(task, "Only a task that has ended can be deleted; cancel it first.")
-        access.audit(request, "task_deleted", task.task_id)
+        access.audit(request, "task_deleted", task["task_id"])
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @schema.cancel_task
     def cancel_one(self, request: Request, task_id: str) -> Response:
         """Cancel a task. One that runs is stopped within two seconds."""
         task = self.task(request, task_id)
-        if not self.cancel(request, [task]):
+        if not self.cancel(request, [task["task_id"]]):
             task = self.task(request, task_id)
-            raise _conflict(task, f"The task is {task.current_status} and cannot be cancelled.")
-        access.audit(request, "task_cancelled", task.task_id)
-        return Response(TaskSerializer(self.task(request, task_id)).data)
+            raise _conflict(task, f"The task is {task['status']} and cannot be cancelled.")
+        access.audit(request, "task_cancelled", task["task_id"])
+        return Response(self.task(request, task_id))
 
     @schema.get_result
     @method_decorator(gzip_page)
     def result(self, request: Request, task_id: str) -> Response:
         """The result alone, compressed if the client takes gzip."""
         task, retry_after_s = self._awaited(request, task_id)
-        if task.result is None:
-            error = _conflict(task, f"The task is {task.current_status} and has no result.")
+        if task["result"] is None:
+            error = _conflict(task, f"The task is {task['status']} and has no result.")
             error.retry_after_s = retry_after_s
             raise error
-        response = Response(ResultSerializer(task.result).data)
+        response = Response(task["result"])
         # Before compression, which makes other bytes each time.
         response.add_post_render_callback(set_response_etag)
         return response
@@ -207,7 +201,7 @@ class BatchViewSet(TaskApiView, ViewSet):
     @schema.submit_batch
     def create(self, request: Request) -> Response:
         """Accept up to 1000 circuits, all or none."""
-        values = _valid(BatchSubmissionSerializer(data=request.data))
+        values = checked(BatchSubmissionSerializer, request.data)
         owner = access.owner_of(request.user)
         elements = values["elements"]
         batch = Batch(owner=owner, name=values["name"], size=len(elements))
@@ -234,7 +228,7 @@ class BatchViewSet(TaskApiView, ViewSet):
     def cancel_all(self, request: Request, batch_id: str) -> Response:
         """Cancel every element that has not ended."""
         batch, tasks = self.batch(request, batch_id)
-        self.cancel(request, [task for task in tasks if task.current_status not in TERMINAL])
+        self.cancel(request, [t.task_id for t in tasks if t.current_status not in TERMINAL])
         access.audit(request, "batch_cancelled", batch.batch_id)
         return Response(_batch_body(*self.batch(request, batch_id)))
 
@@ -280,12 +274,7 @@ class QueueView(TaskApiView):
             **asdict(presence.workforce()),
             **asdict(presence.pace()),
         }
-        return Response(QueueSerializer(queue).data)
-
-
-def _valid(serializer: Any) -> dict[str, Any]:
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
+        return Response(queue)
 
 
 def _uuid(text: str, what: str) -> uuid.UUID:
@@ -347,31 +336,29 @@ def _accepted(accepted: submission.Accepted, body: Any, location: str) -> Respon
 
 def _accepted_batch(request: Request, accepted: submission.Accepted, batch: Batch) -> Response:
     batch = accepted.batch or batch
-    body = AcceptedBatchSerializer(
-        {
-            "batch_id": batch.batch_id,
-            "task_ids": [task.task_id for task in accepted.tasks],
-            "message": _message(accepted),
-            "correlation_id": accepted.tasks[0].correlation_id,
-        }
-    )
+    body = {
+        "batch_id": batch.batch_id,
+        "task_ids": [task.task_id for task in accepted.tasks],
+        "message": _message(accepted),
+        "correlation_id": accepted.tasks[0].correlation_id,
+    }
     where = reverse("batch-detail", args=[batch.batch_id], request=request)
-    return _accepted(accepted, body.data, where)
+    return _accepted(accepted, body, where)
 
 
 def _batch_body(batch: Batch, tasks: list[Task]) -> Any:
     counts = Counter(task.current_status for task in tasks)
     batch.counts = {value: counts[value] for value in Status.values}  # type: ignore[attr-defined]
     batch.tasks = tasks  # type: ignore[attr-defined]  # for this answer only
-    return BatchSerializer(batch).data
+    return shown(BatchSerializer, batch)
 
 
-def _conflict(task: Task, sentence: str) -> ApiError:
+def _conflict(task: Mapping[str, Any], sentence: str) -> ApiError:
     return ApiError(
         sentence,
         code="illegal_transition",
         status_code=status.HTTP_409_CONFLICT,
-        details={"status": task.current_status},
+        details={"status": task["status"]},
     )
 
 

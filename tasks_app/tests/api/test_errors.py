@@ -8,6 +8,7 @@ import pytest
 from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
+from structlog.processors import format_exc_info
 from structlog.testing import capture_logs
 
 from quantumtasks import urls
@@ -98,8 +99,11 @@ def test_an_unknown_route_is_not_found(method: str, route: str) -> None:
 @pytest.mark.django_db
 def test_a_bug_is_a_500_without_details_and_logged_with_them(settings: Any) -> None:
     settings.ROOT_URLCONF = __name__
-    response = get("/fails", **{"X-Correlation-ID": "find-me"})
+    with capture_logs(processors=[format_exc_info]) as logs:
+        response = get("/fails", **{"X-Correlation-ID": "find-me"})
     body = error(response, 500, "internal_error")
+    (entry,) = [entry for entry in logs if entry["event"] == "internal_error"]
+    assert "hunter2" in entry["exception"]
     assert "hunter2" not in json.dumps(body)
     assert body["correlation_id"] == "find-me"
 

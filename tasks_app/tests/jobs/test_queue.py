@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from tasks_app import presence
+from tasks_app.api import reading
 from tasks_app.models import Status, Task, Worker
 from tasks_app.tests.access import people
 from tasks_app.tests.api.client import CIRCUIT, get, post
@@ -40,6 +41,27 @@ def test_positions_count_who_came_before() -> None:
     assert [task(each.task_id)["queue_position"] for each in made] == [0, 1, 2]
     post({}, f"/tasks/{made[0].task_id}/cancel")
     assert [task(each.task_id)["queue_position"] for each in made] == [None, 0, 1]
+
+
+def test_far_from_the_head_positions_come_from_a_moment_ago(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reading, "COUNTED", 2)
+    monkeypatch.setattr(reading, "MAX_POSITION", 6)
+    monkeypatch.setattr(reading, "_backlog", reading.Backlog())
+    monkeypatch.setattr(reading, "SNAPSHOT_S", 1e6)
+    made = [people.task_of(None, enqueued_at=people.ago(minutes=9 - n)).task_id for n in range(6)]
+
+    def positions() -> list[int | None]:
+        return [task(each)["queue_position"] for each in made]
+
+    assert positions() == [0, 1, 2, 3, 4, 5]
+    made += [people.task_of(None, enqueued_at=people.ago(minutes=3 - n)).task_id for n in range(3)]
+    assert positions() == [0, 1, 2, 3, 4, 5, 6, None, None], "who came since is counted"
+    post({}, f"/tasks/{made[0]}/cancel")
+    assert positions() == [None, 0, 1, 2, 4, 5, 6, None, None], "exact near the head"
+    monkeypatch.setattr(reading, "SNAPSHOT_S", 0)
+    assert positions() == [None, 0, 1, 2, 3, 4, 5, 6, None]
 
 
 def test_elements_of_a_batch_have_positions_of_their_own() -> None:

@@ -186,7 +186,7 @@ def test_a_busy_connection_is_checked_now_and_then_and_after_every_error(
         ask(proxied)
         return proxied._healthy_until != before
 
-    proxied.health_check_enabled = True
+    monkeypatch.setattr(proxied, "health_check_enabled", True)
     monkeypatch.setattr(base, "HEALTHY_FOR_S", 1e6)
     ask(proxied)
     assert [checked(), checked()] == [True, False]
