@@ -8,7 +8,7 @@ from typing import TypeVar
 import dramatiq
 import structlog
 
-from tasks_app import broker, lifecycle, recovery, slots, worker_id
+from tasks_app import broker, lifecycle, slots, worker_id
 from tasks_app.circuits import CircuitError, Job, SandboxDied, SandboxStopped
 from tasks_app.lifecycle import Claim
 from tasks_app.middleware import WorkerLifecycle
@@ -33,13 +33,18 @@ def run_task(task_id: str) -> None:
     except (ValueError, TypeError, AttributeError):
         log.error("message_malformed", task_id=repr(task_id)[:80])
         return
-    for each in (*_patiently(lambda: recovery.lost_tasks(limit=1)), named):
-        claim = _patiently(partial(lifecycle.claim, each, worker=worker_id.current()))
-        if claim is not None:
-            with structlog.contextvars.bound_contextvars(
-                task_id=str(claim.task_id), correlation_id=claim.correlation_id
-            ):
-                run(claim)
+    for lost_first in (True, False):
+        claim = _patiently(
+            partial(lifecycle.claim, named, worker=worker_id.current(), lost_first=lost_first)
+        )
+        if claim is None:
+            return
+        with structlog.contextvars.bound_contextvars(
+            task_id=str(claim.task_id), correlation_id=claim.correlation_id
+        ):
+            run(claim)
+        if claim.task_id == named:
+            return
 
 
 def run(claim: Claim) -> None:

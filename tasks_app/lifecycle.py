@@ -11,8 +11,13 @@
 Every move locks the row, checks the arrow, and adds its `StatusHistory` row in the same
 transaction. `complete`, `fail`, `hand_back` and `renew` act only on the attempt they are given:
 an owner that lost its lease and wakes up late changes nothing. All times are the database's.
+
+What every task goes through is one statement each, which needs no BEGIN and COMMIT: an UPDATE that
+names the state (and attempt) it starts from. Whoever comes second waits for the row, finds its
+state changed and changes nothing. The rarer moves lock the row first (`_move`).
 """
 
+import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,8 +28,10 @@ import structlog
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, Q
+from django.db.models.expressions import DatabaseDefault
 from django.db.models.functions import Now
 
+from quantumtasks.postgresql.base import prepared_cursor
 from tasks_app import worker_id
 from tasks_app.models import TERMINAL, Status, StatusHistory, Task
 
@@ -37,6 +44,64 @@ ARROWS: Mapping[Status, frozenset[Status]] = {
 }
 
 ATTEMPTS_EXHAUSTED = "attempts_exhausted"
+
+_GIVEN = (
+    *("task_id", "circuit", "shots", "seed", "options", "name", "tags"),
+    *("owner_id", "batch_id", "batch_index", "correlation_id"),
+)
+_DEFAULTED = tuple(
+    field.attname
+    for field in Task._meta.concrete_fields
+    if field.has_db_default() and field.attname not in _GIVEN
+)
+_SUBMIT = f"""
+    WITH submitted AS (
+        INSERT INTO tasks_app_task ({", ".join(_GIVEN)})
+        SELECT {", ".join(_GIVEN)} FROM json_populate_recordset(NULL::tasks_app_task, %s::json)
+        RETURNING *
+    ), history AS (
+        INSERT INTO tasks_app_statushistory (task_id, status, notes)
+        SELECT task_id, 'pending', 'submitted' FROM submitted
+    )
+    SELECT {", ".join(_DEFAULTED)} FROM submitted LIMIT 1
+"""  # noqa: S608  # names of columns
+_CLAIM = """
+    WITH lost AS MATERIALIZED (
+        SELECT task_id FROM tasks_app_task
+        WHERE current_status = 'processing' AND lease_expires_at < statement_timestamp()
+        ORDER BY lease_expires_at LIMIT 1
+    ), claimed AS (
+        UPDATE tasks_app_task
+        SET current_status = 'processing', attempt = attempt + 1, worker = %(worker)s::text,
+            started_at = statement_timestamp(),
+            lease_expires_at = statement_timestamp() + make_interval(secs => %(lease_s)s)
+        WHERE task_id = %(task_id)s AND current_status = 'pending'
+            AND NOT (%(lost_first)s AND EXISTS (SELECT FROM lost))
+        RETURNING task_id, attempt, circuit, shots, seed, options, correlation_id, started_at,
+            submitted_at
+    ), history AS (
+        INSERT INTO tasks_app_statushistory (task_id, status, notes)
+        SELECT task_id, 'processing', 'attempt ' || attempt || ' on ' || %(worker)s::text
+        FROM claimed
+    )
+    SELECT lost.task_id, attempt, circuit, shots, seed, options, correlation_id,
+        extract(epoch FROM started_at - submitted_at)::float8
+    FROM (SELECT) AS always LEFT JOIN lost ON true LEFT JOIN claimed ON true
+"""
+_FINISH = """
+    WITH finished AS (
+        UPDATE tasks_app_task
+        SET current_status = %(to)s::text, completed_at = statement_timestamp(),
+            lease_expires_at = NULL, result = %(result)s, error_code = %(code)s,
+            error_message = %(message)s
+        WHERE task_id = %(task_id)s AND attempt = %(attempt)s AND current_status = 'processing'
+        RETURNING task_id, completed_at, started_at
+    ), history AS (
+        INSERT INTO tasks_app_statushistory (task_id, status, notes)
+        SELECT task_id, %(to)s::text, %(notes)s FROM finished
+    )
+    SELECT extract(epoch FROM completed_at - started_at)::float8 FROM finished
+"""
 
 log = structlog.get_logger(__name__)
 
@@ -77,14 +142,23 @@ def submit(**fields: Any) -> Task:
 
 
 def submit_all(tasks: Sequence[Task]) -> None:
-    """`submit` for unsaved tasks, all or none, in one transaction."""
-    with transaction.atomic(savepoint=False):
-        Task.objects.bulk_create(tasks)
-        StatusHistory.objects.bulk_create(
-            StatusHistory(task=task, status=Status.PENDING, notes="submitted") for task in tasks
-        )
+    """`submit` for unsaved tasks, all or none, in one statement."""
+    rows = []
     for task in tasks:
-        log.info("task_submitted", task_id=str(task.task_id), shots=task.shots)
+        values = vars(task)
+        if isinstance(values["name"], DatabaseDefault):
+            values["name"] = ""
+        rows.append({name: values[name] for name in _GIVEN})
+    with prepared_cursor() as cursor:
+        cursor.execute(_SUBMIT, [json.dumps(rows, default=str)])
+        defaults = dict(zip(_DEFAULTED, cursor.fetchone(), strict=True))
+    for task in tasks:
+        vars(task).update(defaults)
+        task._state.adding, task._state.db = False, connection.alias
+    if len(tasks) == 1:
+        log.info("task_submitted", task_id=str(tasks[0].task_id), shots=tasks[0].shots)
+    else:
+        log.info("tasks_submitted", tasks=len(tasks), batch_id=str(tasks[0].batch_id))
 
 
 def withdraw(*task_ids: uuid.UUID, rung_at: datetime | None = None) -> bool:
@@ -126,12 +200,41 @@ def vouch(task_ids: Sequence[uuid.UUID]) -> bool:
     return True
 
 
-def claim(task_id: uuid.UUID, *, worker: str) -> Claim | None:
+def claim(task_id: uuid.UUID, *, worker: str, lost_first: bool = False) -> Claim | None:
     """Make `worker` the owner of the task's next attempt, with a lease of `LEASE_S`.
 
     None if there is nothing to do: terminal, unknown, or owned by a worker whose lease is good.
     A task whose owner is lost is claimed anew; with its attempts used up it fails instead.
+    With `lost_first` the claim may be another task's: the one whose owner was lost longest ago.
     """
+    values: dict[str, Any] = {
+        "task_id": task_id,
+        "worker": worker,
+        "lease_s": settings.LEASE_S,
+        "lost_first": lost_first,
+    }
+    with prepared_cursor() as cursor:
+        cursor.execute(_CLAIM, values)
+        lost_id, attempt, circuit, shots, seed, options, correlation_id, seconds = cursor.fetchone()
+    if attempt is not None:
+        note = f"attempt {attempt} on {worker}"
+        _log_move(task_id, Status.PENDING, Status.PROCESSING, seconds, note)
+        return Claim(
+            task_id=task_id,
+            attempt=attempt,
+            circuit=circuit,
+            shots=shots,
+            seed=seed,
+            options=json.loads(options),
+            correlation_id=correlation_id,
+        )
+    if lost_first and lost_id is not None:
+        return _claim_locked(lost_id, worker=worker) or claim(task_id, worker=worker)
+    return _claim_locked(task_id, worker=worker)
+
+
+def _claim_locked(task_id: uuid.UUID, *, worker: str) -> Claim | None:
+    """`claim` of one task in whatever state it is, with its row locked."""
     with transaction.atomic():
         task = (
             Task.objects.select_for_update()
@@ -201,28 +304,40 @@ def renew(claims: Iterable[Claim]) -> set[Claim]:
 
 def complete(claim: Claim, result: Mapping[str, Any]) -> bool:
     """processing → completed. False, and nothing written, if the claim is no longer the owner."""
-    with transaction.atomic():
-        task = _owned(claim)
-        if task is None:
-            return False
-        notes = f"attempt {claim.attempt} succeeded"
-        _move(task, Status.COMPLETED, notes=notes, result=dict(result))
-    return True
+    notes = f"attempt {claim.attempt} succeeded"
+    return _finish(claim, Status.COMPLETED, notes=notes, result=json.dumps(result))
 
 
 def fail(claim: Claim, *, code: str, message: str) -> bool:
     """processing → failed. False, and nothing written, if the claim is no longer the owner."""
-    with transaction.atomic():
-        task = _owned(claim)
-        if task is None:
-            return False
-        _move(
-            task,
-            Status.FAILED,
-            notes=f"{code}: {message}",
-            error_code=code,
-            error_message=message,
-        )
+    return _finish(claim, Status.FAILED, notes=f"{code}: {message}", code=code, message=message)
+
+
+def _finish(
+    claim: Claim,
+    to: Status,
+    *,
+    notes: str,
+    result: str | None = None,
+    code: str | None = None,
+    message: str | None = None,
+) -> bool:
+    values: dict[str, Any] = {
+        "task_id": claim.task_id,
+        "attempt": claim.attempt,
+        "to": to.value,
+        "notes": notes,
+        "result": result,
+        "code": code,
+        "message": message,
+    }
+    with prepared_cursor() as cursor:
+        cursor.execute(_FINISH, values)
+        row = cursor.fetchone()
+    if row is None:
+        log.warning("stale_owner", task_id=str(claim.task_id), attempt=claim.attempt)
+        return False
+    _log_move(claim.task_id, Status.PROCESSING, to, row[0], code or notes)
     return True
 
 
@@ -332,13 +447,20 @@ def _move(task: Task, to: Status, *, notes: str, **changes: Any) -> None:
     entry = StatusHistory.objects.create(task=task, status=to, notes=notes)
     since = task.submitted_at if from_ == Status.PENDING else task.started_at
     seconds = (entry.transitioned_at - since).total_seconds() if since else None
+    _log_move(task.task_id, from_, to, seconds, changes.get("error_code", notes))
+
+
+def _log_move(
+    task_id: uuid.UUID, from_: Status, to: Status, seconds: float | None, notes: str
+) -> None:
+    """The move's log line, at commit. `notes`: no error's message, which may quote the circuit."""
     transaction.on_commit(
         lambda: log.info(
             "task_transition",
-            task_id=str(task.task_id),
+            task_id=str(task_id),
             **{"from": from_.value, "to": to.value},
             seconds=seconds,
-            notes=changes.get("error_code", notes),  # an error's message may quote the circuit
+            notes=notes,
         )
     )
 

@@ -44,12 +44,6 @@ class Findings:
         return bool(self.lost or self.exhausted or self.silent)
 
 
-def lost_tasks(*, limit: int) -> list[uuid.UUID]:
-    """Ids of processing tasks whose lease has expired, longest expired first."""
-    expired = Task.objects.lease_expired().order_by("lease_expires_at")
-    return list(expired.values_list("task_id", flat=True)[:limit])
-
-
 def recover(*, grace_s: float = GRACE_S, dry_run: bool = False) -> Findings:
     """One pass. `grace_s`: how old a task's last ring must be before it is rung again.
 

@@ -22,7 +22,6 @@ from tasks_app.tests.service import eventually
 from tasks_app.tests.unit.tasks import (
     CIRCUIT,
     RESULT,
-    SOMEWHERE,
     Session,
     age_lease,
     claimed,
@@ -212,6 +211,48 @@ def test_a_lost_task_with_its_attempts_used_up_fails_with_a_reason(settings: Laz
     assert "3 attempts" in (task.error_message or "")
     assert task.attempt == settings.MAX_ATTEMPTS
     assert history(task_id)[-1] == ("failed", "attempts_exhausted: attempt 3 on w3 was lost")
+
+
+def test_a_lost_task_goes_before_the_one_that_was_asked_for() -> None:
+    latest, longest, asked = pending(), pending(), pending()
+    for seconds, task_id in ((1, latest), (60, longest)):
+        claimed(task_id)
+        age_lease(task_id, seconds=seconds)
+
+    order = [lifecycle.claim(asked, worker="w", lost_first=True) for _ in range(3)]
+
+    assert [claim and (claim.task_id, claim.attempt) for claim in order] == [
+        (longest, 2),
+        (latest, 2),
+        (asked, 1),
+    ]
+
+
+def test_who_asks_for_one_task_only_gets_no_lost_one() -> None:
+    lost, asked = pending(), pending()
+    claimed(lost)
+    age_lease(lost)
+
+    claim = lifecycle.claim(asked, worker="w")
+
+    assert claim is not None
+    assert claim.task_id == asked
+    assert path(lost) == ["pending", "processing"]
+
+
+def test_a_lost_task_without_attempts_left_fails_and_holds_nobody_up(
+    settings: LazySettings,
+) -> None:
+    settings.MAX_ATTEMPTS = 1
+    lost, asked = pending(), pending()
+    claimed(lost)
+    age_lease(lost)
+
+    claim = lifecycle.claim(asked, worker="w", lost_first=True)
+
+    assert claim is not None
+    assert claim.task_id == asked
+    assert path(lost) == ["pending", "processing", "failed"]
 
 
 # -- the owner's moves -------------------------------------------------------------------------
@@ -572,31 +613,73 @@ def test_a_late_result_and_a_new_claim_at_once_never_both_count() -> None:
         assert completed != fresh
 
 
-def test_a_claim_waits_for_the_transaction_before_it(
+def cancelled(task_id: uuid.UUID) -> None:
+    lifecycle.cancel(task_id, reason="not needed")
+
+
+def completed(task_id: uuid.UUID) -> bool:
+    """As the owner of attempt 1."""
+    return lifecycle.complete(Claim(task_id, 1, CIRCUIT, 1, None, "x"), RESULT)
+
+
+def failed(task_id: uuid.UUID) -> bool:
+    """As the owner of attempt 1."""
+    claim = Claim(task_id, 1, CIRCUIT, 1, None, "x")
+    return lifecycle.fail(claim, code="late", message="Too late.")
+
+
+def running() -> uuid.UUID:
+    return processing().task_id
+
+
+def lost() -> uuid.UUID:
+    task_id = running()
+    age_lease(task_id)
+    return task_id
+
+
+@pytest.mark.parametrize(
+    ("task", "first", "second", "left"),
+    [
+        (pending, claims, claims, ["pending", "processing"]),
+        (pending, cancelled, claims, ["pending", "cancelled"]),
+        (pending, lifecycle.withdraw, claims, []),
+        (lost, claims, claims, ["pending", "processing", "processing"]),
+        (lost, claims, completed, ["pending", "processing", "processing"]),
+        (lost, claims, failed, ["pending", "processing", "processing"]),
+        (lost, completed, claims, ["pending", "processing", "completed"]),
+        (lost, failed, claims, ["pending", "processing", "failed"]),
+        (running, completed, completed, ["pending", "processing", "completed"]),
+        (running, completed, failed, ["pending", "processing", "completed"]),
+        (running, cancelled, completed, ["pending", "processing", "cancelled"]),
+        (running, cancelled, failed, ["pending", "processing", "cancelled"]),
+    ],
+)
+def test_whoever_comes_second_waits_for_the_first_and_changes_nothing(
+    task: Callable[[], uuid.UUID],
+    first: Callable[[uuid.UUID], object],
+    second: Callable[[uuid.UUID], object],
+    left: list[str],
     two_sessions: tuple[Session, Session],
 ) -> None:
     """The row's lock, not luck, decides: the second sees what the first committed."""
-    task_id = pending()
-    first, second = two_sessions
+    task_id = task()
+    here, there = two_sessions
+    held = transaction.atomic()
 
-    def claim_and_hold() -> None:
-        transaction.set_autocommit(False)
-        lifecycle.claim(task_id, worker="first")
-
-    def commit() -> None:
-        transaction.commit()
-        transaction.set_autocommit(True)
+    def move_and_hold() -> None:
+        held.__enter__()
+        first(task_id)
 
     def somebody_waits_for_a_lock() -> bool:
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
             return bool(cursor.fetchone()[0])
 
-    first.do(claim_and_hold)
-    outcome = second.start(partial(lifecycle.claim, task_id, worker="second"))
-    eventually(somebody_waits_for_a_lock, within_s=10, what="the second claim waits")
-    first.do(commit)
+    here.do(move_and_hold)
+    outcome = there.start(partial(second, task_id))
+    eventually(somebody_waits_for_a_lock, within_s=10, what="the second waits")
+    here.do(lambda: held.__exit__(None, None, None))
 
-    assert outcome() is None
-    assert row(task_id)["worker"] == "first"
-    assert SOMEWHERE not in str(history(task_id))
+    assert not outcome()
+    assert path(task_id) == left
