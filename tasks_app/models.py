@@ -10,8 +10,9 @@ import uuid
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
+from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import F, Min, Q
+from django.db.models import Func, Min, Q
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
@@ -75,9 +76,13 @@ class Task(models.Model):
 
     task_id = models.UUIDField(primary_key=True, default=new_task_id, editable=False)
     circuit = models.TextField(help_text="OpenQASM 2 or 3 program, as submitted.")
-    shots = models.PositiveIntegerField(help_text="How often the circuit is run.")
-    seed = models.PositiveBigIntegerField(
-        null=True, help_text="Seed asked for; empty: the worker draws one and reports it."
+    shots = models.IntegerField(
+        validators=[MinValueValidator(1)], help_text="How often the circuit is run."
+    )
+    seed = models.BigIntegerField(
+        null=True,
+        validators=[MinValueValidator(0)],
+        help_text="Seed asked for; empty: the worker draws one and reports it.",
     )
     options = models.JSONField(
         default=dict, help_text="Further run options: method, memory, parameters, noise."
@@ -88,7 +93,7 @@ class Task(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, db_index=False
     )
     batch = models.ForeignKey(Batch, null=True, on_delete=models.DO_NOTHING, db_index=False)
-    batch_index = models.PositiveIntegerField(null=True, help_text="Position in its batch.")
+    batch_index = models.IntegerField(null=True, help_text="Position in its batch.")
     correlation_id = models.CharField(max_length=128, help_text="X-Correlation-ID of the request.")
     submitted_at = models.DateTimeField(db_default=Now())
     current_status = models.CharField(
@@ -100,10 +105,10 @@ class Task(models.Model):
     error_code = models.CharField(max_length=64, null=True)
     error_message = models.TextField(null=True)
     # What the zero-loss protocol needs (docs/architecture.md).
-    attempt = models.PositiveIntegerField(
+    attempt = models.IntegerField(
         db_default=0, help_text="Number of claims so far; the fence that keeps late results out."
     )
-    handed_back = models.PositiveIntegerField(
+    handed_back = models.IntegerField(
         db_default=0, help_text="Attempts ended by a worker's orderly shutdown: not held against."
     )
     worker = models.CharField(max_length=200, db_default="", help_text="Who claimed it last.")
@@ -118,52 +123,27 @@ class Task(models.Model):
 
     class Meta:
         constraints = [
+            # What a row may hold in each state. One call, because PostgreSQL prepares a check's
+            # expression anew for every statement, and a function's once a session.
             models.CheckConstraint(
-                name="task_status_known", condition=Q(current_status__in=Status.values)
-            ),
-            models.CheckConstraint(name="task_shots_positive", condition=Q(shots__gte=1)),
-            models.CheckConstraint(
-                name="task_completed_at_iff_terminal",
-                condition=Q(current_status__in=TERMINAL, completed_at__isnull=False)
-                | Q(completed_at__isnull=True) & ~Q(current_status__in=TERMINAL),
-            ),
-            models.CheckConstraint(
-                name="task_result_iff_completed",
-                condition=Q(current_status=Status.COMPLETED, result__isnull=False)
-                | Q(result__isnull=True) & ~Q(current_status=Status.COMPLETED),
-            ),
-            models.CheckConstraint(
-                name="task_error_iff_failed",
-                condition=Q(
-                    current_status=Status.FAILED,
-                    error_message__isnull=False,
-                    error_code__isnull=False,
-                )
-                | Q(error_message__isnull=True, error_code__isnull=True)
-                & ~Q(current_status=Status.FAILED),
-            ),
-            models.CheckConstraint(
-                name="task_lease_iff_processing",
-                condition=Q(
-                    current_status=Status.PROCESSING,
-                    lease_expires_at__isnull=False,
-                    started_at__isnull=False,
-                    attempt__gte=1,
-                )
-                | Q(lease_expires_at__isnull=True) & ~Q(current_status=Status.PROCESSING),
-            ),
-            models.CheckConstraint(
-                name="task_pending_unclaimed",
-                condition=~Q(current_status=Status.PENDING) | Q(attempt=0),
-            ),
-            models.CheckConstraint(
-                name="task_handed_back_bounded", condition=Q(handed_back__lte=F("attempt"))
+                name="task_fits_its_status",
+                condition=Func(
+                    *("current_status", "shots", "seed", "batch_index", "attempt", "handed_back"),
+                    *("started_at", "completed_at", "lease_expires_at"),
+                    *("result", "error_code", "error_message"),
+                    function="tasks_app_task_fits",  # migration 0005
+                    output_field=models.BooleanField(),
+                ),
             ),
         ]
         indexes = [
             models.Index(fields=["submitted_at"], name="task_submitted"),
             models.Index(fields=["current_status", "submitted_at"], name="task_status_submitted"),
-            models.Index(fields=["owner", "submitted_at"], name="task_owner_submitted"),
+            models.Index(
+                fields=["owner", "submitted_at"],
+                name="task_owner_submitted",
+                condition=Q(owner__isnull=False),
+            ),
             models.Index(fields=["correlation_id"], name="task_correlation"),
             models.Index(
                 fields=["batch", "batch_index"],
@@ -172,9 +152,9 @@ class Task(models.Model):
             ),
             models.Index(fields=["name", "submitted_at"], name="task_name", condition=~Q(name="")),
             GinIndex(fields=["tags"], name="task_tags", condition=~Q(tags=[])),
-            # Recovery reads these two and only these: as small as the work at hand.
+            # Recovery reads this and `task_leased` only: as small as the work at hand.
             models.Index(
-                fields=["enqueued_at"],
+                fields=["enqueued_at", "task_id"],
                 name="task_pending",
                 condition=Q(current_status=Status.PENDING),
             ),
