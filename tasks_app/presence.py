@@ -12,12 +12,14 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from tasks_app import worker_id
-from tasks_app.models import Worker
+from tasks_app.models import Status, Task, Worker
 
 ALIVE_S = 15  # a worker reports itself every few seconds
 FORGET_S = 3600
 SAMPLE = 1000
 ESTIMATE_S = 2
+LONG_QUEUE = 10_000
+COUNT_SHARE = 0.01  # of the time that counting a longer queue may take
 
 
 def report(*, slots: int) -> None:
@@ -75,6 +77,23 @@ def pace() -> Pace:
         )
         wait, run = cursor.fetchone() or (None, None)
     return Pace(*(wait or (None, None)), *(run or (None, None)))
+
+
+def pending() -> int:
+    """How many tasks are pending; of more than `LONG_QUEUE` a figure that may be seconds old."""
+    global _counted, _count_again_at
+    tasks = Task.objects.with_status(Status.PENDING)
+    few: int = tasks[: LONG_QUEUE + 1].count()
+    if few <= LONG_QUEUE:
+        return few
+    begun = time.monotonic()
+    if begun >= _count_again_at:
+        _counted = tasks.count()
+        _count_again_at = begun + (time.monotonic() - begun) / COUNT_SHARE
+    return _counted
+
+
+_counted, _count_again_at = 0, 0.0
 
 
 def estimated_start(position: int | None) -> datetime | None:

@@ -18,6 +18,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from quantumtasks.postgresql.base import deadline
+from tasks_app import presence
 from tasks_app.api.health import CHECK_S, queue_depths
 from tasks_app.models import Status, Task
 from tasks_app.outage import DATABASE_ERRORS
@@ -41,9 +42,9 @@ class ServiceCollector(Collector):
         )
         try:
             with deadline(CHECK_S):
-                for status in (Status.PENDING, Status.PROCESSING):
-                    count = Task.objects.with_status(status).count()
-                    tasks.add_metric([status.value], count)
+                tasks.add_metric([Status.PENDING.value], presence.pending())
+                processing = Task.objects.with_status(Status.PROCESSING).count()
+                tasks.add_metric([Status.PROCESSING.value], processing)
                 oldest.add_metric([], Task.objects.all().oldest_pending_s())
                 lost.add_metric([], Task.objects.all().lease_expired().count())
         except DATABASE_ERRORS:

@@ -268,7 +268,7 @@ class QueueView(TaskApiView):
         """How long it is, who works on it, and how fast."""
         tasks = Task.objects.all()
         queue = {
-            "pending": tasks.with_status(Status.PENDING).count(),
+            "pending": presence.pending(),
             "processing": tasks.with_status(Status.PROCESSING).count(),
             "oldest_pending_s": tasks.oldest_pending_s(),
             **asdict(presence.workforce()),

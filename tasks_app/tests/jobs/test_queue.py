@@ -70,6 +70,17 @@ def test_elements_of_a_batch_have_positions_of_their_own() -> None:
     assert positions == [0, 1, 2, 3, 4]
 
 
+def test_a_long_queue_is_counted_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence, "LONG_QUEUE", 2)
+    monkeypatch.setattr(presence, "COUNT_SHARE", 1e-6)  # not again within this test
+    monkeypatch.setattr(presence, "_count_again_at", 0.0)
+    found = []
+    for _ in range(5):
+        people.task_of(None)
+        found.append(presence.pending())
+    assert found == [1, 2, 3, 3, 3]
+
+
 @pytest.mark.parametrize("status", [status for status in Status if status != Status.PENDING])
 def test_only_what_waits_has_a_position_and_an_estimate(status: Status) -> None:
     body = task(people.task_of(None, status).task_id)
