@@ -1,51 +1,66 @@
-"""Listing, reading and submitting among many tasks, against the same among few.
+"""What a request and a worker's step cost among many tasks, against the same among few.
 
-python -m benchmarks.rows [MANY] [FEW]
+python -m benchmarks.rows [--rows N ...] [--backlog N ...] [--data FOLDER] [--write]
 
-Two databases on one PostgreSQL, an API process for each, asked in turn: what else the machine
-does slows both alike.
+`--rows`: finished tasks beside a backlog of 1,000; `--backlog`: pending tasks beside 10,000
+finished ones. Each makes a database on one PostgreSQL and a virtual host on one RabbitMQ; all are
+asked in turn, so that what else the machine does slows them alike. Ten million rows take ten
+minutes and 10 GB: with `--data` they are kept for the next time. `--write` puts the medians
+into docs/performance-rows.json.
 """
 
-import itertools
+import argparse
+import base64
+import json
+import multiprocessing
 import os
 import random
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 import psycopg
 
-from benchmarks.servers import private_servers
-from tasks_app.tests.service import BELL, Service
+from tasks_app.tests.service import BELL, ROOT, Service
 
+FIGURES = ROOT / "docs/performance-rows.json"
+FEW, BACKLOG = 10_000, 1_000
 REQUESTS = 100
-# Finished tasks a second apart, newest now; of every hundred one is pending, one failed; with ids
-# that carry their time as UUIDv7 does. A rare tag and name have 100 of them, however many there
-# are. The triggers would refuse what is not born pending.
+DRAIN_ROUNDS, DRAINED, WARM_UP = 2, 250, 50
+# Finished tasks a second apart, then pending ones a millisecond apart, newest now; one in a hundred
+# failed. Ids carry the time as UUIDv7 does, correlation ids are random as clients send them, two
+# thirds have one of two owners. A rare tag and name have 100 tasks, however many there are.
 TASKS = """
 INSERT INTO tasks_app_task (
-    task_id, circuit, shots, options, name, tags, correlation_id, submitted_at, enqueued_at,
-    current_status, attempt, started_at, completed_at, result, error_code, error_message)
+    task_id, circuit, shots, options, name, tags, owner_id, correlation_id, submitted_at,
+    enqueued_at, current_status, attempt, worker, started_at, completed_at, result, error_code,
+    error_message)
 SELECT
     (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0')
         || '70008' || lpad(to_hex(n), 15, '0'))::uuid,
     %(circuit)s, 1024, '{}', CASE WHEN n %% (%(rows)s / 100) = 0 THEN 'rare' ELSE '' END,
     CASE WHEN n %% (%(rows)s / 100) = 0 THEN ARRAY['rare'] WHEN n %% 1000 = 1
         THEN ARRAY['thousandth'] WHEN n %% 10 = 0 THEN ARRAY['common'] ELSE '{}' END,
-    'row-' || n, at, at, status, (status <> 'pending')::int,
+    CASE WHEN n %% 3 > 0 THEN n %% 3 END, gen_random_uuid(), at, at, status,
+    (status <> 'pending')::int, CASE WHEN status = 'pending' THEN '' ELSE 'host:1:2:3' END,
     CASE WHEN status <> 'pending' THEN at END, CASE WHEN status <> 'pending' THEN at END,
     CASE WHEN status = 'completed'
         THEN '{"counts": {"00": 512, "11": 512}, "shots": 1024, "metadata": {}}'::jsonb END,
     CASE WHEN status = 'failed' THEN 'syntax_error' END,
     CASE WHEN status = 'failed' THEN 'wrong' END
-FROM generate_series(1, %(rows)s) AS n,
-    LATERAL (SELECT now() - (%(rows)s - n) * interval '1 second' AS at,
-        CASE n %% 100 WHEN 0 THEN 'failed' WHEN 1 THEN 'pending' ELSE 'completed' END AS status
-    ) AS new
+FROM generate_series(1, %(rows)s + %(pending)s) AS n, LATERAL (SELECT
+    CASE WHEN n > %(rows)s THEN now() - (%(rows)s + %(pending)s - n) * interval '1 ms'
+        ELSE now() - interval '1 hour' - (%(rows)s - n) * interval '1 second' END AS at,
+    CASE WHEN n > %(rows)s THEN 'pending' WHEN n %% 100 = 0 THEN 'failed' ELSE 'completed' END
+        AS status) AS new
 """
 HISTORY = """
 INSERT INTO tasks_app_statushistory (task_id, status, transitioned_at, notes)
@@ -53,114 +68,294 @@ SELECT task_id, status, submitted_at, '' FROM tasks_app_task,
     unnest(CASE current_status WHEN 'pending' THEN ARRAY['pending']
         ELSE ARRAY['pending', 'processing', current_status] END) AS status
 """
+OWNERS = """
+INSERT INTO auth_user (id, username, password, is_superuser, first_name, last_name, email,
+    is_staff, is_active, date_joined)
+SELECT n, 'user' || n, '', false, '', '', '', false, true, now() FROM generate_series(1, 2) AS n
+"""
+INDEXES = """
+SELECT indexname, indexdef FROM pg_indexes
+WHERE tablename IN ('tasks_app_task', 'tasks_app_statushistory') AND indexname NOT LIKE '%_pkey'
+"""
+SURPLUS = """
+DELETE FROM tasks_app_task WHERE task_id IN (
+    SELECT task_id FROM tasks_app_task WHERE current_status = 'pending'
+    ORDER BY enqueued_at DESC OFFSET %s)
+"""
+PENDING = """
+SELECT task_id::text FROM tasks_app_task WHERE current_status = 'pending' ORDER BY enqueued_at
+"""
+COMPLETED_SINCE = """
+SELECT count(*) FROM tasks_app_statushistory WHERE status = 'completed' AND id > %s
+"""
 PAGES = {
-    "list": "",
-    "list, a page long ago": "submitted_before={old}",
-    "list, oldest first": "ordering=submitted_at",
-    "list, status failed": "status=failed",
-    "list, two statuses": "status=pending,failed",
-    "list, a tag of 100": "tag=rare",
-    "list, a tag of each thousandth": "tag=thousandth",
-    "list, a tag of each tenth": "tag=common",
-    "list, a name of 100": "name=rare",
-    "list, 500 ids": "ids={ids}",
+    "first page": "",
+    "deep cursor": "cursor={cursor}",
+    "before a time long ago": "submitted_before={old}",
+    "oldest first": "ordering=submitted_at",
+    "status=failed": "status=failed",
+    "two statuses": "status=pending,failed",
+    "a tag of 100 tasks": "tag=rare",
+    "a tag of each thousandth": "tag=thousandth",
+    "a tag of each tenth": "tag=common",
+    "a name of 100 tasks": "name=rare",
+    "500 ids": "ids={ids}",
 }
 
 
 class Side:
-    """A database with so many tasks, and the API on it."""
+    """A database with so many tasks, the API on it, and a process that works as a worker does."""
 
-    def __init__(self, folder: Path, name: str, rows: int) -> None:
-        self.folder = folder / name
-        self.folder.mkdir()
-        url = urlsplit(os.environ["DATABASE_URL"])
-        with psycopg.connect(url.geturl(), autocommit=True) as admin:
-            admin.execute(f"CREATE DATABASE {name}")
-        self.url = url._replace(path=f"/{name}").geturl()
-        environment = os.environ | {"DATABASE_URL": self.url}
-        subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], env=environment, check=True)
+    def __init__(self, folder: Path, database_url: str, rabbit: Any, rows: int, pending: int):
+        self.rows, self.pending = rows, pending
+        name = f"rows_{rows}_{pending}"
+        rabbit.ctl("add_vhost", name)
+        rabbit.ctl("set_permissions", "-p", name, "quantumtasks", ".*", ".*", ".*")
+        self.environment = os.environ | {
+            "DATABASE_URL": urlsplit(database_url)._replace(path=f"/{name}").geturl(),
+            "RABBITMQ_URL": urlsplit(rabbit.url)._replace(path=f"/{name}").geturl(),
+        }
+        self._build(database_url, name)
+        self.database = psycopg.connect(self.environment["DATABASE_URL"], autocommit=True)
+        self.database.execute("CREATE EXTENSION IF NOT EXISTS tsm_system_rows")
+        sample = self._query(
+            "SELECT task_id::text, submitted_at FROM tasks_app_task TABLESAMPLE SYSTEM_ROWS(2000)"
+            " WHERE current_status <> 'pending'"
+        )
+        self.ids = [task_id for task_id, _ in sample]
+        old = sorted(at for _, at in sample)[len(sample) // 10]
+        self.old = old.strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.cursor = base64.b64encode(urlencode({"p": str(old)}).encode()).decode()
+        self.waiting = [row[0] for row in self._query(f"{PENDING} DESC LIMIT 500")]
+        (folder / name).mkdir()
+        self.service = Service(folder / name, env=self.environment)
+        spawn = multiprocessing.get_context("spawn")
+        self.worker = ProcessPoolExecutor(1, spawn, _set_up, (self.environment,))
+
+    def __enter__(self) -> "Side":
+        print(f"{self}: {self.worker.submit(_fill_queue).result()} messages", flush=True)
+        self.service.start_api(processes=1)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.service.stop()
+        self.worker.shutdown()
+        self.database.close()
+
+    def __str__(self) -> str:
+        return f"{self.rows:,} finished, {self.pending:,} pending"
+
+    def _build(self, database_url: str, name: str) -> None:
+        with psycopg.connect(database_url, autocommit=True) as admin:
+            if not admin.execute("SELECT FROM pg_database WHERE datname = %s", [name]).rowcount:
+                admin.execute(f"CREATE DATABASE {name}")
+        subprocess.run(
+            [sys.executable, "manage.py", "migrate", "-v0"],
+            env=self.environment | {"DB_STATEMENT_TIMEOUT_S": "0"},
+            check=True,
+        )
         start = time.monotonic()
-        with psycopg.connect(self.url, autocommit=True) as database:
-            database.execute("SET session_replication_role = replica")
-            database.execute(TASKS, {"circuit": BELL, "rows": rows})
-            database.execute(HISTORY)
-            database.execute("VACUUM ANALYZE")
-            some = "SELECT task_id::text, submitted_at FROM tasks_app_task TABLESAMPLE SYSTEM_ROWS"
-            database.execute("CREATE EXTENSION IF NOT EXISTS tsm_system_rows")
-            found = database.execute(f"{some}(2000)").fetchall()
-        self.ids = [task_id for task_id, _ in found]
-        self.old = sorted(at for _, at in found)[len(found) // 10].strftime("%Y-%m-%dT%H:%M:%SZ")
-        print(f"{rows:,} rows made in {time.monotonic() - start:.0f} s")
+        with psycopg.connect(self.environment["DATABASE_URL"]) as database:
+            if not database.execute("SELECT FROM tasks_app_task LIMIT 1").rowcount:
+                # The triggers would refuse what is not born pending.
+                database.execute("SET LOCAL session_replication_role = replica")
+                database.execute(OWNERS)
+                indexes = database.execute(INDEXES).fetchall()
+                for index, _ in indexes:
+                    database.execute(f"DROP INDEX {index}")
+                values = {"circuit": BELL, "rows": self.rows, "pending": self.pending}
+                database.execute(TASKS, values)
+                database.execute(HISTORY)
+                for _, definition in indexes:
+                    database.execute(definition)
+            else:  # what an earlier run left behind
+                database.execute(SURPLUS, [self.pending])
+            database.commit()
+            database.autocommit = True
+            database.execute("VACUUM ANALYZE tasks_app_task, tasks_app_statushistory")
+        print(f"{self}: made in {time.monotonic() - start:.0f} s", flush=True)
 
-    def serve(self) -> Service:
-        """The API on it, not started; its port is only sure to be free now."""
-        self.service = Service(self.folder, env={"DATABASE_URL": self.url})
-        return self.service
+    def _query(self, sql: str, *values: object) -> list[Any]:
+        return self.database.execute(sql.encode(), values or None).fetchall()
 
-    def page(self, query: str) -> None:
-        answer = self.service.get(
-            f"/tasks?{query.format(old=self.old, ids=','.join(random.sample(self.ids, 500)))}"
-        )
-        assert answer.status == 200 and answer.body["results"], answer
+    # -- what is measured, each in milliseconds ------------------------------------------------
 
-    def read(self) -> None:
-        assert self.service.get(f"/tasks/{random.choice(self.ids)}").status == 200
+    def get(self, path: str) -> float:
+        answer = self.service.get(path)
+        assert answer.status == 200 and answer.body, (path, answer)
+        return 1000 * answer.seconds
 
-    def submit(self) -> None:
-        assert self.service.submit().status == 202
+    def page(self, query: str) -> float:
+        ids = ",".join(random.sample(self.ids, 500)) if "{ids}" in query else ""
+        return self.get(f"/tasks?{query.format(old=self.old, cursor=self.cursor, ids=ids)}")
 
-    def plan(self, query: str) -> str:
-        """PostgreSQL's plan of the page's query."""
-        script = (
-            "from django.http import QueryDict\n"
-            "from tasks_app.api.filters import FilterSerializer, MAX_IDS, NEWEST_FIRST\n"
-            "from tasks_app.models import Task\n"
-            f"filters = FilterSerializer.from_query(QueryDict({query!r}))\n"
-            "filters.is_valid(raise_exception=True)\n"
-            "tasks = filters.apply(Task.objects.without_bodies()).order_by(*NEWEST_FIRST)\n"
-            "size = MAX_IDS if 'ids' in filters.validated_data else 50\n"
-            "print(tasks[:size + 1].explain(analyze=True, costs=False, timing=False))\n"
-        )
-        command = [sys.executable, "manage.py", "shell", "-v0", "-c", script]
-        return subprocess.run(
-            command, env=self.service.env, check=True, capture_output=True, text=True
-        ).stdout
+    def submit(self) -> float:
+        answer = self.service.submit()
+        assert answer.status == 202, answer
+        return 1000 * answer.seconds
+
+    def operations(self) -> Iterator[tuple[str, Callable[[], float]]]:
+        yield "submit", self.submit
+        yield "claim and complete", lambda: self.worker.submit(_claim_and_complete).result()
+        yield "recovery pass", lambda: self.worker.submit(_recover).result()
+        yield "read a finished task", lambda: self.get(f"/tasks/{random.choice(self.ids)}")
+        # Of the newest pending ones: with their position in the queue.
+        yield "read a pending task", lambda: self.get(f"/tasks/{random.choice(self.waiting)}")
+        for name, query in PAGES.items():
+            yield name, lambda query=query: self.page(query)  # type: ignore[misc]
+        yield "/queue", lambda: self.get("/queue")
+        yield "/metrics", lambda: self.get("/metrics")
+
+    def drain(self) -> float:
+        """Tasks a second that a worker with two slots completes."""
+        last = self._query("SELECT max(id) FROM tasks_app_statushistory")[0][0]
+        worker = self.service.start_worker(threads=2)
+        begun = 0.0
+        while (count := self._query(COMPLETED_SINCE, last)[0][0]) < DRAINED:
+            if not begun and count >= WARM_UP:
+                begun, first = time.monotonic(), count
+            time.sleep(0.02)
+        rate = (count - first) / (time.monotonic() - begun)
+        worker.stop()
+        return float(rate)
 
 
-def milliseconds(work: Callable[[], None]) -> float:
+# -- in the process of a side that works as a worker does ------------------------------------------
+
+
+def _set_up(environment: dict[str, str]) -> None:
+    os.environ |= environment
+    import django
+
+    django.setup()
+
+
+def _fill_queue() -> int:
+    """A message for each pending task, oldest first; how many."""
+    import dramatiq
+    import pika
+
+    from tasks_app import broker
+
+    broker.depths()  # declares the queue
+    with (
+        psycopg.connect(os.environ["DATABASE_URL"]) as database,
+        pika.BlockingConnection(pika.URLParameters(os.environ["RABBITMQ_URL"])) as amqp,
+    ):
+        channel = amqp.channel()
+        waiting = database.execute(PENDING).fetchall()
+        for (task_id,) in waiting:
+            message: dramatiq.Message[None] = dramatiq.Message(
+                queue_name=broker.QUEUE,
+                actor_name=broker.RUN_TASK,
+                args=(task_id,),
+                kwargs={},
+                options={"correlation_id": "backlog"},
+            )
+            persistent = pika.BasicProperties(delivery_mode=2)
+            channel.basic_publish("", broker.QUEUE, message.encode(), persistent)
+    while broker.depths().ready < len(waiting):
+        time.sleep(0.1)
+    return len(waiting)
+
+
+def _claim_and_complete() -> float:
+    from tasks_app import lifecycle
+    from tasks_app.models import Status, Task
+
+    task_id = Task.objects.with_status(Status.PENDING).earliest("enqueued_at").task_id
+    result = {"counts": {"00": 512, "11": 512}, "shots": 1024, "metadata": {}}
     start = time.perf_counter()
-    work()
+    claim = lifecycle.claim(task_id, worker="host:1:2:3")
+    assert claim is not None
+    lifecycle.complete(claim, result)
     return 1000 * (time.perf_counter() - start)
 
 
-def compare(name: str, many: Callable[[], None], few: Callable[[], None]) -> None:
-    """One line of the table."""
-    times: tuple[list[float], list[float]] = ([], [])
-    for side, work in itertools.islice(itertools.cycle(enumerate((few, many))), 2 * REQUESTS + 20):
-        times[side].append(milliseconds(work))
-    few_ms, many_ms = (median(each[10:]) for each in times)  # the first ones warm up
-    print(f"| {name} | {few_ms:.1f} | {many_ms:.1f} | {many_ms / few_ms:.2f} |")
+def _recover() -> float:
+    from tasks_app import recovery
+
+    start = time.perf_counter()
+    assert not recovery.recover()
+    return 1000 * (time.perf_counter() - start)
 
 
-def main(many: int, few: int) -> None:
-    with private_servers() as folder:
-        sides = [Side(folder, "few", few), Side(folder, "many", many)]
-        small, large = sides
-        with small.serve(), large.serve():
-            for side in sides:
-                side.service.start_api(processes=1)
-            print(f"| median ms of {REQUESTS} | {few:,} tasks | {many:,} tasks | ratio |")
-            print("|---|---|---|---|")
-            compare("read", large.read, small.read)
-            compare("submit", large.submit, small.submit)
-            for name, query in PAGES.items():
-                compare(name, lambda q=query: large.page(q), lambda q=query: small.page(q))  # type: ignore[misc]
-        for name, query in PAGES.items():
-            ids = ",".join(large.ids[:500])
-            plan = large.plan(query.format(old=large.old, ids=ids))
-            print(f"\n{name}\n" + "\n".join(line[:140] for line in plan.splitlines()))
+# -- all sides -------------------------------------------------------------------------------------
+
+
+def measure(sides: list[Side]) -> dict[str, list[float]]:
+    """Medians of each operation, in the order of `sides`, which are asked in turn."""
+    found: dict[str, list[float]] = {}
+    head = " | ".join(map(str, sides))
+    print(f"\n| median ms of {REQUESTS} | {head} | worst ratio |\n|{'---|' * (len(sides) + 2)}")
+    for each in zip(*(side.operations() for side in sides), strict=True):
+        name = each[0][0]
+        times: list[list[float]] = [[] for _ in sides]
+        for _ in range(REQUESTS + 10):
+            for taken, (_, work) in zip(times, each, strict=True):
+                taken.append(work())
+        found[name] = [median(taken[10:]) for taken in times]  # the first ones warm up
+        cells = " | ".join(f"{ms:.1f}" for ms in found[name])
+        print(f"| {name} | {cells} | {max(found[name]) / found[name][0]:.2f} |", flush=True)
+    return found
+
+
+def drain(sides: list[Side]) -> list[float]:
+    """Tasks a second, in the order of `sides`: the best of a few rounds."""
+    rates: list[list[float]] = [[] for _ in sides]
+    for _ in range(DRAIN_ROUNDS):
+        for rate, side in zip(rates, sides, strict=True):
+            rate.append(side.drain())
+    best = [max(each) for each in rates]
+    cells = " | ".join(f"{each:.0f}" for each in best)
+    print(f"| drained a second, 2 slots | {cells} | {min(best) / best[0]:.2f} |", flush=True)
+    return best
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.rows")
+    parser.add_argument("--rows", type=int, nargs="*", default=[1_000_000])
+    parser.add_argument("--backlog", type=int, nargs="*", default=[])
+    parser.add_argument("--data", type=Path, help="keep the databases here")
+    parser.add_argument("--write", action="store_true", help=f"write {FIGURES.name}")
+    options = parser.parse_args()
+    shapes = [(FEW, BACKLOG), *((rows, BACKLOG) for rows in options.rows if rows != FEW)]
+    shapes += [(FEW, pending) for pending in options.backlog]
+    with ExitStack() as stack:
+        folder = Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="quantum-tasks-rows-"))
+        )
+        # Imported here: the test servers choose their ports, and start, when they are imported.
+        from tasks_app.tests.servers import new_postgres_server, new_rabbit_server
+
+        data = options.data or folder / "postgres"
+        postgres = stack.enter_context(new_postgres_server(data, durable=True))
+        rabbit = stack.enter_context(new_rabbit_server(folder / "rabbitmq"))
+        os.environ |= {
+            "SECRET_KEY": "benchmark-0123456789-abcdefghijklmnopqrstuvwxyz",
+            "API_AUTH": "open",
+            "DJANGO_SETTINGS_MODULE": "quantumtasks.settings",
+            "LOG_LEVEL": "WARNING",
+        }
+        sides = [
+            stack.enter_context(Side(folder, postgres.url, rabbit, rows, pending))
+            for rows, pending in shapes
+        ]
+        medians, rates = measure(sides), drain(sides)
+    if options.write:
+        by_rows = [n for n, (_, pending) in enumerate(shapes) if pending == BACKLOG]
+        by_backlog = [n for n, (rows, _) in enumerate(shapes) if rows == FEW]
+        figures = {
+            "rows": {
+                name: [(shapes[n][0], ms[n]) for n in by_rows] for name, ms in medians.items()
+            },
+            "backlog": {
+                name: [(shapes[n][1], ms[n]) for n in by_backlog] for name, ms in medians.items()
+            },
+            "drained_a_second": [(shapes[n][1], rates[n]) for n in by_backlog],
+        }
+        FIGURES.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    arguments = [int(argument) for argument in sys.argv[1:]]
-    main(*(arguments + [1_000_000, 10_000][len(arguments) :]))
+    main()
