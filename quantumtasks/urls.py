@@ -10,10 +10,10 @@ admin.site.site_header = admin.site.site_title = "Quantum Tasks"
 admin.site.index_title = "Tasks and their history"
 
 urlpatterns = [
+    path("", include("tasks_app.api.urls")),  # first: every request walks down the list
     path("", RedirectView.as_view(url="/docs")),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
-    path("", include("tasks_app.api.urls")),
 ]
 
 handler400 = errors.bad_request

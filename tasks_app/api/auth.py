@@ -19,7 +19,7 @@ class BearerAuthentication(BaseAuthentication):
     """`Authorization: Bearer qt_…`."""
 
     def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
-        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+        scheme, _, text = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
         token = valid_token(text.strip())

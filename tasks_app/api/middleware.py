@@ -1,11 +1,19 @@
-"""What every request gets: correlation id, a time budget, and errors in the one shape."""
+"""What every request gets: correlation id, a time budget, and errors in the one shape.
+
+And what only some get: a program with a token needs no session, and pays for none.
+"""
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 from django.conf import settings
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse
+from django.utils.deprecation import MiddlewareMixin
 
 from quantumtasks.postgresql.base import REQUEST_DATABASE_S, deadline
 from tasks_app.api import correlation, errors
@@ -22,7 +30,7 @@ class ApiMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         start = time.perf_counter()
-        correlation_id = correlation.begin(request.headers.get(correlation.HEADER))
+        correlation_id = correlation.begin(request.META.get("HTTP_X_CORRELATION_ID"))
         if not request.path_info.startswith("/admin"):
             request.path_info = request.path_info.rstrip("/") or "/"
         request.encoding = "utf-8"  # Python knows charsets that decompress: zlib, bz2
@@ -48,7 +56,7 @@ class ApiMiddleware:
         return response
 
     def _refuse_body(self, request: HttpRequest) -> HttpResponse | None:
-        if "Transfer-Encoding" in request.headers:  # Django would take it for an empty body
+        if "HTTP_TRANSFER_ENCODING" in request.META:  # Django would take it for an empty body
             return errors.plain(
                 "Send the request body with its Content-Length, not in chunks.",
                 code="length_required",
@@ -63,3 +71,27 @@ class ApiMiddleware:
             code="payload_too_large",
             status_code=413,
         )
+
+
+_PROGRAMS = ("/tasks", "/batches", "/queue", "/health", "/metrics")
+
+
+class _ForPeople(MiddlewareMixin):
+    """Passed over by a request of a program: one to its routes, without the session's cookie."""
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if request.path_info.startswith(_PROGRAMS) and "HTTP_COOKIE" not in request.META:
+            return self.get_response(request)
+        return super().__call__(request)
+
+
+class SessionForPeople(_ForPeople, SessionMiddleware):
+    """`request.session`."""
+
+
+class UserForPeople(_ForPeople, AuthenticationMiddleware):
+    """`request.user`, from the session."""
+
+
+class MessagesForPeople(_ForPeople, MessageMiddleware):
+    """The admin's notices."""

@@ -295,7 +295,7 @@ def _name(request: Request) -> str:
 
 
 def _idempotency(request: Request) -> submission.Idempotency | None:
-    key = request.headers.get("Idempotency-Key")
+    key = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is None:
         return None
     if not _IDEMPOTENCY_KEY.fullmatch(key):
@@ -311,7 +311,7 @@ def _wait_s(request: Request) -> int:
     """Seconds to wait, from `?wait=` or `Prefer: wait=`, at most `MAX_WAIT_S`."""
     text = request.query_params.get("wait")
     if text is None:
-        preferred = _PREFER_WAIT.search(request.headers.get("Prefer", ""))
+        preferred = _PREFER_WAIT.search(request.META.get("HTTP_PREFER", ""))
         return min(int(preferred[1][:6]), MAX_WAIT_S) if preferred else 0
     if not (text.isascii() and text.isdigit()):
         raise ApiError(
