@@ -148,9 +148,10 @@ class Assignments(ProgramState):
         last = self._evaluate.integer(places[-1])
         if not isinstance(array, list) or not -len(array) <= last < len(array):
             raise failure(node, f"Index {last} is outside the array.")
-        if isinstance(array[last], list):
-            raise unsupported(node, "Assigning a part of an array")
-        array[last] = self._evaluate.coerce(value, target.type.base_type, node)
+        shape = target.type.dimensions[len(places) :]
+        if isinstance(array[last], list) and not shape:
+            raise unsupported(node, "Assigning a part of this array")
+        array[last] = self._evaluate.array(value, target.type, shape, node)
 
     def _target(self, node: Any) -> Any:
         """What is assigned to: bits, or the variable."""

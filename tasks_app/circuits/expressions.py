@@ -219,7 +219,11 @@ class Evaluator:
         return self._length(value, node)
 
     def _Cast(self, node: ast.Cast) -> Any:
-        return self.coerce(self.value(node.argument), node.type, node)
+        value, declared = self.value(node.argument), node.type
+        if isinstance(value, Clbit | Bits | BitString) and isinstance(declared, ast.IntType):
+            # The specification's own programs compare `int[2](bits)` with 3.
+            declared = ast.UintType(declared.size)
+        return self.coerce(value, declared, node)
 
     def coerce(self, value: Any, declared: Any, node: Any) -> Any:
         """The value as the declared type holds it. A run-time value stays one."""
@@ -228,7 +232,7 @@ class Evaluator:
         if isinstance(value, BitString):
             value = value.value
         if isinstance(declared, ast.ArrayType):
-            return self._array(value, declared, list(declared.dimensions), node)
+            return self.array(value, declared, list(declared.dimensions), node)
         if isinstance(declared, ast.DurationType | ast.StretchType):
             if not isinstance(value, Duration):
                 raise failure(node, "A duration is needed here.")
@@ -280,12 +284,13 @@ class Evaluator:
         half = 1 << (bits - 1)
         return (whole + half) % (2 * half) - half
 
-    def _array(self, value: Any, declared: Any, dimensions: list[Any], node: Any) -> Any:
+    def array(self, value: Any, declared: Any, dimensions: list[Any], node: Any) -> Any:
+        """A copy of the value as an array of this shape holds it."""
         if not dimensions:
             return self.coerce(value, declared.base_type, node)
         if not isinstance(value, list) or len(value) != self.integer(dimensions[0]):
             raise failure(node, "The array has another shape than declared.")
-        return [self._array(item, declared, dimensions[1:], node) for item in value]
+        return [self.array(item, declared, dimensions[1:], node) for item in value]
 
     def _compute(self, node: Any, compute: Callable[[], Any]) -> Any:
         try:

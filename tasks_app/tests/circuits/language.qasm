@@ -422,3 +422,16 @@ qubit[3] q; bit[3] c; bit[2] d; x q[0]; x q[2]; c = measure q; d = popcount(c);
 
 //// while_in_a_loop_frees_its_counters: 1 1
 qubit q; bit c; bit d; for int i in [0:99] { int n = 0; while (n < 1) { n += 1; c = measure q; } if (n == 1) { x q; } } x q; c = measure q; d = c == 1;
+
+//// syndrome_as_a_number: 11 000
+def syndrome(qubit[3] d, qubit[2] a) -> bit[2] { bit[2] b; cx d[0], a[0]; cx d[1], a[0]; cx d[1], a[1]; cx d[2], a[1]; b = measure a; return b; }
+qubit[3] q; qubit[2] a; bit[3] c; bit[2] syn; x q[1]; syn = syndrome(q, a); if (int[2](syn) == 1) x q[0]; if (int[2](syn) == 2) x q[2]; if (int[2](syn) == 3) x q[1]; c = measure q;
+
+//// count_of_ones_over_shots: 1010 1
+qubit q; bit b; bit[4] n; uint[4] count = 0; for int i in [1:10] { reset q; x q; b = measure q; count += int[1](b); } n = bit[4](count); b = n == 10; n = bit[4](count);
+
+//// majority_vote: 101 1
+def vote(bit[3] b) -> bit { return popcount(b) > 1; } qubit[3] q; bit r; bit[3] c; x q[0]; x q[2]; c = measure q; r = vote(c);
+
+//// array_row_assigned: 11
+array[float[32], 2, 2] a = {{0, 0}, {pi, pi}}; array[float[32], 2] row = a[1]; a[0] = row; row[0] = 0; qubit[2] q; bit[2] c; rx(a[0, 0]) q[0]; rx(a[0, 1]) q[1]; c = measure q;
