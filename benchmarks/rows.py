@@ -85,6 +85,12 @@ DELETE FROM tasks_app_task WHERE task_id IN (
 PENDING = """
 SELECT task_id::text FROM tasks_app_task WHERE current_status = 'pending' ORDER BY enqueued_at
 """
+SOME = """
+SELECT DISTINCT task_id::text, submitted_at FROM generate_series(1, 2000) AS n,
+    LATERAL (SELECT now() - (3600 + (random() + 0 * n) * %s) * interval '1 s' AS at) AS t,
+    LATERAL (SELECT task_id, submitted_at FROM tasks_app_task WHERE submitted_at <= t.at
+        ORDER BY submitted_at DESC LIMIT 1) AS before
+"""
 COMPLETED_SINCE = """
 SELECT count(*) FROM tasks_app_statushistory WHERE status = 'completed' AND id > %s
 """
@@ -117,11 +123,7 @@ class Side:
         }
         self._build(database_url, name)
         self.database = psycopg.connect(self.environment["DATABASE_URL"], autocommit=True)
-        self.database.execute("CREATE EXTENSION IF NOT EXISTS tsm_system_rows")
-        sample = self._query(
-            "SELECT task_id::text, submitted_at FROM tasks_app_task TABLESAMPLE SYSTEM_ROWS(2000)"
-            " WHERE current_status <> 'pending'"
-        )
+        sample = self._query(SOME, rows)
         self.ids = [task_id for task_id, _ in sample]
         old = sorted(at for _, at in sample)[len(sample) // 10]
         self.old = old.strftime("%Y-%m-%dT%H:%M:%SZ")
