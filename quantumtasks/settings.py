@@ -148,29 +148,43 @@ AUTH_PASSWORD_VALIDATORS = [
 # --- PostgreSQL -------------------------------------------------------------------------------
 
 _EXAMPLE = "For example DATABASE_URL=postgres://user:password@localhost:5432/tasks."
-if not _required("DATABASE_URL", _EXAMPLE).startswith(("postgres://", "postgresql://")):
-    raise ImproperlyConfigured(f"DATABASE_URL must name a PostgreSQL server. {_EXAMPLE}")
-try:
-    DATABASES: dict[str, dict[str, Any]] = {"default": env.db("DATABASE_URL")}
-except ValueError:
-    raise ImproperlyConfigured(f"DATABASE_URL cannot be read. {_EXAMPLE}") from None
 DB_STATEMENT_TIMEOUT_S = _number("DB_STATEMENT_TIMEOUT_S", 10, least=0)  # 0: none
-DATABASES["default"] |= {
-    "ENGINE": "quantumtasks.postgresql",
-    "CONN_MAX_AGE": _whole("DB_CONN_MAX_AGE", 300, least=0),
-    "CONN_HEALTH_CHECKS": True,
-    "OPTIONS": {
-        "connect_timeout": 2,
-        "tcp_user_timeout": 5_000,
-        "keepalives_idle": 10,
-        "keepalives_interval": 5,
-        "keepalives_count": 3,
-        "application_name": "quantumtasks",
-        "prepare_threshold": 0,  # what goes through `prepared_cursor`, from its first use on
-        "options": f"-c statement_timeout={DB_STATEMENT_TIMEOUT_S:g}s -c lock_timeout=5s "
-        "-c idle_in_transaction_session_timeout=15s",
-    },
-}
+
+
+def _database(name: str, url: str) -> dict[str, Any]:
+    if not url.startswith(("postgres://", "postgresql://")):
+        raise ImproperlyConfigured(f"{name} must name a PostgreSQL server. {_EXAMPLE}")
+    try:
+        database: dict[str, Any] = env.db_url_config(url)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} cannot be read. {_EXAMPLE}") from None
+    return database | {
+        "ENGINE": "quantumtasks.postgresql",
+        "CONN_MAX_AGE": _whole("DB_CONN_MAX_AGE", 300, least=0),
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "connect_timeout": 2,
+            "tcp_user_timeout": 5_000,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "application_name": "quantumtasks",
+            "prepare_threshold": 0,  # what goes through `prepared_cursor`, from its first use on
+            "options": f"-c statement_timeout={DB_STATEMENT_TIMEOUT_S:g}s -c lock_timeout=5s "
+            "-c idle_in_transaction_session_timeout=15s",
+        },
+    }
+
+
+DATABASES = {"default": _database("DATABASE_URL", _required("DATABASE_URL", _EXAMPLE))}
+DATABASE_DIRECT_URL = str(env.str("DATABASE_DIRECT_URL", default=""))
+if DATABASE_DIRECT_URL:
+    # DATABASE_URL is a pooler's in transaction mode: nothing of a session lasts there, neither
+    # prepared statements nor cursors, and time-outs are the pooler's to set (docs/operations.md).
+    DATABASES["direct"] = _database("DATABASE_DIRECT_URL", DATABASE_DIRECT_URL)
+    DATABASES["direct"]["TEST"] = {"MIRROR": "default"}
+    DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
+    DATABASES["default"]["OPTIONS"] |= {"prepare_threshold": None, "options": ""}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- RabbitMQ through Dramatiq ----------------------------------------------------------------

@@ -17,10 +17,10 @@ from datetime import timedelta
 
 import structlog
 from django.conf import settings
-from django.db import connection
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from quantumtasks.postgresql.base import session_connection
 from tasks_app import broker, lifecycle, retention, worker_id
 from tasks_app.models import Status, Task
 from tasks_app.publisher import QueueUnavailable
@@ -144,7 +144,9 @@ class Leader:
                 retention.purge_empty_batches(older_than=kept)
 
     def _holds_lock(self) -> bool:
-        with connection.cursor() as cursor:  # taking it again in the same session succeeds
+        with (
+            session_connection().cursor() as cursor
+        ):  # taking it again in the same session succeeds
             cursor.execute("SELECT pg_try_advisory_lock(%s)", [LEADER_LOCK])
             held = bool(cursor.fetchone()[0])
             if held != self._leading:

@@ -19,7 +19,7 @@ from typing import Any
 import psycopg
 import structlog
 from django.conf import settings
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.backends.postgresql import base
 from django.db.backends.utils import CursorWrapper
 from psycopg.abc import RV, PQGen
@@ -180,3 +180,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
 def prepared_cursor() -> CursorWrapper:
     """`DatabaseWrapper.prepared_cursor` of this thread's connection."""
     return connection.prepared_cursor()  # type: ignore[attr-defined,no-any-return]
+
+
+def session_connection() -> base.DatabaseWrapper:
+    """This thread's connection for what needs a session of its own, past any pooler."""
+    alias = "direct" if settings.DATABASE_DIRECT_URL else DEFAULT_DB_ALIAS
+    return connections[alias]  # type: ignore[return-value]

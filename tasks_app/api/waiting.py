@@ -15,9 +15,8 @@ from contextlib import contextmanager
 
 import structlog
 from django.conf import settings
-from django.db import connection
 
-from quantumtasks.postgresql.base import REQUEST_DATABASE_S, renew_deadline
+from quantumtasks.postgresql.base import REQUEST_DATABASE_S, renew_deadline, session_connection
 from tasks_app.models import Task
 
 CHANNEL = "tasks_app_terminal"
@@ -87,6 +86,7 @@ class Waiters:
                 self._thread.start()
 
     def _run(self) -> None:
+        connection = session_connection()
         while not self._ended():
             try:
                 with connection.cursor() as cursor:
