@@ -9,6 +9,8 @@ ARGS ?=
 MINUTES ?= 10
 TASKS ?= 10000
 SEED ?=
+ROWS ?= 1000000
+BACKLOG ?=
 
 VENV_PYTHON := .venv/bin/python
 PIP := $(VENV_PYTHON) -m pip --disable-pip-version-check
@@ -21,7 +23,8 @@ help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  Variables: ONCE=1 PORT=8002 DATA_DIR=/path (run)   ARGS='-k name -x' (test)"
-	@echo "             MINUTES=10 TASKS=10000 SEED=1 (chaos)"
+	@echo "             MINUTES=10 TASKS=10000 SEED=1 (chaos)   ROWS='1000000 10000000'"
+	@echo "             BACKLOG=1000000 ARGS='--bars 1,3' (bench)"
 	@echo "             PYTHON=/path/to/python3.12 (whatever makes .venv)"
 
 run: .venv/embedded.stamp  ## Start the service here and show a circuit run; ONCE=1 stops after that
@@ -37,6 +40,8 @@ chaos: .venv/dev.stamp  ## Kill, pause and cut off at random for minutes; writes
 
 bench: .venv/dev.stamp .venv-bench/stamp  ## Measure every speed bar; writes docs/performance.*
 	$(VENV_PYTHON) -m benchmarks --write $(ARGS)
+	$(if $(ROWS)$(BACKLOG),$(VENV_PYTHON) -m benchmarks.rows --write --rows $(ROWS) --backlog $(BACKLOG))
+	$(VENV_PYTHON) -m benchmarks.report
 
 bench-quick: .venv/dev.stamp .venv-bench/stamp  ## The same in two minutes; only prints
 	$(VENV_PYTHON) -m benchmarks --quick $(ARGS)

@@ -3,11 +3,14 @@
 python -m benchmarks [--quick] [--bars 1,3] [--alone] [--no-fsync] [--write]
 
 `make bench` and `make bench-quick` make what it needs. `--alone` leaves the reference out,
-`--no-fsync` the disk; `--write` puts the figures into docs/performance.md.
+`--no-fsync` the disk; `--write` keeps the figures in
+docs/performance.json, from which `python -m benchmarks.report` makes the page.
 """
 
 import argparse
+import json
 import os
+import subprocess
 import sys
 import time
 from dataclasses import asdict
@@ -24,7 +27,7 @@ def main() -> None:
     parser.add_argument("--bars", default=",".join(map(str, BARS)), help="such as 1,3")
     parser.add_argument("--alone", action="store_true", help="without the reference")
     parser.add_argument("--no-fsync", action="store_true", help="PostgreSQL does not wait for disk")
-    parser.add_argument("--write", action="store_true", help="write docs/performance.*")
+    parser.add_argument("--write", action="store_true", help="write docs/performance.json")
     options = parser.parse_args()
     if not options.alone and not BENCH_PYTHON.exists():
         sys.exit(f"{BENCH_PYTHON} is missing: make .venv-bench/stamp, or --alone")
@@ -51,16 +54,18 @@ def main() -> None:
                 print(report.row(line), flush=True)
     print(f"{time.monotonic() - start:.0f} s")
     if options.write:
-        report.write(
-            {
-                "machine": machine,
-                "rounds": effort.rounds,
-                "seconds": effort.seconds,
-                "fsync": not options.no_fsync,
-                "lines": [asdict(line) for line in lines],
-                "curves": effort.curves,
-            }
-        )
+        head = ["git", "describe", "--always", "--dirty"]
+        commit = subprocess.run(head, capture_output=True, text=True, check=False).stdout.strip()
+        results = {
+            "machine": machine,
+            "commit": commit,
+            "rounds": effort.rounds,
+            "seconds": effort.seconds,
+            "fsync": not options.no_fsync,
+            "lines": [asdict(line) for line in lines],
+            "curves": effort.curves,
+        }
+        report.FIGURES.write_text(json.dumps(results) + "\n")
 
 
 if __name__ == "__main__":

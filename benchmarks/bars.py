@@ -36,20 +36,31 @@ class Line:
     bar: int
     what: str
     ours: float
-    against: float | None = None
+    reference: float | None = None
+    bare: float | None = None
     wanted: str = ""
-    ratio: float | None = None
     met: bool | None = None
 
+    @property
+    def ratio(self) -> float | None:
+        other = self.reference or self.bare
+        return self.ours / other if other else None
 
-def at_least(bar: int, what: str, ours: float, times: float, other: float, name: str) -> Line:
-    wanted = f"≥ {times:g} × {name}"
-    return Line(bar, what, ours, other, wanted, ours / other, ours >= times * other)
+    def times_reference(self, factor: float) -> "Line":
+        """Wanted: at least so many times what the reference does."""
+        met = None if self.reference is None else self.ours >= factor * self.reference
+        return replace(self, wanted=f"≥ {factor:g} × reference", met=met)
 
+    def share_of_bare(self, factor: float) -> "Line":
+        """Wanted: at least this share of what the bare loop does."""
+        met = None if self.bare is None else self.ours >= factor * self.bare
+        return replace(self, wanted=f"≥ {factor:g} × bare", met=met)
 
-def at_most(bar: int, what: str, ours: float, limit: float, other: float | None = None) -> Line:
-    ratio = other and ours / other
-    return Line(bar, what, ours, other, f"≤ {limit:g}", ratio, ours <= limit)
+    def at_most(self, limit: float, why: str = "") -> "Line":
+        return replace(self, wanted=f"≤ {limit:.3g}{why}", met=self.ours <= limit)
+
+    def at_least(self, limit: float) -> "Line":
+        return replace(self, wanted=f"≥ {limit:,.0f}", met=self.ours >= limit)
 
 
 @dataclass(slots=True)
@@ -58,7 +69,6 @@ class Effort:
 
     rounds: int
     seconds: float
-    clients: tuple[int, ...] = CLIENTS
     curves: dict[str, Any] = field(default_factory=dict)
 
 
@@ -89,34 +99,35 @@ def interleaved(rounds: int, **work: Callable[[], Any]) -> dict[str, list[Any]]:
     return results
 
 
-def rate(samples: list[Sample]) -> float:
+Samples = list[Sample]
+
+
+def rate(samples: Samples) -> float:
     return median(each.load.per_s for each in samples)
 
 
-def p99(samples: list[Sample]) -> float:
+def p99(samples: Samples) -> float:
     return median(each.load.percentile(99) for each in samples)
 
 
-def cpu(samples: list[Sample]) -> dict[str, float]:
+def cpu(samples: Samples) -> dict[str, float]:
     return medians([each.cpu_ms for each in samples])
 
 
-def cpu_lines(bar: int, what: str, ours: list[Sample], theirs: list[Sample] | None) -> list[Line]:
-    """A line for each part that did something."""
-    mine, other = cpu(ours), cpu(theirs) if theirs else {}
-    return [
-        Line(bar, f"{what}, {part}: CPU ms", mine[part], other.get(part))
-        for part in mine
-        if part != "API" and mine[part] > 0.005
-    ]
+def compared(
+    bar: int, what: str, figure: Callable[[Samples], float], found: dict[str, Samples]
+) -> Line:
+    """The figure of our samples beside that of the reference's, if it ran."""
+    theirs = found.get("reference")
+    return Line(bar, what, figure(found["ours"]), figure(theirs) if theirs else None)
 
 
-def compare(place: Field, effort: Effort, clients: int, requests: list[Request]) -> dict[str, Any]:
-    work = {
-        side.name: partial(sample, place, side, clients, effort.seconds, requests)
-        for side in place.sides
-    }
-    return interleaved(effort.rounds, **work)
+def cpu_lines(bar: int, what: str, found: dict[str, Samples], *, api_ms: float) -> Iterator[Line]:
+    """What each part used for one request, if anything; the API at most `api_ms`."""
+    for part, used in cpu(found["ours"]).items():
+        if used > 0.005:
+            line = compared(bar, f"{what}: CPU ms, {part}", lambda each: cpu(each)[part], found)  # noqa: B023
+            yield line.at_most(api_ms) if part == "API" else line
 
 
 def submissions(place: Field, effort: Effort) -> Iterator[Line]:
@@ -124,26 +135,29 @@ def submissions(place: Field, effort: Effort) -> Iterator[Line]:
     requests = [submission(number) for number in range(2000)]
     for side in place.sides:
         side.load(requests, clients=16, seconds=1)
-    least = [bare("submit", effort.seconds)["per_s"] for _ in range(effort.rounds)]
-    yield Line(1, "bare psycopg + pika loop, tasks/s", median(least))
     effort.curves |= {"latency": {}, "throughput": {}}
-    for clients in effort.clients:
-        found = compare(place, effort, clients, requests)
-        ours, theirs = found["ours"], found.get("reference")
-        at = f"{clients} clients"
+    least = 0.0
+    for clients in CLIENTS:
+        work: dict[str, Callable[[], Any]] = {
+            side.name: partial(sample, place, side, clients, effort.seconds, requests)
+            for side in place.sides
+        }
+        if not least:
+            work["bare"] = partial(bare, "submit", effort.seconds)
+        found = interleaved(effort.rounds, **work)
+        if "bare" in found:
+            least = medians(found.pop("bare"))["per_s"]
         for name, samples in found.items():
             curve = effort.curves["throughput"].setdefault(name, [])
             curve.append((clients, rate(samples)))
-            every = sorted(ms for each in samples for ms in each.load.milliseconds)
-            effort.curves["latency"].setdefault(name, {})[clients] = quantiles(every, n=1000)
-        if theirs:
-            yield at_least(1, f"submissions/s, {at}", rate(ours), 4, rate(theirs), "reference")
-            limit = p99(theirs) / 5
-            yield at_most(1, f"submission p99 ms, {at}", p99(ours), limit, p99(theirs))
-        yield at_least(1, f"submissions/s, {at}", rate(ours), 0.5, median(least), "bare loop")
-        other = cpu(theirs)["API"] if theirs else None
-        yield at_most(1, f"submission CPU ms in the API, {at}", cpu(ours)["API"], 1.3, other)
-        yield from cpu_lines(1, f"submission, {at}", ours, theirs)
+            every = [ms for each in samples for ms in each.load.milliseconds]
+            effort.curves["latency"].setdefault(name, {})[clients] = quantiles(every, n=500)
+        per_s = compared(1, f"submissions/s, {clients} clients", rate, found)
+        yield per_s.times_reference(4)
+        yield replace(per_s, reference=None, bare=least).share_of_bare(0.5)
+        late = compared(1, f"submission, {clients} clients: p99 ms", p99, found)
+        yield late.at_most(late.reference / 5, ", a fifth") if late.reference else late
+        yield from cpu_lines(1, f"submission, {clients} clients", found, api_ms=1.3)
         for side in place.sides:
             side.empty()
     yield from with_token(place, effort, requests)
@@ -171,7 +185,7 @@ def with_token(place: Field, effort: Effort, requests: list[Request]) -> Iterato
         side.load(requests, clients=16, seconds=0.5)
         samples = [sample(place, side, 64, effort.seconds, requests) for _ in range(effort.rounds)]
     yield Line(1, "submissions/s, 64 clients, with a token", rate(samples))
-    yield Line(1, "submission CPU ms in the API, 64 clients, with a token", cpu(samples)["API"])
+    yield Line(1, "submission, 64 clients, with a token: CPU ms, API", cpu(samples)["API"])
     ours.empty()
 
 
@@ -243,22 +257,21 @@ def reads(place: Field, effort: Effort) -> Iterator[Line]:
             rows = side.sql(IDS[side.name], state)
             found[side.name] = [("GET", f"/tasks/{task_id}", "") for (task_id,) in rows]
             random.shuffle(found[side.name])
-    yield Line(2, "bare psycopg reads/s", bare("read", effort.seconds)["per_s"])
     for state, found in paths.items():
-        work = {
+        work: dict[str, Callable[[], Any]] = {
             side.name: partial(sample, place, side, READERS, effort.seconds, found[side.name])
             for side in place.sides
         }
         for run in work.values():
             run()  # warms up
-        results = interleaved(effort.rounds, **work)
-        ours, theirs = results["ours"], results.get("reference")
-        if theirs:
-            yield at_least(2, f"reads/s, {state}", rate(ours), 4, rate(theirs), "reference")
-            yield Line(2, f"read p99 ms, {state}", p99(ours), p99(theirs))
-        other = cpu(theirs)["API"] if theirs else None
-        yield at_most(2, f"read CPU ms in the API, {state}", cpu(ours)["API"], 1, other)
-        yield from cpu_lines(2, f"read, {state}", ours, theirs)
+        results = interleaved(effort.rounds, **work, bare=partial(bare, "read", effort.seconds))
+        per_s = compared(2, f"reads/s, {state}", rate, results)
+        yield per_s.times_reference(4)
+        yield Line(
+            2, f"{per_s.what}, without HTTP", per_s.ours, bare=medians(results["bare"])["per_s"]
+        )
+        yield compared(2, f"read, {state}: p99 ms", p99, results)
+        yield from cpu_lines(2, f"read, {state}", results, api_ms=1)
     for side in place.sides:
         side.empty()
 
@@ -307,18 +320,18 @@ def drains(place: Field, effort: Effort) -> Iterator[Line]:
         effort.rounds, **work, bare=partial(bare, "simulate", min(effort.seconds, 3))
     )
     least = medians(found["bare"])
-    ours, theirs = found["ours"], found.get("reference")
-    yield Line(3, "bare parse and run of Bell circuits/s, 2 processes", least["per_s"])
-    per_s, used = median(one for one, _ in ours), medians([cpu for _, cpu in ours])
-    other = medians([cpu for _, cpu in theirs]) if theirs else {}
-    if theirs:
-        rate = median(one for one, _ in theirs)
-        yield at_least(3, "Bell circuits drained/s", per_s, 6, rate, "reference")
-    yield at_least(3, "Bell circuits drained/s", per_s, 0, least["per_s"], "bare")
-    limit = least["cpu_ms"] + 3
-    yield at_most(3, "worker CPU ms for each", used["workers"], limit, other.get("workers"))
-    for part in ("PostgreSQL", "RabbitMQ"):
-        yield Line(3, f"drain, {part}: CPU ms", used[part], other.get(part))
+    per_s = {name: median(one for one, _ in found[name]) for name in work}
+    used = {name: medians([each for _, each in found[name]]) for name in work}
+    line = Line(3, "Bell circuits drained/s", per_s["ours"], per_s.get("reference"))
+    yield line.times_reference(6)
+    yield Line(3, f"{line.what}, against parse and run", line.ours, bare=least["per_s"])
+    for part, ours in used["ours"].items():
+        theirs = used.get("reference", {}).get(part)
+        line = Line(3, f"drained circuit: CPU ms, {part}", ours, theirs)
+        if part == "workers":
+            yield replace(line, bare=least["cpu_ms"]).at_most(least["cpu_ms"] + 3, ", bare + 3")
+        elif part != "API":
+            yield line
     for side in place.sides:
         side.empty()
 
@@ -371,11 +384,10 @@ def idle(place: Field, effort: Effort) -> Iterator[Line]:
         "submitted_at to completed_at": rows,
         "POST until the client knows": seen,
     }.items():
-        theirs = found.get("reference")
-        middle = median(theirs) if theirs else None
-        yield at_most(4, f"idle, {what}: median ms", median(found["ours"]), 10, middle)
-        last = quantiles(theirs, n=100)[98] if theirs else None
-        yield at_most(4, f"idle, {what}: p99 ms", quantiles(found["ours"], n=100)[98], 25, last)
+        for name, limit, cut in (("median", 10, 49), ("p99", 25, 98)):
+            cuts = {side: quantiles(found[side], n=100)[cut] for side in found}
+            line = Line(4, f"idle, {what}: {name} ms", cuts["ours"], cuts.get("reference"))
+            yield line.at_most(limit)
     for side in place.sides:
         side.empty()
 
@@ -387,13 +399,10 @@ def batches(place: Field, effort: Effort) -> Iterator[Line]:
     for _ in range(effort.rounds):
         found.append(sample(place, place.ours, 2, effort.seconds, requests))
         place.ours.empty()
-    per_s = BATCH * rate(found)
-    yield Line(
-        5, "tasks/s in batches of 1,000, 2 clients", per_s, None, "≥ 4,000", None, per_s >= 4000
-    )
+    yield Line(5, "tasks/s in batches of 1,000, 2 clients", BATCH * rate(found)).at_least(4000)
     for part, used in cpu(found).items():
         if used / BATCH > 0.0005:
-            yield Line(5, f"task of a batch, {part}: CPU ms", used / BATCH)
+            yield Line(5, f"task of a batch: CPU ms, {part}", used / BATCH)
 
 
 def pss_mb(pid: int) -> float:
@@ -418,7 +427,7 @@ def memory(place: Field, effort: Effort) -> Iterator[Line]:
         "worker process": (90, list(orchestrators)),
     }
     for what, (limit, pids) in found.items():
-        yield at_most(6, f"PSS MB, largest {what}", max(map(pss_mb, pids)), limit)
+        yield Line(6, f"PSS MB, largest {what}", max(map(pss_mb, pids))).at_most(limit)
     yield Line(6, "PSS MB, gunicorn's master", pss_mb(place.ours.api.pid))
     every = [pid for one in (place.ours.api, master) for pid in (one.pid, *descendants(one.pid))]
     yield Line(6, "PSS MB, all of it", sum(map(pss_mb, every)))

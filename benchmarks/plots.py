@@ -1,4 +1,4 @@
-"""Plots of docs/performance.json into docs/images: `.venv-bench/bin/python -m benchmarks.plots`."""
+"""Plots of docs/performance*.json into docs/images: .venv-bench/bin/python -m benchmarks.plots"""
 
 import json
 from pathlib import Path
@@ -51,26 +51,41 @@ def latency(curves: dict[str, dict[str, list[float]]]) -> None:
             axes.plot(cuts, share, style, color=COLOURS[name], label=label)
     axes.set(xscale="log", xlabel="milliseconds", ylabel="% of submissions answered")
     axes.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.legend(fontsize="small")
+    axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
     save("performance-latency")
 
 
-def rows(operations: dict[str, list[tuple[int, float]]]) -> None:
-    """Milliseconds of each operation against the number of tasks in the database."""
-    _, axes = plt.subplots()
-    for name, points in operations.items():
-        count, milliseconds = zip(*points, strict=True)
-        axes.plot(count, milliseconds, "o-", label=name)
-    axes.set(xscale="log", xlabel="tasks in the database", ylabel="median ms", ylim=(0, None))
-    axes.legend(fontsize="small", bbox_to_anchor=(1, 1))
+def rows(kinds: dict[str, dict[str, list[tuple[int, float]]]]) -> None:
+    """Milliseconds of each operation against the number of finished and of pending tasks."""
+    shown = [(kind, kinds[kind]) for kind in ("rows", "backlog") if many(kinds[kind])]
+    _, each = plt.subplots(1, len(shown), squeeze=False, sharey=True)
+    for axes, (kind, operations) in zip(each[0], shown, strict=True):
+        for name, points in operations.items():
+            count, milliseconds = zip(*points, strict=True)
+            axes.plot(count, milliseconds, "o-", label=name)
+        axes.set(xscale="log", xlabel="finished tasks" if kind == "rows" else "pending tasks")
+        axes.set_ylim(0)
+    each[0][0].set_ylabel("median ms")
+    each[0][-1].legend(fontsize="xx-small", loc="upper left", bbox_to_anchor=(1, 1))
     save("performance-rows")
 
 
+def many(operations: dict[str, list[tuple[int, float]]]) -> bool:
+    return any(len(points) > 1 for points in operations.values())
+
+
+def read(name: str) -> Any:
+    path = DOCS / name
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
 def main() -> None:
-    curves: dict[str, Any] = json.loads((DOCS / "performance.json").read_text())["curves"]
-    for plot in (throughput, latency, rows):
+    curves = read("performance.json").get("curves", {})
+    for plot in (throughput, latency):
         if curve := curves.get(plot.__name__):
             plot(curve)
+    if kinds := read("performance-rows.json"):
+        rows(kinds)
 
 
 if __name__ == "__main__":
