@@ -29,7 +29,7 @@ from quantumtasks.embedded.postgres import PostgresError, write_private
 from quantumtasks.processes import die_with_parent, port_is_free, tail, tethered
 
 ROOT = Path(__file__).resolve().parents[2]
-START_LIMIT_S = 30.0
+START_LIMIT_S = 120.0
 STOP_LIMIT_S = 45.0  # more than gunicorn's graceful_timeout
 DEMONSTRATION_LIMIT_S = 20.0
 ONCE_LIMIT_S = 300.0

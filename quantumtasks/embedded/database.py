@@ -17,7 +17,7 @@ from django.utils import timezone
 from quantumtasks.embedded.postgres import PostgresError, PostgresServer, wheel_bin_dir
 
 ADMIN = "admin"
-_START_LIMIT_S = 60.0
+_START_LIMIT_S = 120.0
 
 
 class SharedPostgres:

@@ -39,7 +39,7 @@ from quantumtasks.processes import (
 # Where root keeps a copy of binaries that the unprivileged user cannot reach. It may be
 # deleted at any time while no server runs.
 BINARIES_CACHE = Path("/var/cache/quantum-tasks")
-START_LIMIT_S = 60.0
+START_LIMIT_S = 120.0
 STOP_LIMIT_S = 30.0
 _USER = "quantumtasks"
 _ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}  # no PG* or LC_* of the caller
