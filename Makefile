@@ -35,7 +35,7 @@ test: .venv/dev.stamp  ## Run the tests against a PostgreSQL and a RabbitMQ of t
 	$(VENV_PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
 
 chaos: .venv/dev.stamp  ## Kill, pause and cut off at random for minutes; writes chaos.md
-	MINUTES="$(MINUTES)" TASKS="$(TASKS)" SEED="$(SEED)" FAULTS_TABLE=chaos.md \
+	MINUTES="$(MINUTES)" TASKS="$(TASKS)" SEED="$(SEED)" SLACK="$${SLACK:-1.2}" FAULTS_TABLE=chaos.md \
 		$(VENV_PYTHON) -m pytest tasks_app/tests/faults -m long -s $(ARGS)
 
 bench: .venv/dev.stamp .venv-bench/stamp  ## Measure every speed bar; writes docs/performance.*

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,17 +11,37 @@ import pytest
 from django.db import connection
 
 from tasks_app import broker
-from tasks_app.tests.service import Service
+from tasks_app.api import health, metrics, middleware, views, waiting
+from tasks_app.publisher import QueueUnavailable
+from tasks_app.tests.service import LIMIT_S, Service, eventually
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patience() -> Iterator[None]:
+    """To the API in this process, a server that a busy machine makes slow is not away."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (middleware, views, waiting):
+            patch.setattr(module, "REQUEST_DATABASE_S", LIMIT_S)
+        for module in (health, metrics):
+            patch.setattr(module, "CHECK_S", LIMIT_S)
+        patch.setattr(broker, "PUBLISH_TIMEOUT_S", LIMIT_S)
+        yield
 
 
 @pytest.fixture
 def empty_queue() -> None:
     """No messages of earlier tests in the queue or among its dead letters."""
-    broker.depths()  # declares both
+    eventually(_queues_are_declared, what="RabbitMQ answers in time")
     with pika.BlockingConnection(pika.URLParameters(os.environ["RABBITMQ_URL"])) as amqp:
         channel = amqp.channel()
         channel.queue_purge(broker.QUEUE)
         channel.queue_purge(broker.DEAD_LETTER_QUEUE)
+
+
+def _queues_are_declared() -> bool:
+    with suppress(QueueUnavailable):
+        return bool(broker.depths())
+    return False
 
 
 @pytest.fixture

@@ -26,8 +26,8 @@ import pytest
 from quantumtasks.embedded.postgres import PostgresError, PostgresServer, wheel_bin_dir
 from quantumtasks.processes import free_port, tail, tethered
 
-START_LIMIT_S = 60.0
-STOP_LIMIT_S = 30.0
+START_LIMIT_S = 300.0
+STOP_LIMIT_S = 120.0
 _DEBIAN_POSTGRES = Path("/usr/lib/postgresql")
 _DEBIAN_RABBITMQ = Path("/usr/lib/rabbitmq/bin")
 _RABBITMQ_IMAGE = "rabbitmq:4-management"

@@ -31,10 +31,15 @@ BELL = (
     'OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; creg c[2]; '
     "h q[0]; cx q[0],q[1]; measure q -> c;"
 )
-START_LIMIT_S = 60.0
+# How long to wait for what must come, on however slow and busy a machine: when it comes, a long
+# limit has cost nothing.
+LIMIT_S = 300.0
+# What is promised in seconds is promised for a machine that does nothing else. A test's may be a
+# slow one, and does much else: it may take so many times as long.
+SLACK = float(os.environ.get("SLACK", "5"))
 
 
-def eventually(condition: Callable[[], Any], *, within_s: float, what: str) -> Any:
+def eventually(condition: Callable[[], Any], *, what: str, within_s: float = LIMIT_S) -> Any:
     """Wait until `condition()` is true and return its value; AssertionError after `within_s`."""
     deadline = time.monotonic() + within_s
     while not (value := condition()):
@@ -87,7 +92,7 @@ class Process:
     def signal(self, signum: signal.Signals) -> None:
         self._process.send_signal(signum)
 
-    def wait(self, timeout_s: float | None = 40) -> int:
+    def wait(self, timeout_s: float | None = LIMIT_S) -> int:
         return self._process.wait(timeout_s)
 
     def stop(self) -> None:
@@ -95,7 +100,7 @@ class Process:
         if self.running:
             self._process.terminate()
             try:
-                self._process.wait(40)
+                self._process.wait(LIMIT_S)
             except subprocess.TimeoutExpired:
                 self.kill_group()
 
@@ -197,7 +202,6 @@ class Service:
     def _wait_for_api(self, api: Callable[[], Process]) -> None:
         eventually(
             lambda: self.get("/health/live").status == 200 or not api().running,
-            within_s=START_LIMIT_S,
             what="the API answers",
         )
         assert api().running, tail(api().log, 40)
@@ -252,7 +256,7 @@ class Service:
         path: str,
         body: str | bytes | None = None,
         headers: Mapping[str, str] | None = None,
-        timeout_s: float = 15,
+        timeout_s: float = 60,
     ) -> Answer:
         """One request on a connection of its own; a connection error is an answer of status 0."""
         start = time.monotonic()
@@ -280,9 +284,17 @@ class Service:
     def submit(self, circuit: str = BELL, **options: Any) -> Answer:
         return self.post("/tasks", {"circuit": circuit, **options})
 
+    def insist(self, circuit: str = BELL, **options: Any) -> Answer:
+        """Submit, again while the answer is 503: on a busy machine the queue may be late."""
+        answer: Answer = eventually(
+            lambda: a if (a := self.submit(circuit, **options)).status != 503 else None,
+            what="a submission is not put off",
+        )
+        return answer
+
     def accepted(self, circuit: str = BELL, **options: Any) -> str:
-        """Submit, insist on 202, return the task id."""
-        answer = self.submit(circuit, **options)
+        """`insist`, on 202; return the task id."""
+        answer = self.insist(circuit, **options)
         assert answer.status == 202, answer
         return str(answer.body["task_id"])
 
@@ -291,7 +303,7 @@ class Service:
         assert answer.status == 200, answer
         return answer.body
 
-    def finished(self, task_id: str, *, within_s: float = 60) -> Any:
+    def finished(self, task_id: str) -> Any:
         """The task once it is terminal."""
 
         def terminal() -> Any:
@@ -299,12 +311,12 @@ class Service:
             done = answer.status == 200 and answer.body["completed_at"] is not None
             return answer.body if done else None
 
-        return eventually(terminal, within_s=within_s, what=f"task {task_id} is terminal")
+        return eventually(terminal, what=f"task {task_id} is terminal")
 
     def submit_many(self, count: int, *, clients: int, circuit: str = BELL) -> list[Answer]:
         """`count` submissions from `clients` concurrent clients."""
         with ThreadPoolExecutor(clients) as pool:
-            return list(pool.map(lambda _: self.submit(circuit), range(count)))
+            return list(pool.map(lambda _: self.insist(circuit), range(count)))
 
 
 class Reader:
@@ -352,7 +364,10 @@ class Stream:
         self._full = threading.Event()
         self._numbers = itertools.count()
         self._prefix = f"stream-{secrets.token_hex(4)}"
-        self._threads = [threading.Thread(target=self._submit) for _ in range(self.clients)]
+        self._rounds = [0] * self.clients
+        self._threads = [
+            threading.Thread(target=self._submit, args=(client,)) for client in range(self.clients)
+        ]
         for thread in self._threads:
             thread.start()
         return self
@@ -370,12 +385,24 @@ class Stream:
         for thread in self._threads:
             thread.join()
 
-    def _submit(self) -> None:
+    def await_round(self) -> None:
+        """Wait until each client has asked after this moment and been answered, or has ended."""
+        before = list(self._rounds)
+        eventually(
+            lambda: all(
+                now >= then + 2 or not thread.is_alive()  # one question may be under way already
+                for then, now, thread in zip(before, self._rounds, self._threads, strict=True)
+            ),
+            what="every client is answered",
+        )
+
+    def _submit(self, client: int) -> None:
         pause_s = self.every_s
         while not self._ending.wait(pause_s) and not self._full.is_set():
             header = {"X-Correlation-ID": f"{self._prefix}-{next(self._numbers)}"}
             answer = self.service.post("/tasks", {"circuit": self.circuit}, **header)
             self.answers.append(answer)
+            self._rounds[client] += 1
             # As a client would: one that finds nobody there waits a moment.
             pause_s = max(self.every_s, 0.2) if answer.status == 0 else self.every_s
             if answer.status and next(self._answered) == self.limit:
@@ -541,7 +568,6 @@ def wait_for_worker(worker: Process, processes: int) -> None:
             sum(line["event"] == "worker_ready" for line in worker.lines()) >= processes
             or not worker.running
         ),
-        within_s=START_LIMIT_S,
         what="the worker is ready",
     )
     assert worker.running, tail(worker.log, 40)

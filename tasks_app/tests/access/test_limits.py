@@ -51,7 +51,7 @@ def test_pending_tasks(settings: Settings, ada: User) -> None:
 def test_submissions_in_a_minute(settings: Settings, ada: User) -> None:
     limit(settings, per_minute=2)
     people.task_of(ada, submitted_at=people.ago(seconds=61))
-    people.task_of(ada, Status.COMPLETED, submitted_at=people.ago(seconds=59))
+    people.task_of(ada, Status.COMPLETED, submitted_at=people.ago(seconds=30))
     assert submit(ada).status_code == 202
     refused(submit(ada), "per_minute", 2, "60")
 

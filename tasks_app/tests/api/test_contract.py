@@ -33,7 +33,7 @@ def test_schemathesis_finds_nothing(service: Service) -> None:
             *("--header", f"Authorization: Bearer {token}"),
             *("--phases", "examples,coverage,fuzzing"),
             *("--max-examples", str(EXAMPLES), "--no-shrink", "--continue-on-failure"),
-            *("--workers", "2", "--seed", "1", "--request-timeout", "10"),
+            *("--workers", "2", "--seed", "1", "--request-timeout", "60"),
             *("--suppress-health-check", "all", "--warnings", "off"),
         ],
         cwd=service.folder,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tasks_app.models import Task
-from tasks_app.tests.service import BELL, Service
+from tasks_app.tests.service import BELL, LIMIT_S, Service
 
 SUBMISSION = json.dumps({"circuit": BELL}).encode()
 
@@ -21,7 +21,7 @@ def api(service: Service) -> Iterator[Service]:
 
 def talk(api: Service, sent: bytes, *, finish: bool = True) -> list[bytes]:
     """Send bytes as they are; the responses' heads and bodies until the server closes."""
-    with socket.create_connection(("127.0.0.1", api.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", api.port), timeout=LIMIT_S) as connection:
         connection.sendall(sent)
         if finish:
             connection.shutdown(socket.SHUT_WR)
@@ -141,7 +141,7 @@ def test_clients_that_fall_silent_do_not_keep_others_out_for_ever(api: Service) 
     try:
         for connection in idle:
             connection.sendall(in_the_body if connection in idle[::2] else in_the_head)
-        answer = api.request("GET", "/health/live", timeout_s=30)
+        answer = api.request("GET", "/health/live", timeout_s=LIMIT_S)
         assert answer.status == 200
     finally:
         for connection in idle:

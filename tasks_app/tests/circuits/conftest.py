@@ -26,7 +26,7 @@ def make_sandbox() -> Iterator[Callable[..., Sandbox]]:
 
 @pytest.fixture(scope="session")
 def shared_sandbox() -> Iterator[Sandbox]:
-    sandbox = Sandbox(Limits(deadline_s=60, memory_mb=2_048))
+    sandbox = Sandbox(Limits(memory_mb=2_048))
     sandbox.start()
     yield sandbox
     sandbox.close()

@@ -12,7 +12,7 @@ import pytest
 
 from quantumtasks.embedded.demonstration import DemonstrationError, demonstrate
 from tasks_app.tests.embedded.checkout import ROOT, Checkout, Running
-from tasks_app.tests.service import eventually
+from tasks_app.tests.service import LIMIT_S, eventually
 
 NOBODY = 65534
 BELL = (ROOT / "examples" / "bell.qasm").read_text()
@@ -25,14 +25,14 @@ SLOW = (
 
 
 def await_end(checkout: Checkout) -> None:
-    eventually(lambda: not checkout.processes(), within_s=30, what="the end of all processes")
+    eventually(lambda: not checkout.processes(), what="the end of all processes")
 
 
 def await_completed(running: Running, *task_ids: str) -> None:
     def completed() -> bool:
         return all(running.task(task_id)["status"] == "completed" for task_id in task_ids)
 
-    eventually(completed, within_s=60, what="completion of the tasks")
+    eventually(completed, what="completion of the tasks")
 
 
 def await_service(running: Running) -> None:
@@ -46,7 +46,7 @@ def await_service(running: Running) -> None:
             return False
         return True
 
-    eventually(completes, within_s=30, what="recovery of the service")
+    eventually(completes, what="recovery of the service")
 
 
 def test_first_start_shows_a_bell_pair_and_leaves_nothing_running(fresh_checkout: Checkout) -> None:
@@ -84,7 +84,7 @@ def test_a_signal_stops_everything_in_order(checkout: Checkout, signum: signal.S
     with checkout.serve() as running:
         assert "password" not in running.output  # it was shown at the first start
         os.kill(running.launcher_pid, signum)
-        assert running.make.wait(60) == 0
+        assert running.make.wait(LIMIT_S) == 0
         assert checkout.processes() == []
     assert not (checkout.data_dir / "postgres" / "postmaster.pid").exists()
 
@@ -94,7 +94,7 @@ def test_a_second_copy_shares_the_data_and_takes_over(checkout: Checkout) -> Non
         await_completed(second, first.submit(BELL))
 
         os.kill(first.launcher_pid, signal.SIGKILL)
-        first.make.wait(30)
+        first.make.wait(LIMIT_S)
         await_service(second)
     await_end(checkout)
 

@@ -108,7 +108,7 @@ def test_a_server_whose_owner_was_killed_ends_and_the_next_start_waits_for_it(
     server.start()
     execute(server, "INSERT INTO memory VALUES ('after')")
     server.stop()
-    eventually(lambda: not processes(server), within_s=10, what="the end of both servers")
+    eventually(lambda: not processes(server), what="the end of both servers")
 
 
 def test_an_interrupted_first_start_is_begun_anew(folder: Path) -> None:

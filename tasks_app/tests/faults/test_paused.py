@@ -12,13 +12,12 @@ from tasks_app.tests.service import Process, Service, Supervisor, eventually
 
 def test_the_late_result_of_a_paused_worker_is_fenced_off(arena: Arena) -> None:
     with arena.trial("Worker: SIGSTOP beyond its lease, SIGCONT") as trial:
-        task_id = trial.submit_slow(2)
+        task_id = trial.submit_slow(4)
         owner = arena.owner(task_id)
         kill(owner, signum=signal.SIGSTOP)
         try:
             eventually(
                 lambda: trial.task(task_id)["status"] == "completed",
-                within_s=25,
                 what="the task runs elsewhere",
             )
         finally:
@@ -31,13 +30,12 @@ def test_the_late_result_of_a_paused_worker_is_fenced_off(arena: Arena) -> None:
 
 def test_a_paused_recovery_leader_is_replaced(arena: Arena) -> None:
     with arena.trial("Recovery leader: SIGSTOP beyond its lease, SIGCONT") as trial:
-        leader: Supervisor = eventually(arena.leader, within_s=10, what="there is a leader")
+        leader: Supervisor = eventually(arena.leader, what="there is a leader")
         paused = leader.process.children()
         kill(*paused, signum=signal.SIGSTOP)
         try:
             eventually(
                 lambda: arena.leader() not in (None, leader),
-                within_s=20,
                 what="another worker leads recovery",
             )
         finally:
@@ -48,14 +46,17 @@ def test_a_paused_recovery_leader_is_replaced(arena: Arena) -> None:
 
 def test_recovery_has_a_new_leader_as_soon_as_the_old_one_dies(arena: Arena) -> None:
     with arena.trial("Recovery leader: kill -9") as trial:
-        leader: Supervisor = eventually(arena.leader, within_s=10, what="there is a leader")
-        starts = leader.starts
+        leader: Supervisor = eventually(arena.leader, what="there is a leader")
+        starts, silences = leader.starts, _sessions_ended_for_silence(arena)
         kill(*leader.process.children())
-        eventually(
-            lambda: arena.leader() not in (None, leader), within_s=3, what="another one leads"
-        )
+        eventually(lambda: arena.leader() not in (None, leader), what="another one leads")
+        assert _sessions_ended_for_silence(arena) == silences, "it did not have to wait for that"
         trial.end()
         arena.await_restart(leader, starts=starts)
+
+
+def _sessions_ended_for_silence(arena: Arena) -> int:
+    return arena.postgres.log_path.read_text().count("due to idle-session timeout")
 
 
 # Shifts what Python code sees of the clock, the times in its logs included. The kernel's own clock
@@ -98,11 +99,11 @@ def test_a_worker_whose_clock_is_wrong_takes_and_loses_nothing(
         (pid,) = worker.children()
         for _ in range(6):
             trial.submit_slow(0.7)
-        eventually(lambda: _leads(arena, worker), within_s=30, what="it leads recovery")
+        eventually(lambda: _leads(arena, worker), what="it leads recovery")
         for _ in range(6):
             trial.submit_slow(0.7)
-        eventually(lambda: not arena.unfinished_slow_tasks(), within_s=30, what="all have run")
-        assert abs(_clock_offset_s(worker) - hours * 3600) < 60, "its clock is wrong"
+        eventually(lambda: not arena.unfinished_slow_tasks(), what="all have run")
+        assert abs(_clock_offset_s(worker) - hours * 3600) < 1800, "its clock is wrong"
 
     rows = arena.sql(
         f"SELECT attempt, worker FROM tasks_app_task WHERE submitted_at >= '{trial.begun_at}'"

@@ -43,6 +43,7 @@ def frozen(arena: Arena) -> None:
     for proxy in arena.databases:
         proxy.freeze()
     arena.hold(max(6, arena.hold_s))
+    arena.stream.await_round()  # the API answers, and is not waiting for the thaw
     for proxy in arena.databases:
         proxy.thaw()
 

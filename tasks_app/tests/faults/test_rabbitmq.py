@@ -37,6 +37,7 @@ def frozen(arena: Arena) -> None:
     for proxy in arena.queues:
         proxy.freeze()
     arena.hold(max(4, arena.hold_s))
+    arena.stream.await_round()  # the API answers, and is not waiting for the thaw
     for proxy in arena.queues:
         proxy.thaw()
 
@@ -46,6 +47,7 @@ def frozen_in_the_middle_of_a_confirm(arena: Arena) -> None:
     proxy = arena.links[0].queue
     proxy.freeze_replies()
     arena.hold(max(3, arena.hold_s))
+    arena.stream.await_round()
     proxy.thaw()
 
 

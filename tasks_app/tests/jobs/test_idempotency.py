@@ -19,7 +19,7 @@ from tasks_app.broker import DoorbellBroker
 from tasks_app.models import Batch, IdempotencyKey, Status, Task
 from tasks_app.tests.access import people
 from tasks_app.tests.api.client import CIRCUIT, error, post, send
-from tasks_app.tests.service import Proxy, Service, eventually
+from tasks_app.tests.service import LIMIT_S, Proxy, Service, eventually
 from tasks_app.tests.unit.queues import rung
 
 pytestmark = pytest.mark.django_db
@@ -163,7 +163,7 @@ def test_32_identical_requests_at_once_make_one_task_and_one_batch(service: Serv
         barrier = threading.Barrier(32)
 
         def one(_: int) -> Any:
-            barrier.wait(30)
+            barrier.wait(LIMIT_S)
             while (answer := service.post(path, body, **{"Idempotency-Key": path})).status == 503:
                 pass  # a busy machine: what a client does then
             return answer
@@ -190,7 +190,7 @@ def proxied(
     near = dramatiq.get_broker()
     with Proxy(int(url.rpartition(":")[2].partition("/")[0])) as proxy:
         far = DoorbellBroker(url=proxy.url(url), middleware=[])
-        far.publisher.depths(timeout_s=5)  # connected before anything goes wrong
+        far.publisher.depths(timeout_s=LIMIT_S)  # connected before anything goes wrong
         monkeypatch.setattr(
             dramatiq,
             "get_broker",
@@ -235,9 +235,10 @@ def test_a_repetition_keeps_what_its_first_request_was_about_to_withdraw(
 ) -> None:
     path, body = ("/tasks/batch", MANY) if many else ("/tasks", ONE)
     proxied.freeze()
-    with far_away(lambda: submit(body, path=path)) as first:  # will give up on the queue
-        eventually(Task.objects.exists, within_s=10, what="the first request has stored its task")
+    with far_away(lambda: submit(body, path=path)) as first:
+        eventually(Task.objects.exists, what="the first request has stored its task")
         second = submit(body, path=path)
+        proxied.refuse()  # here the first gives up on the queue
         answer = first()
 
     field = "task_ids" if many else "task_id"
@@ -256,9 +257,7 @@ def test_a_repetition_that_comes_too_late_becomes_the_first_request(
     rung()
     proxied.freeze_replies()
     with far_away(lambda: submit(body, path=path)) as repetition:
-        eventually(
-            lambda: broker.depths().ready == len(first), within_s=10, what="the repetition rings"
-        )
+        eventually(lambda: broker.depths().ready == len(first), what="the repetition rings")
         submission.withdraw(first, first[0].batch)  # the first request gives up here
         proxied.thaw()
         answer = repetition()

@@ -16,7 +16,7 @@ from tasks_app.api.waiting import MAX_RETURN_S, Waiters
 from tasks_app.models import Status, Task
 from tasks_app.tests.access import people
 from tasks_app.tests.api.client import error, get
-from tasks_app.tests.service import Answer, Service, eventually
+from tasks_app.tests.service import LIMIT_S, Answer, Service, eventually
 from tasks_app.tests.unit.tasks import RESULT, claimed
 
 LISTENER = (
@@ -39,7 +39,7 @@ def waiting_for(
     """A client that waits in a thread of its own; its answer when it comes."""
     pool = ThreadPoolExecutor(1)
     answer = pool.submit(
-        service.request, "GET", f"/tasks/{task_id}{query}", headers=headers, timeout_s=90
+        service.request, "GET", f"/tasks/{task_id}{query}", headers=headers, timeout_s=LIMIT_S
     )
     pool.shutdown(wait=False)
     return answer
@@ -62,14 +62,14 @@ def test_waiting_clients_hear_of_the_end_at_once_whatever_it_is(service: Service
         waiting_for(service, tasks[2].task_id),
         waiting_for(service, pending.task_id),
     ]
-    eventually(listeners, within_s=20, what="the process listens")
+    eventually(listeners, what="the process listens")
 
     lifecycle.complete(claims[0], RESULT)
     lifecycle.fail(claims[1], code="bad", message="It is bad.")
     lifecycle.cancel(tasks[2].task_id, reason="not wanted")
     lifecycle.cancel(pending.task_id, reason="not wanted")
 
-    first, result, second, third, fourth = (answer.result(90) for answer in answers)
+    first, result, second, third, fourth = (answer.result(LIMIT_S) for answer in answers)
     assert first.body["status"] == "completed"
     assert first.body["result"]["counts"] == result.body["counts"] == RESULT["counts"]
     assert second.body["status"] == "failed"
@@ -79,16 +79,16 @@ def test_waiting_clients_hear_of_the_end_at_once_whatever_it_is(service: Service
     # A listener whose session is ended listens again, and misses nothing meanwhile.
     late = people.task_of(None, Status.PROCESSING)
     answer = waiting_for(service, late.task_id)
-    eventually(listeners, within_s=20, what="the process listens")
+    eventually(listeners, what="the process listens")
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE " + LISTENER)
     lifecycle.complete(
         lifecycle.Claim(late.task_id, 1, late.circuit, late.shots, None, "c-1"), RESULT
     )
-    assert answer.result(90).body["status"] == "completed"
+    assert answer.result(LIMIT_S).body["status"] == "completed"
 
     # One that nobody waits in any more goes away.
-    eventually(lambda: not listeners(), within_s=20, what="nobody listens any more")
+    eventually(lambda: not listeners(), what="nobody listens any more")
 
 
 def test_beyond_the_bound_clients_get_the_present_state_and_may_come_back(
@@ -97,7 +97,7 @@ def test_beyond_the_bound_clients_get_the_present_state_and_may_come_back(
     service.start_api(processes=1, WEB_THREADS="4")  # two of them may wait
     task = people.task_of(None, Status.PROCESSING)
     patient = [waiting_for(service, task.task_id) for _ in range(3)]
-    turned_away = next(as_completed(patient, timeout=30))
+    turned_away = next(as_completed(patient, timeout=LIMIT_S))
     patient.remove(turned_away)
 
     answer = turned_away.result()
@@ -109,7 +109,7 @@ def test_beyond_the_bound_clients_get_the_present_state_and_may_come_back(
     assert service.submit().status == 202
 
     lifecycle.cancel(task.task_id, reason="not wanted")
-    assert {each.result(90).body["status"] for each in patient} == {"cancelled"}
+    assert {each.result(LIMIT_S).body["status"] for each in patient} == {"cancelled"}
 
 
 def test_clients_that_find_no_place_come_back_in_turn() -> None:

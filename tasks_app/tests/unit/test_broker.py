@@ -28,6 +28,11 @@ def current() -> DoorbellBroker:
     return found
 
 
+def arrived(consumer: Any) -> Any:
+    """The next message, whenever it comes: None means that none has come yet."""
+    return eventually(lambda: next(consumer), what="a message arrives")
+
+
 def test_a_ring_names_the_task_and_carries_the_correlation_id() -> None:
     task_id = uuid.uuid4()
 
@@ -52,7 +57,6 @@ def test_depths_count_messages_and_dead_letters() -> None:
     put(b"3", DEAD_LETTER_QUEUE)
     eventually(
         lambda: (broker.depths().ready, broker.depths().dead_letters) == (1, 2),
-        within_s=10,
         what="both are counted",
     )
 
@@ -70,8 +74,8 @@ def test_an_acknowledged_message_is_gone_and_another_one_stays(current: Doorbell
     first, second = doorbell(), doorbell()
     put(first)
     put(second)
-    consumer = current.consume(QUEUE, prefetch=1, timeout=2000)
-    message = next(consumer)
+    consumer = current.consume(QUEUE, prefetch=1, timeout=1000)
+    message = arrived(consumer)
 
     consumer.ack(message)
     consumer.close()
@@ -83,14 +87,14 @@ def test_a_late_acknowledgement_does_not_remove_another_message(current: Doorbel
     """After a reconnect another message has the tag that the first had."""
     first, second = doorbell(), doorbell()
     put(first)
-    before = current.consume(QUEUE, prefetch=1, timeout=2000)
-    late = next(before)
+    before = current.consume(QUEUE, prefetch=1, timeout=1000)
+    late = arrived(before)
     before.connection.close()  # the first goes back into the queue
     with channel() as sibling:
         assert sibling.basic_get(QUEUE)[2] == first  # and to another worker
         put(second)
-        after = current.consume(QUEUE, prefetch=1, timeout=500)
-        other = next(after)
+        after = current.consume(QUEUE, prefetch=1, timeout=1000)
+        other = arrived(after)
         assert other.encode() == second
         assert (late._tag, late.message_id) == (
             other._tag,
@@ -106,11 +110,11 @@ def test_a_late_acknowledgement_does_not_remove_another_message(current: Doorbel
 
 def test_a_late_rejection_does_not_dead_letter_another_message(current: DoorbellBroker) -> None:
     put(doorbell())
-    before = current.consume(QUEUE, prefetch=1, timeout=2000)
-    late = next(before)
+    before = current.consume(QUEUE, prefetch=1, timeout=1000)
+    late = arrived(before)
     before.connection.close()
-    after = current.consume(QUEUE, prefetch=1, timeout=500)
-    next(after)
+    after = current.consume(QUEUE, prefetch=1, timeout=1000)
+    arrived(after)
 
     after.nack(late)
     assert next(after) is None
@@ -122,8 +126,8 @@ def test_a_late_rejection_does_not_dead_letter_another_message(current: Doorbell
 
 def test_acknowledging_over_a_lost_connection_is_no_error(current: DoorbellBroker) -> None:
     put(doorbell())
-    consumer = current.consume(QUEUE, prefetch=1, timeout=2000)
-    message = next(consumer)
+    consumer = current.consume(QUEUE, prefetch=1, timeout=1000)
+    message = arrived(consumer)
     consumer.connection.close()
 
     consumer.ack(message)
@@ -137,12 +141,12 @@ def test_consuming_makes_a_deleted_queue_again(current: DoorbellBroker) -> None:
 
     def consumer_again() -> Any:
         with suppress(ConnectionClosed):  # Dramatiq tries again too
-            return current.consume(QUEUE, prefetch=1, timeout=2000)
+            return current.consume(QUEUE, prefetch=1, timeout=1000)
 
-    consumer = eventually(consumer_again, within_s=15, what="the queue is there again")
+    consumer = eventually(consumer_again, what="the queue is there again")
     body = doorbell()
     put(body)
-    assert next(consumer).encode() == body
+    assert arrived(consumer).encode() == body
     consumer.close()
 
 
@@ -269,7 +273,6 @@ def test_a_worker_outlives_everything_that_is_no_doorbell_and_runs_it_once(
     assert task["status"] == "completed"
     eventually(
         lambda: service.get("/health").body["queue"]["dead_letters"] == len(STRANGERS),
-        within_s=20,
         what="all that is strange is among the dead letters",
     )
     assert worker.running

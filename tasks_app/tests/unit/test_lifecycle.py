@@ -678,7 +678,7 @@ def test_whoever_comes_second_waits_for_the_first_and_changes_nothing(
 
     here.do(move_and_hold)
     outcome = there.start(partial(second, task_id))
-    eventually(somebody_waits_for_a_lock, within_s=10, what="the second waits")
+    eventually(somebody_waits_for_a_lock, what="the second waits")
     here.do(lambda: held.__exit__(None, None, None))
 
     assert not outcome()

@@ -1,6 +1,7 @@
 """Recovery: what is lost is found and rung for, and what is only slow is left alone."""
 
 import io
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -34,7 +35,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_queue")]
 def ring(*task_ids: uuid.UUID) -> None:
     """As their submission did; returns once RabbitMQ counts the messages."""
     broker.ring_all(dict.fromkeys(task_ids, "c-1"))
-    eventually(lambda: broker.depths().ready >= len(task_ids), within_s=10, what="they are counted")
+    eventually(lambda: broker.depths().ready >= len(task_ids), what="they are counted")
 
 
 def lost() -> uuid.UUID:
@@ -159,7 +160,7 @@ def test_guessing_wrong_which_messages_are_missing_still_leaves_nobody_out() -> 
             age_ring(*age)
         return len(finished) == 6
 
-    eventually(a_pass_and_a_worker, within_s=20, what="all are finished")
+    eventually(a_pass_and_a_worker, what="all are finished")
 
 
 def test_a_queue_that_is_merely_long_is_not_flooded() -> None:
@@ -178,7 +179,7 @@ def test_repeated_passes_over_an_empty_queue_do_not_ring_twice() -> None:
     ids = [pending() for _ in range(5)]
     age_ring(*ids)
     recover()
-    eventually(lambda: broker.depths().ready == 5, within_s=10, what="they are counted")
+    eventually(lambda: broker.depths().ready == 5, what="they are counted")
     age_ring(*ids)  # even when the rings grow old: they are in the queue
 
     assert recover() == Findings()
@@ -213,7 +214,7 @@ def test_one_pass_rings_for_a_bounded_number(monkeypatch: pytest.MonkeyPatch) ->
     ids = [pending() for _ in range(5)]
     age_ring(*ids)
     assert len(recover().silent) == 3
-    eventually(lambda: broker.depths().ready == 3, within_s=10, what="they are counted")
+    eventually(lambda: broker.depths().ready == 3, what="they are counted")
     assert len(recover().silent) == 2
     assert sorted(rung()) == ids
 
@@ -324,7 +325,7 @@ def test_when_the_leaders_session_dies_another_takes_over(
 
     terminate(first.backend)
 
-    eventually(second.attends, within_s=10, what="the second leads")
+    eventually(second.attends, what="the second leads")
     assert not first.attends()
     assert second.attends()
 
@@ -335,7 +336,7 @@ def test_when_the_leaders_connection_is_closed_in_order_another_takes_over(
     first, second = candidates
     assert first.attends()
     first.do(connections.close_all)
-    eventually(second.attends, within_s=10, what="the second leads")
+    eventually(second.attends, what="the second leads")
 
 
 def test_when_the_leader_falls_silent_another_takes_over(
@@ -349,7 +350,7 @@ def test_when_the_leader_falls_silent_another_takes_over(
     first, second = candidates
     assert first.attends()
 
-    eventually(second.attends, within_s=15, what="the second leads")
+    eventually(second.attends, what="the second leads")
     assert not first.attends()
 
 
@@ -358,12 +359,14 @@ def test_a_leader_that_keeps_attending_is_not_taken_for_silent(
     settings: LazySettings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(recovery, "LEADER_IDLE_S", 1)
+    monkeypatch.setattr(recovery, "LEADER_IDLE_S", 4)
     settings.RECOVERY_S = 0.1
     first, _ = candidates
     backend = first.backend
-    beats = iter(range(40))
-    eventually(lambda: not first.attends() or next(beats) == 30, within_s=30, what="30 beats")
+    longer_than_that = time.monotonic() + 5
+    eventually(
+        lambda: not first.attends() or time.monotonic() > longer_than_that, what="many beats"
+    )
     assert first.attends()
     assert first.backend == backend
 
@@ -387,7 +390,7 @@ def test_an_unavailable_queue_does_not_end_leadership(
             first.attends()
         return "recovered" in {entry["event"] for entry in logs}
 
-    eventually(recovered, within_s=15, what="recovery goes on")
+    eventually(recovered, what="recovery goes on")
     assert len(rung()) == 1
 
 
