@@ -73,9 +73,7 @@ def pgbouncer(folder: Path, database_url: str, *, pool_size: int) -> Iterator[st
             preexec_fn=tethered(signal.SIGKILL),
         )
     try:
-        eventually(
-            lambda: _listens(port) or process.poll() is not None, within_s=10, what="listens"
-        )
+        eventually(lambda: _listens(port) or process.poll() is not None, what="listens")
         assert process.poll() is None, tail(log, 20)
         yield f"postgres://{server.username}:{password}@127.0.0.1:{port}{server.path}"
     finally:
