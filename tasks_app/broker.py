@@ -59,8 +59,11 @@ def ring_all(correlation_ids: Mapping[uuid.UUID, str]) -> None:
     else:
         for message in messages:
             broker.enqueue(message)
-    for message in messages:
-        log.info("message_published", task_id=message.args[0], message_id=message.message_id)
+    if len(messages) == 1:
+        first = messages[0]
+        log.info("message_published", task_id=first.args[0], message_id=first.message_id)
+    else:
+        log.info("messages_published", messages=len(messages))
 
 
 def depths(*, timeout_s: float = PUBLISH_TIMEOUT_S) -> QueueDepths:

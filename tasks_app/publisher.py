@@ -2,8 +2,8 @@
 
 pika's blocking connection waits for one confirm at a time and, on a frozen broker, far longer
 than a client should. Here request threads hand their messages to a single thread that owns an
-asynchronous connection: many confirms are under way together, and a caller waits on a future
-with its own time limit, so nothing that the broker or the network does can hold it longer.
+asynchronous connection: many confirms are under way together, and a caller waits for its own with
+its own time limit, so nothing that the broker or the network does can hold it longer.
 
 The circuit breaker is the connection's own state. While it is down the thread tries again every
 `RECONNECT_S`, and callers are refused at once with the reason; the first caller after a success
@@ -14,8 +14,7 @@ alarm), counts as down.
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -47,12 +46,52 @@ class QueueDepths:
     dead_letters: int
 
 
+@dataclass(slots=True, eq=False)
+class _Call:
+    """What a caller waits for: all its answers, or the first that says no."""
+
+    missing: int
+    over: threading.Event = field(default_factory=threading.Event)
+    refusal: str | None = None
+    depths: QueueDepths | None = None
+
+    def answer(self) -> None:
+        self.missing -= 1
+        if not self.missing:
+            self.over.set()
+
+    def refuse(self, reason: str) -> None:
+        if not self.over.is_set():
+            self.refusal = reason
+            self.over.set()
+
+
 @dataclass(slots=True)
 class _Message:
     body: bytes
-    confirmed: Future[None]
+    call: _Call
     returned: bool = False
     sent_again: bool = False
+
+
+class _Connection(SelectConnection):  # type: ignore[misc]
+    """Can hold what it has to send: pika sends each frame, of which a message has three, alone."""
+
+    _held: list[bytes] | None = None
+
+    def hold(self) -> None:
+        self._held = []
+
+    def release(self) -> None:
+        held, self._held = self._held, None
+        if held:
+            self._adapter_emit_data(b"".join(held))
+
+    def _adapter_emit_data(self, data: bytes) -> None:
+        if self._held is None:
+            super()._adapter_emit_data(data)
+        else:
+            self._held.append(data)
 
 
 class Publisher:
@@ -78,14 +117,15 @@ class Publisher:
         self._thread: threading.Thread | None = None
         self._closing = False
         self._down: str | None = None  # why callers are refused; None while up or first connecting
-        self._inbox: deque[tuple[Callable[[], None], list[Future[Any]]]] = deque()
+        self._inbox: deque[tuple[Callable[[], None], _Call]] = deque()
+        self._woken = False  # the thread is about to look into the inbox
         # The rest belongs to the publisher's thread.
         self._ioloop = IOLoop()
-        self._connection: SelectConnection | None = None
+        self._connection: _Connection | None = None
         self._channel: Any = None  # set once the queues are declared and confirms are on
         self._unconfirmed: OrderedDict[int, _Message] = OrderedDict()
         self._unroutable: list[_Message] = []  # they wait for their queue to be declared anew
-        self._asked: set[Future[QueueDepths]] = set()
+        self._asked: set[_Call] = set()
         self._delivery_tag = 0
 
     # -- called from any thread ----------------------------------------------------------------
@@ -96,13 +136,15 @@ class Publisher:
         Raises `QueueUnavailable` after at most `timeout_s`, at once when the broker is known to
         be down.
         """
-        messages = [_Message(body, Future()) for body in bodies]
+        if not bodies:
+            return
+        call = _Call(len(bodies))
 
         def send_all() -> None:
-            for message in messages:
-                self._send(message)
+            for body in bodies:
+                self._send(_Message(body, call))
 
-        self._call(send_all, [message.confirmed for message in messages], timeout_s)
+        self._call(send_all, call, timeout_s)
 
     def depths(self, *, timeout_s: float) -> QueueDepths:
         """Ask RabbitMQ how full the queues are.
@@ -110,19 +152,21 @@ class Publisher:
         Raises `QueueUnavailable` like `publish`, also when a queue was deleted: the connection
         is made anew then, and the queue with it.
         """
-        answer: Future[QueueDepths] = Future()
+        call = _Call(1)
 
         def answered(depths: QueueDepths) -> None:
-            if answer in self._asked:
-                self._asked.remove(answer)
-                answer.set_result(depths)
+            if call in self._asked:
+                self._asked.remove(call)
+                call.depths = depths
+                call.answer()
 
         def ask() -> None:
-            self._asked.add(answer)
+            self._asked.add(call)
             self._declare(answered, self._channel, passive=True)
 
-        self._call(ask, [answer], timeout_s)
-        return answer.result()
+        self._call(ask, call, timeout_s)
+        assert call.depths is not None
+        return call.depths
 
     def close(self) -> None:
         """Close the connection and end the thread; what is unconfirmed fails."""
@@ -131,22 +175,22 @@ class Publisher:
             self._ioloop.add_callback_threadsafe(lambda: self._drop("the publisher was closed"))
             self._thread.join(HANDSHAKE_S)
 
-    def _call(
-        self, action: Callable[[], None], futures: list[Future[Any]], timeout_s: float
-    ) -> None:
-        """Run `action` on the publisher's thread and wait for the futures it will settle."""
+    def _call(self, action: Callable[[], None], call: _Call, timeout_s: float) -> None:
+        """Run `action` on the publisher's thread and wait until the call is over."""
         if self._down is not None:
             raise QueueUnavailable(self._down)
         self._start()
-        self._inbox.append((action, futures))
-        self._ioloop.add_callback_threadsafe(self._work_off)
-        if wait(futures, timeout_s).not_done:
+        self._inbox.append((action, call))
+        if not self._woken:
+            self._woken = True
+            self._ioloop.add_callback_threadsafe(self._work_off)
+        if not call.over.wait(timeout_s):
             reason = f"no answer from RabbitMQ within {timeout_s:g} s"
             self._down = reason  # at once, for the threads behind this one
             self._ioloop.add_callback_threadsafe(lambda: self._drop(reason))
             raise QueueUnavailable(reason)
-        for future in futures:
-            future.result()
+        if call.refusal is not None:
+            raise QueueUnavailable(call.refusal)
 
     def _start(self) -> None:
         with self._lock:
@@ -169,7 +213,7 @@ class Publisher:
     def _connect(self) -> None:
         if self._connection is not None:  # two reasons to connect anew, one connection
             return
-        self._connection = SelectConnection(
+        self._connection = _Connection(
             self._parameters,
             on_open_callback=self._opened,
             on_open_error_callback=self._lost,
@@ -177,7 +221,7 @@ class Publisher:
             custom_ioloop=self._ioloop,
         )
 
-    def _opened(self, connection: SelectConnection) -> None:
+    def _opened(self, connection: _Connection) -> None:
         connection.add_on_connection_blocked_callback(
             lambda *_: self._refuse("RabbitMQ blocks publishers: memory or disk alarm")
         )
@@ -185,7 +229,7 @@ class Publisher:
         connection.channel(on_open_callback=lambda channel: self._prepare(connection, channel))
         self._ioloop.call_later(HANDSHAKE_S, lambda: self._check_prepared(connection))
 
-    def _prepare(self, connection: SelectConnection, channel: Any) -> None:
+    def _prepare(self, connection: _Connection, channel: Any) -> None:
         channel.add_on_close_callback(lambda _, reason: self._lost(connection, reason))
         channel.add_on_return_callback(self._returned)
 
@@ -197,7 +241,7 @@ class Publisher:
             self._confirmed, callback=lambda _: self._declare(prepared, channel)
         )
 
-    def _check_prepared(self, connection: SelectConnection) -> None:
+    def _check_prepared(self, connection: _Connection) -> None:
         if connection is self._connection and self._channel is None:
             self._drop("RabbitMQ did not open a channel in time")
 
@@ -228,9 +272,14 @@ class Publisher:
         self._work_off()
 
     def _work_off(self) -> None:
-        while self._channel is not None and self._down is None and self._inbox:
-            action, _ = self._inbox.popleft()
-            action()
+        self._woken = False  # first: who comes from here on wakes us again
+        connection = self._connection
+        if connection is not None and self._channel is not None:
+            connection.hold()
+            while self._down is None and self._inbox:
+                action, _ = self._inbox.popleft()
+                action()
+            connection.release()
         if self._down is not None:
             self._fail_waiting(self._down)
 
@@ -265,9 +314,9 @@ class Publisher:
                     self._ioloop.call_later(REDECLARE_S, partial(self._restore, self._channel))
                 self._unroutable.append(message)
             elif message.returned or not accepted:
-                message.confirmed.set_exception(QueueUnavailable("RabbitMQ refused the message"))
+                message.call.refuse("RabbitMQ refused the message")
             else:
-                message.confirmed.set_result(None)
+                message.call.answer()
 
     def _restore(self, channel: Any) -> None:
         if channel is self._channel:
@@ -278,7 +327,7 @@ class Publisher:
         for message in messages:
             self._send(message)
 
-    def _lost(self, connection: SelectConnection, reason: Any) -> None:
+    def _lost(self, connection: _Connection, reason: Any) -> None:
         """The connection could not be opened, or broke, or its channel was closed by RabbitMQ."""
         if connection is self._connection:
             self._drop(f"{type(reason).__name__}: {reason}")
@@ -304,14 +353,12 @@ class Publisher:
         self._fail_waiting(reason)
 
     def _fail_waiting(self, reason: str) -> None:
-        futures: list[Future[Any]] = [m.confirmed for m in self._unconfirmed.values()]
-        futures += [message.confirmed for message in self._unroutable]
-        futures += self._asked
+        calls = {message.call for message in (*self._unconfirmed.values(), *self._unroutable)}
+        calls |= self._asked
         while self._inbox:
-            futures += self._inbox.popleft()[1]
+            calls.add(self._inbox.popleft()[1])
         self._unconfirmed.clear()
         self._unroutable.clear()
         self._asked.clear()
-        for future in futures:
-            if not future.done():
-                future.set_exception(QueueUnavailable(reason))
+        for call in calls:
+            call.refuse(reason)
