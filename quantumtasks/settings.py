@@ -207,7 +207,7 @@ DRAMATIQ_AUTODISCOVER_MODULES = ["actors"]
 # --- Tasks ------------------------------------------------------------------------------------
 
 LEASE_S = _number("LEASE_S", 30, least=0.1)
-HEARTBEAT_S = _number("HEARTBEAT_S", 1, least=0.1)  # also how soon a cancelled circuit stops
+HEARTBEAT_S = _number("HEARTBEAT_S", 0.5, least=0.1)  # also how soon a cancelled circuit stops
 RECOVERY_S = _number("RECOVERY_S", 2, least=0.1)
 SHUTDOWN_GRACE_S = _number("SHUTDOWN_GRACE_S", 20, least=0.1)
 MAX_ATTEMPTS = _whole("MAX_ATTEMPTS", 3, least=1)

@@ -58,8 +58,13 @@ class GateStatements(Declarations):
         spec = self.gate_named(node.name.name, node)
         values = tuple(float(self._evaluate.number(argument)) for argument in node.arguments)
         self.check_arity(spec, node.name.name, len(values), node)
-        gate, size = spec.make(values)
-        gate, size = self._modified(gate, size, node.modifiers)
+        if not node.modifiers:
+            gate, size = spec.make(values)
+        else:  # Qiskit may take milliseconds to make a controlled gate.
+            key = spec, values, tuple(map(self._modifier, node.modifiers))
+            if key not in self._made:
+                self._made[key] = self._modified(*spec.make(values), node.modifiers)
+            gate, size = self._made[key]
         operands = [self._operand(qubit) for qubit in node.qubits]
         self._apply(gate, size, operands, node)
 
@@ -92,23 +97,27 @@ class GateStatements(Declarations):
         self, gate: Gate, size: int, modifiers: Sequence[ast.QuantumGateModifier]
     ) -> tuple[Gate, int]:
         for modifier in reversed(modifiers):
-            kind = modifier.modifier
+            kind, number = self._modifier(modifier)
             if kind is ast.GateModifierName.inv:
                 gate = gate.inverse()
             elif kind is ast.GateModifierName.pow:
-                exponent = self._evaluate.number(modifier.argument)
-                size *= max(int(abs(exponent)), 1)
+                size *= max(int(abs(number)), 1)
                 self.count_steps(size, modifier)
-                gate = gates.power(gate, exponent)
+                gate = gates.power(gate, number)
             else:
-                count = (
-                    1 if modifier.argument is None else self._evaluate.integer(modifier.argument)
-                )
-                if not 1 <= count <= self._limits.max_qubits:
+                if not 1 <= number <= self._limits.max_qubits:
                     raise failure(modifier, "The number of controls must be at least 1.")
                 on = kind is ast.GateModifierName.ctrl
-                gate = gates.controlled(gate, count, on=on)
+                gate = gates.controlled(gate, int(number), on=on)
         return gate, size
+
+    def _modifier(self, modifier: ast.QuantumGateModifier) -> tuple[ast.GateModifierName, float]:
+        kind, argument = modifier.modifier, modifier.argument
+        if argument is None:
+            return kind, 1
+        if kind is ast.GateModifierName.pow:
+            return kind, self._evaluate.number(argument)
+        return kind, self._evaluate.integer(argument)
 
     def _apply(self, gate: Gate, size: int, operands: list[Any], node: Any) -> None:
         for qubits in broadcast(operands, gate.num_qubits, node):

@@ -10,7 +10,7 @@ from typing import Any
 
 from openqasm3 import ast
 from qiskit import QuantumCircuit
-from qiskit.circuit import ClassicalRegister, Clbit, QuantumRegister, Qubit
+from qiskit.circuit import ClassicalRegister, Clbit, Gate, QuantumRegister, Qubit
 from qiskit.circuit.classical import expr
 
 from tasks_app.circuits import arithmetic, gates
@@ -61,6 +61,7 @@ class ProgramState:
         self._in_gate = False
         self._loops: list[Loop] = []
         self._returns: list[int] = []  # Depth at which each subroutine was called.
+        self._made: dict[Any, tuple[Gate, int]] = {}  # Gates with their modifiers.
         self._library_names: set[str] = set()
         self._measured: Qubit | None = None  # The last one that was.
         self._free: list[Clbit] = []  # Hidden bits that nothing uses any more.
@@ -154,10 +155,10 @@ class ProgramState:
             self._calls -= 1
 
     def include(self, filename: str) -> None:
-        for name, spec in gates.LIBRARY_GATES[filename].items():
-            if name not in self.globals:
-                self.globals[name] = spec
-                self._library_names.add(name)
+        library = gates.LIBRARY_GATES[filename]
+        new = library.keys() - self.globals.keys()
+        self.globals.update(library if len(new) == len(library) else {n: library[n] for n in new})
+        self._library_names |= new
 
     def declare_qubits(self, name: str, size: int | None, node: Any = None) -> None:
         """``size`` is ``None`` for a single qubit."""

@@ -79,24 +79,25 @@ def run(
         return Outcome({}, [] if memory else None, seed)
     threads = threads if compiled.circuit.num_qubits >= _PARALLEL_FROM_QUBITS else 1
     simulator = _simulator(compiled.method, limits.memory_mb, threads)
-    result = simulator.run(
-        compiled.circuit,
-        shots=shots,
-        seed_simulator=seed,
-        memory=memory,
-        noise_model=compiled.noise,
-        enable_truncation=compiled.truncate,
-    ).result()
-    if not result.success:
-        raise _refusal(result, compiled.method)
-    data = result.results[0].data
-    _check_size(len(data.counts), shots if memory else 0, compiled, limits)
+    options = {
+        "shots": shots,
+        "seed_simulator": seed,
+        "memory": memory,
+        "noise_model": compiled.noise,
+        "enable_truncation": compiled.truncate,
+    }
+    # What `simulator.run` does, without its thread and its Result object.
+    answer = simulator._execute_circuits_job([compiled.circuit], None, options, format_result=False)
+    if not answer["success"]:
+        raise _refusal(answer, compiled.method)
+    data = answer["results"][0]["data"]
+    _check_size(len(data["counts"]), shots if memory else 0, compiled, limits)
     outcome = _formatter(compiled)
     counts: dict[str, int] = {}
-    for key, times in data.counts.items():
+    for key, times in data["counts"].items():
         # Outcomes that differ in hidden bits only are one.
         counts[outcome(key)] = counts.get(outcome(key), 0) + times
-    return Outcome(counts, list(map(outcome, data.memory)) if memory else None, seed)
+    return Outcome(counts, list(map(outcome, data["memory"])) if memory else None, seed)
 
 
 def _translate(circuit: QuantumCircuit, method: str, noisy: bool) -> QuantumCircuit:
@@ -154,8 +155,8 @@ def _simulator(method: str, memory_mb: int, threads: int) -> AerSimulator:
     return AerSimulator(method=method, max_memory_mb=memory_mb, max_parallel_threads=threads)
 
 
-def _refusal(result: Any, method: str) -> CircuitError:
-    reason = str(result.results[0].status if result.results else result.status)[:300]
+def _refusal(answer: Mapping[str, Any], method: str) -> CircuitError:
+    reason = str((*answer["results"], answer)[0]["status"])[:300]
     lowered = reason.lower()
     if "memory" in lowered or "bad_alloc" in lowered:
         return CircuitError("too_much_memory", f"The simulator refused: {reason}")

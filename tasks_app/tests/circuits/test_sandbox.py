@@ -36,10 +36,15 @@ def outcomes(sandbox: Sandbox) -> set[str]:
     return set(sandbox.run(Job(circuit=BELL))["counts"])
 
 
+def threads(sandbox: Sandbox) -> int:
+    return len(os.listdir(f"/proc/{sandbox.pid}/task"))
+
+
 class Running:
     """An endless job in a thread, known to be simulating once this is constructed."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox, circuit: str = ENDLESS) -> None:
+        self._circuit = circuit
         assert outcomes(sandbox) == {"00", "11"}  # The child is up and idle.
         pid = sandbox.pid
         assert pid is not None
@@ -51,7 +56,7 @@ class Running:
 
     def _run(self, sandbox: Sandbox) -> None:
         try:
-            sandbox.run(Job(circuit=ENDLESS, shots=100_000))
+            sandbox.run(Job(circuit=self._circuit, shots=100_000))
         except BaseException as error:
             self.error = error
 
@@ -180,6 +185,27 @@ def test_close_stops_a_running_job(make_sandbox: MakeSandbox) -> None:
     sandbox.close()
     assert isinstance(running.outcome(), SandboxStopped)
     assert sandbox.pid is None
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one core to share")
+def test_large_simulations_share_the_cores_and_small_ones_take_one(
+    make_sandbox: MakeSandbox,
+) -> None:
+    alone, small, beside = (make_sandbox(cpu_cores=2) for _ in range(3))
+    for sandbox in (alone, small, beside):
+        outcomes(sandbox)
+    idle = {sandbox: threads(sandbox) for sandbox in (alone, small, beside)}
+    first = Running(small, ENDLESS.replace("[20]", "[15]"))
+    assert threads(small) == idle[small]
+    small.stop()
+    assert isinstance(first.outcome(), SandboxStopped)
+    running = [Running(alone)]
+    eventually(lambda: threads(alone) == idle[alone] + 1, what="it uses both cores")
+    running.append(Running(beside))
+    assert threads(beside) == idle[beside]
+    alone.stop()
+    beside.stop()
+    assert all(isinstance(each.outcome(), SandboxStopped) for each in running)
 
 
 def test_a_child_is_replaced_after_its_share_of_tasks(make_sandbox: MakeSandbox) -> None:
