@@ -46,7 +46,8 @@ def revoked(owner: User) -> str:
 
 
 def task_of(owner: User | None, status: Status = Status.PENDING, **fields: Any) -> Task:
-    """A task in that state, moved there by the real moves."""
+    """A task in that state, moved there by the real moves; times of the past are written after."""
+    past = {name: fields.pop(name) for name in ("submitted_at", "enqueued_at") if name in fields}
     fields = {"circuit": CIRCUIT, "shots": 3, "correlation_id": "c-1", "owner": owner, **fields}
     task = lifecycle.submit(**fields)
     if status == Status.CANCELLED:
@@ -57,6 +58,8 @@ def task_of(owner: User | None, status: Status = Status.PENDING, **fields: Any) 
             lifecycle.complete(claim, RESULT)
         elif status == Status.FAILED:
             lifecycle.fail(claim, code="bad", message="It is bad.")
+    if past:
+        rewrite(task, **past)
     task.refresh_from_db()
     return task
 
