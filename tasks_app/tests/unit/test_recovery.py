@@ -120,6 +120,24 @@ def test_a_task_without_attempts_left_fails_and_is_not_rung_for(settings: LazySe
     assert recover() == Findings()
 
 
+def test_a_long_queue_is_counted_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recovery, "LONG_QUEUE", 1)
+    monkeypatch.setattr(recovery, "COUNT_SHARE", 1e-6)  # not again within this test
+    monkeypatch.setattr(recovery, "_count_again_at", 0.0)
+    ids = [pending() for _ in range(5)]
+    ring(*ids[:2])
+    age_ring(*ids)
+    assert len(recover().silent) == 3
+    eventually(lambda: broker.depths().ready == 5, what="they are counted")
+
+    more = [pending(), pending()]
+    age_ring(*more)
+    assert recover() == Findings()
+
+    monkeypatch.setattr(recovery, "_count_again_at", 0.0)
+    assert len(recover().silent) == 2
+
+
 def test_tasks_whose_queue_was_purged_are_all_rung_for() -> None:
     ids = [pending() for _ in range(7)]
     age_ring(*ids)
