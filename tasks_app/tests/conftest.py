@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pika
 import pytest
+from django.conf import settings
 from django.db import connection
 
 from tasks_app import broker
@@ -25,6 +26,7 @@ def patience() -> Iterator[None]:
         for module in (health, metrics):
             patch.setattr(module, "CHECK_S", LIMIT_S)
         patch.setattr(broker, "PUBLISH_TIMEOUT_S", LIMIT_S)
+        patch.setattr(settings, "SLOW_QUERY_S", LIMIT_S)
         yield
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tasks_app.tests.circuits.test_hostile import HOSTILE, MANY, V3
+from tasks_app.tests.circuits.test_hostile import HOSTILE, V3
 from tasks_app.tests.circuits.test_run import DENSE_40
 from tasks_app.tests.service import Answer, Service, eventually
 
@@ -14,7 +14,7 @@ ENDLESS = HOSTILE["while not measured"][0]
 
 def test_each_hostile_program_fails_and_the_circuit_behind_it_completes(service: Service) -> None:
     service.start_api(processes=1)
-    service.start_worker(threads=1, TASK_DEADLINE_S="5", SIMULATION_MEMORY_MB="512")
+    service.start_worker(threads=1, TASK_DEADLINE_S="10", SIMULATION_MEMORY_MB="512")
     programs: dict[str, tuple[str, dict[str, Any], Any]] = {
         name: (program, {}, code) for name, (program, code) in HOSTILE.items()
     }
@@ -27,7 +27,7 @@ def test_each_hostile_program_fails_and_the_circuit_behind_it_completes(service:
     answers = {}
     behind = {}
     for name, (program, options, _) in programs.items():
-        answers[name] = service.submit(program, **options)
+        answers[name] = service.insist(program, **options)
         behind[name] = service.accepted()
 
     for name, answer in answers.items():
@@ -44,9 +44,8 @@ def _check(service: Service, name: str, answer: Answer, codes: Any) -> None:
         return
     task = service.finished(answer.body["task_id"])
     assert task["status"] == "failed", (name, task)
-    allowed = codes if isinstance(codes, set) else {codes}
-    if codes == MANY:  # A slow machine may not unroll a million operations within the deadline.
-        allowed = {MANY, "timed_out"}
+    # Of a program that fails by itself in the end, a slow machine may reach the deadline first.
+    allowed = {"timed_out"} | (codes if isinstance(codes, set) else {codes})
     assert task["error_code"] in allowed, (name, task["error_code"], task["error_message"])
 
 

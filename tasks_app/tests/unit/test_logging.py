@@ -45,7 +45,7 @@ def test_one_id_joins_a_submissions_lines_and_all_lines_are_json_without_secrets
     service.stop()
 
     followed = [line for line in lines(service) if line.get("correlation_id") == "follow-me"]
-    events = [line["event"] for line in followed]
+    events = [line["event"] for line in followed if line["event"] != "slow_query"]
     assert sorted(events) == sorted(
         [
             *("request", "task_submitted", "message_published", "message_received"),
