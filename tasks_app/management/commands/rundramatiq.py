@@ -28,7 +28,7 @@ class Command(BaseCommand):
     """Takes the place of django-dramatiq's command, and starts only when it can do the work.
 
     It refuses to start without a working simulator, waits for PostgreSQL and RabbitMQ, and then
-    becomes Dramatiq's master process, with one message in flight for each worker thread.
+    becomes Dramatiq's master process, which hands on one message to each worker thread.
     """
 
     help = "Runs workers: they claim tasks from the queue and simulate their circuits."

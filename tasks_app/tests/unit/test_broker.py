@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from dramatiq.errors import ConnectionClosed
 
 from tasks_app import broker
-from tasks_app.broker import DEAD_LETTER_QUEUE, QUEUE, DoorbellBroker
+from tasks_app.broker import DEAD_LETTER_QUEUE, QUEUE, STOCK, DoorbellBroker
 from tasks_app.publisher import QueueUnavailable
 from tasks_app.tests.service import Service, eventually
 from tasks_app.tests.unit.queues import channel, doorbell, put, rung, taken
@@ -133,6 +133,75 @@ def test_acknowledging_over_a_lost_connection_is_no_error(current: DoorbellBroke
     consumer.ack(message)
 
     assert len(taken()) == 1
+
+
+def run_quickly(consumer: Any, count: int) -> None:
+    for _ in range(count):
+        consumer.ack(arrived(consumer))
+
+
+def ready(count: int) -> None:
+    eventually(lambda: broker.depths().ready == count, what=f"{count} messages are in the queue")
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every task counts as quick, however slow this machine is."""
+    monkeypatch.setattr(broker, "QUICK_S", 1e6)
+
+
+@pytest.mark.usefixtures("quick")
+def test_while_tasks_are_quick_a_stock_of_messages_is_taken(current: DoorbellBroker) -> None:
+    current.publisher.publish(*(doorbell() for _ in range(3 * STOCK)), timeout_s=10)
+    consumer = current.consume(QUEUE, prefetch=1, timeout=1000)
+
+    run_quickly(consumer, STOCK)
+    arrived(consumer)  # is not done: the thread is busy, and 15 others lie in stock
+
+    ready(STOCK)
+    consumer.close()
+    ready(2 * STOCK)  # what was done was acknowledged, all else came back
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_long_task_holds_no_message_back_from_others(current: DoorbellBroker) -> None:
+    current.publisher.publish(*(doorbell() for _ in range(2 * STOCK)), timeout_s=10)
+    consumer = current.consume(QUEUE, prefetch=1, timeout=1000)
+    run_quickly(consumer, STOCK)
+    long = arrived(consumer)
+
+    assert next(consumer) is None  # the thread is still busy
+    ready(STOCK - 1)
+    put(doorbell())
+    assert next(consumer) is None
+    ready(STOCK)  # nor does it take a new one
+
+    consumer.ack(long)
+    run_quickly(consumer, STOCK)
+    consumer.close()
+    ready(0)
+
+
+def test_each_message_is_settled_once_in_whatever_order_it_ends(current: DoorbellBroker) -> None:
+    bodies = [doorbell() for _ in range(8)]
+    current.publisher.publish(*bodies, timeout_s=10)
+    consumer = current.consume(QUEUE, prefetch=4, timeout=1000)
+
+    first, second, third, fourth = (arrived(consumer) for _ in range(4))
+    consumer.ack(third)
+    consumer.nack(second)
+    fifth, sixth = arrived(consumer), arrived(consumer)
+    for message in (sixth, first, fourth):
+        consumer.ack(message)
+    seventh = arrived(consumer)
+    consumer.ack(seventh)
+    assert fifth.encode() == bodies[4]
+    consumer.close()
+
+    ready(2)
+    assert sorted(taken()) == sorted([bodies[4], bodies[7]])
+    eventually(lambda: broker.depths().dead_letters == 1, what="the rejected one is there")
+    assert taken(DEAD_LETTER_QUEUE) == [second.encode()]
 
 
 def test_consuming_makes_a_deleted_queue_again(current: DoorbellBroker) -> None:
