@@ -196,6 +196,10 @@ class Evaluator:
     def _BinaryExpression(self, node: ast.BinaryExpression) -> Any:
         left, right = self.value(node.lhs), self.value(node.rhs)
         operation = node.op.name
+        if isinstance(left, Duration) or isinstance(right, Duration):
+            if operation not in ("+", "-", "*", "/"):
+                raise unsupported(node, "Comparing durations")
+            return Duration(0.0, "dt")  # No duration has an effect.
         if runtime.is_runtime(left) or runtime.is_runtime(right):
             return self._at_run_time(node, lambda: self._runtime.binary(operation, left, right))
         left = left.value if isinstance(left, BitString) else left
@@ -203,6 +207,8 @@ class Evaluator:
         return self._compute(node, lambda: arithmetic.binary(operation, left, right))
 
     def _FunctionCall(self, node: ast.FunctionCall) -> Any:
+        if node.name.name in ("rotl", "rotr") and len(node.arguments) == 2:
+            return self._rotated(node)
         if not arithmetic.is_function(node.name.name):
             return self._call(node)
         if node.name.name == "popcount" and len(node.arguments) == 1:
@@ -211,6 +217,13 @@ class Evaluator:
                 return self._at_run_time(node, lambda: self._runtime.popcount(value))
         arguments = [self.number(argument) for argument in node.arguments]
         return self._compute(node, lambda: arithmetic.call(node.name.name, arguments))
+
+    def _rotated(self, node: ast.FunctionCall) -> Any:
+        value, places = self.value(node.arguments[0]), self.integer(node.arguments[1])
+        if not isinstance(value, Bits):
+            raise unsupported(node, "Rotating anything but a bit register")
+        places = (places if node.name.name == "rotr" else -places) % len(value.items)
+        return Bits(value.items[places:] + value.items[:places])
 
     def _SizeOf(self, node: ast.SizeOf) -> int:
         value = self.value(node.target)

@@ -173,7 +173,10 @@ class Arithmetic:
         if not isinstance(places, int) or not 0 <= places <= _MAX_WIDTH:
             raise NotAtRunTime("A shift by this number of places")
         bits = word(a).bits
-        return Word((*[False] * places, *bits) if operation == "<<" else bits[places:] or bits[-1:])
+        shifted = (*[False] * places, *bits) if operation == "<<" else bits[places:] or bits[-1:]
+        if isinstance(a, Bits):  # A register keeps its width.
+            shifted = (*resized(Word(shifted), len(a.items)), False)
+        return Word(shifted)
 
 
 def _constant(value: int, width: int) -> Word:

@@ -435,3 +435,15 @@ def vote(bit[3] b) -> bit { return popcount(b) > 1; } qubit[3] q; bit r; bit[3] 
 
 //// array_row_assigned: 11
 array[float[32], 2, 2] a = {{0, 0}, {pi, pi}}; array[float[32], 2] row = a[1]; a[0] = row; row[0] = 0; qubit[2] q; bit[2] c; rx(a[0, 0]) q[0]; rx(a[0, 1]) q[1]; c = measure q;
+
+//// until_ten_ones_are_measured: 1010 1
+qubit q; bit result; bit[4] n; int i = 0; while (i < 10) { h q; result = measure q; if (result) { i += 1; } } n = bit[4](i);
+
+//// shifts_of_a_register_keep_its_width: 1 1 1 011
+qubit[3] q; bit[3] c; bit d; bit e; bit f; x q[0]; x q[1]; c = measure q; d = (c << 2) == 4; e = (c >> 1) == 1; f = (c << 1) == 6;
+
+//// rotations: 01011 10101 11010
+qubit[5] q; bit[5] c; bit[5] l; bit[5] r; x q[1]; x q[3]; x q[4]; c = measure q; l = rotl(c, 1); l = rotl(l, 5); l = rotr(l, 2); l = rotl(l, 2); r = rotr(c, 2); r = rotr(r, -4);
+
+//// stretches_are_computed_with: 1
+stretch g; qubit q; bit c; x q; delay[2 * g - g / 3 + 10ns] q; c = measure q;
