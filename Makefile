@@ -9,7 +9,7 @@ ARGS ?=
 MINUTES ?= 10
 TASKS ?= 10000
 SEED ?=
-ROWS ?= 1000000
+ROWS ?=
 BACKLOG ?=
 
 VENV_PYTHON := .venv/bin/python

@@ -58,15 +58,17 @@ def latency(curves: dict[str, dict[str, list[float]]]) -> None:
 def rows(kinds: dict[str, dict[str, list[tuple[int, float]]]]) -> None:
     """Milliseconds of each operation against the number of finished and of pending tasks."""
     shown = [(kind, kinds[kind]) for kind in ("rows", "backlog") if many(kinds[kind])]
-    _, each = plt.subplots(1, len(shown), squeeze=False, sharey=True)
+    _, each = plt.subplots(1, len(shown), squeeze=False, sharey=True, figsize=(8.5, 5))
     for axes, (kind, operations) in zip(each[0], shown, strict=True):
+        axes.set_prop_cycle(color=plt.colormaps["tab20"].colors)
         for name, points in operations.items():
             count, milliseconds = zip(*points, strict=True)
             axes.plot(count, milliseconds, "o-", label=name)
-        axes.set(xscale="log", xlabel="finished tasks" if kind == "rows" else "pending tasks")
-        axes.set_ylim(0)
+        axes.set(xlabel="finished tasks" if kind == "rows" else "pending tasks")
+        axes.set(xscale="log", yscale="log")
+        axes.yaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
     each[0][0].set_ylabel("median ms")
-    each[0][-1].legend(fontsize="xx-small", loc="upper left", bbox_to_anchor=(1, 1))
+    each[0][-1].legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
     save("performance-rows")
 
 

@@ -1,54 +1,118 @@
 """Flame graphs of the hot paths into docs/images: python -m benchmarks.profile [SECONDS]
 
-py-spy (from .venv-bench) looks at an API process while 64 clients submit and while 16 read, and at
-the worker process while Bell circuits drain, a hundred times a second. Needs the right to trace:
-root, or kernel.yama.ptrace_scope 0.
+py-spy (from .venv-bench) looks at the only API process while 64 clients submit and 16 read, and at
+the worker process while Bell circuits drain. It cannot tell a thread that waits for the
+interpreter's lock from one that works, so each thread's stacks, what plainly waits left out, share
+the processor time that the kernel counted for that thread. Needs the right to trace: root, or
+kernel.yama.ptrace_scope 0.
 """
 
+import re
 import subprocess
 import sys
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import pika
-
 from benchmarks.bars import READERS, fill
+from benchmarks.flame import Frame, svg
 from benchmarks.load import Load
 from benchmarks.servers import private_servers
 from benchmarks.sides import BENCH_PYTHON, running, submission
 from tasks_app.tests.service import ROOT, children
 
+# Functions that wait for a socket, a pipe, a lock or a message.
+WAITING = re.compile(
+    r"^(\w+\.)?(acquire \(logging|_worker \(concurrent|select \(selectors"
+    r"|wait \((threading|psycopg|quantumtasks)|poll \(pika"
+    r"|worker_process \(dramatiq|_receive_exactly \()"
+)
+# What every stack begins with.
+STARTING = re.compile(
+    r"runpy|threading\.py|concurrent/futures|gunicorn/(app|arbiter|__main__|workers/base)"
+)
 
-def record(name: str, pid: int, seconds: int, work: Callable[[], object]) -> None:
+
+def record(
+    folder: Path, name: str, pid: int, seconds: int, title: str, work: Callable[[], object]
+) -> None:
     """Profile a process while the work goes on."""
-    image = ROOT / f"docs/images/profile-{name}.svg"
-    command = [str(BENCH_PYTHON.with_name("py-spy")), "record", "--pid", str(pid)]
-    command += ["--duration", str(seconds), "--output", str(image), "--rate", "100"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as profiler:
+    raw = folder / f"{name}.stacks"
+    command = [str(BENCH_PYTHON.with_name("py-spy")), "record", "--pid", str(pid), "--function"]
+    command += ["--duration", str(seconds), "--rate", "250", "--threads", "--format", "raw"]
+    before = thread_ticks(pid)
+    with subprocess.Popen([*command, "--output", str(raw)], stdout=subprocess.DEVNULL) as profiler:
         work()
+    after = thread_ticks(pid)
     assert profiler.returncode == 0, f"py-spy ended with {profiler.returncode}"
-    text = image.read_text().replace(" ".join(command), name).replace(f"{ROOT}/", "")
-    image.write_text(text.replace(f"{Path(pika.__file__).parents[1]}/", ""))
-    print(image.relative_to(ROOT))
+    threads: dict[str, Counter[tuple[str, ...]]] = defaultdict(Counter)
+    for line in raw.read_text().splitlines():
+        stack, _, samples = line.rpartition(" ")
+        thread, *frames = re.sub(r":\d+\)", ")", stack).split(";")
+        if frames and not WAITING.match(frames[-1]):
+            kept = tuple(frame for frame in frames if not STARTING.search(frame))
+            threads[re.findall(r"\d+", thread)[0]][kept] += int(samples)
+    root = Frame()
+    for thread, stacks in threads.items():
+        ticks = after.get(thread, 0) - before.get(thread, 0)
+        for frames_of_one, samples_of_one in stacks.items():
+            root.add(frames_of_one, ticks * samples_of_one / stacks.total())
+    image = ROOT / f"docs/images/profile-{name}.svg"
+    image.write_text(svg(root, title))
+    counted = sum(each.total() for each in threads.values())
+    print(f"{image.relative_to(ROOT)}: {counted} samples, {root.samples:.0f} ticks")
+
+
+def thread_ticks(pid: int) -> dict[str, int]:
+    """Processor time of each thread of a process."""
+    ticks = {}
+    for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
+        fields = stat.read_text().rpartition(")")[2].split()
+        ticks[stat.parent.name] = int(fields[11]) + int(fields[12])
+    return ticks
 
 
 def main(seconds: int) -> None:
-    with private_servers(LOG_LEVEL="INFO") as folder, running(folder, reference=False) as place:
+    with (
+        private_servers(LOG_LEVEL="INFO") as folder,
+        running(folder, reference=False, processes=1) as place,
+    ):
         ours = place.ours
         api = children(ours.api.pid)[0]
         requests = [submission(number) for number in range(2000)]
-        ours.load(requests, clients=16, seconds=1)
+        ours.load(requests, clients=64, seconds=1)
         load: Callable[..., Load] = partial(ours.load, seconds=seconds + 1)
-        record("submit", api, seconds, partial(load, requests, clients=64))
+        record(
+            folder,
+            "submit",
+            api,
+            seconds,
+            "An API process while 64 clients submit",
+            partial(load, requests, clients=64),
+        )
         found = ours.sql("SELECT task_id FROM tasks_app_task LIMIT 1000")
         paths = [("GET", f"/tasks/{task_id}", "") for (task_id,) in found]
-        record("read", api, seconds, partial(load, paths, clients=READERS))
+        record(
+            folder,
+            "read",
+            api,
+            seconds,
+            "An API process while 16 clients read",
+            partial(load, paths, clients=READERS),
+        )
         ours.empty()
         place.start_workers()
         fill(ours, 200)
         worker = children(ours.workers[0].pid)[0]
-        record("drain", worker, seconds, partial(fill, ours, 600 * seconds))
+        record(
+            folder,
+            "drain",
+            worker,
+            seconds,
+            "A worker process while circuits drain",
+            partial(fill, ours, 600 * seconds),
+        )
 
 
 if __name__ == "__main__":

@@ -133,15 +133,15 @@ def medians(samples: Sequence[dict[str, float]]) -> dict[str, float]:
 
 
 @contextmanager
-def running(folder: Path, *, reference: bool) -> Iterator[Field]:
-    """Both APIs, two processes each; no workers yet."""
+def running(folder: Path, *, reference: bool, processes: int = 2) -> Iterator[Field]:
+    """Both APIs, the reference's in two processes; no workers yet."""
     with ExitStack() as stack:
         url = os.environ["DATABASE_URL"]
         service = stack.enter_context(Service(folder))
         ours = Side(
             "ours", service.port, url, "quantum_tasks",
             "tasks_app_task, tasks_app_statushistory, tasks_app_batch, tasks_app_idempotencykey",
-            service.start_api(processes=2),
+            service.start_api(processes=processes),
         )  # fmt: skip
         other = stack.enter_context(_reference(folder, url)) if reference else None
         (pid_file,) = (folder / "rabbitmq/mnesia").glob("*.pid")
