@@ -80,7 +80,7 @@ def while_loop(condition: Pair, body: list[Pair]) -> Pair:
     a, b = block(body)
     return (
         f"{{ uint[3] fuel = 0;\nwhile (fuel < 3 && ({condition[0]})) {{\nfuel += 1;\n{a}}} }}",
-        f"fuel = 0\nwhile fuel < 3 and ({condition[1]}):\n    fuel += 1\n{b}",
+        f"for _ in range(3):\n    if not ({condition[1]}):\n        break\n{b}",
     )
 
 
