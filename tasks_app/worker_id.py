@@ -34,7 +34,11 @@ def _namespace() -> str:
 
 def current() -> str:
     """This process as `host:pid:start:namespace`, unique over restarts and reused process ids."""
-    pid = os.getpid()
+    return _of(os.getpid())
+
+
+@cache  # by the id: a fork is another process
+def _of(pid: int) -> str:
     return f"{socket.gethostname()}:{pid}:{_stat(pid)[1]}:{_namespace()}"
 
 
