@@ -146,7 +146,7 @@ class Task(models.Model):
             ),
             models.Index(fields=["correlation_id"], name="task_correlation"),
             models.Index(
-                fields=["batch", "batch_index"],
+                fields=["batch", "submitted_at"],
                 name="task_batch",
                 condition=Q(batch__isnull=False),
             ),

@@ -126,7 +126,16 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.RemoveIndex(model_name="task", name="task_pending"),
+        migrations.RemoveIndex(model_name="task", name="task_batch"),
         migrations.RemoveIndex(model_name="task", name="task_owner_submitted"),
+        migrations.AddIndex(
+            model_name="task",
+            index=models.Index(
+                condition=models.Q(("batch__isnull", False)),
+                fields=["batch", "submitted_at"],
+                name="task_batch",
+            ),
+        ),
         migrations.AddIndex(
             model_name="task",
             index=models.Index(

@@ -100,8 +100,9 @@ def statement(query: str, **headers: str) -> str:
     with CaptureQueriesContext(connection) as captured:
         response = get(f"/tasks?{query}", **headers)
     assert response.status_code == 200, response.content[:300]
-    (sql,) = [each["sql"] for each in captured if 'FROM "tasks_app_task"' in each["sql"]]
-    return str(sql)
+    statements = [str(each["sql"]) for each in captured]
+    (sql,) = [each for each in statements if 'FROM "tasks_app_task"' in each]
+    return sql
 
 
 def rows_read(sql: str) -> int:
