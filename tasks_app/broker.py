@@ -64,11 +64,7 @@ def ring_all(correlation_ids: Mapping[uuid.UUID, str]) -> None:
     else:
         for message in messages:
             broker.enqueue(message)
-    if len(messages) == 1:
-        first = messages[0]
-        log.info("message_published", task_id=first.args[0], message_id=first.message_id)
-    else:
-        log.info("messages_published", messages=len(messages))
+    log.debug("messages_published", messages=len(messages))
 
 
 def depths(*, timeout_s: float = PUBLISH_TIMEOUT_S) -> QueueDepths:

@@ -195,10 +195,6 @@ def submit_all(tasks: Sequence[Task]) -> None:
     for task in tasks:
         vars(task).update(defaults)
         task._state.adding, task._state.db = False, connection.alias
-    if len(tasks) == 1:
-        log.info("task_submitted", task_id=str(tasks[0].task_id), shots=tasks[0].shots)
-    else:
-        log.info("tasks_submitted", tasks=len(tasks), batch_id=str(tasks[0].batch_id))
 
 
 def withdraw(*task_ids: uuid.UUID, rung_at: datetime | None = None) -> bool:

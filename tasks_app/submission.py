@@ -6,19 +6,26 @@ A 2xx answer means that the rows are committed and that RabbitMQ confirmed their
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+from itertools import chain
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models.functions import Now
 
 from tasks_app import access, broker, lifecycle
+from tasks_app.gathering import Gathering
 from tasks_app.models import Batch, IdempotencyKey, Status, Task
+from tasks_app.outage import DATABASE_ERRORS
 from tasks_app.publisher import QueueUnavailable
+
+log = structlog.get_logger(__name__)
 
 VOUCH_S = 30  # a pending task younger than this may still be withdrawn by its first request
 
@@ -68,7 +75,7 @@ def accept(
         earlier = None
         if batch is None and idempotency is None:
             access.check_limits(owner, tasks)
-            lifecycle.submit_all(tasks)
+            rung = _rung(partial(_store_and_ring, tasks), tasks, batch)
         else:
             with transaction.atomic():
                 earlier = _reserve(idempotency, owner) if idempotency else None
@@ -81,8 +88,10 @@ def accept(
                         IdempotencyKey.objects.filter(owner=owner, key=idempotency.key).update(
                             task=None if batch else tasks[0], batch=batch
                         )
+            rung = earlier is None and _rung(partial(_ring, tasks), tasks, batch)
         if earlier is None:
-            return Accepted(tasks, batch, queue_down=not _ring(tasks, batch))
+            _log_submitted(tasks)
+            return Accepted(tasks, batch, queue_down=not rung)
         replay = _replay(earlier)
         if replay is not None:
             return replay  # else the first request has just withdrawn its tasks: ours is the first
@@ -102,10 +111,23 @@ def _reserve(idempotency: Idempotency, owner: User | None) -> IdempotencyKey | N
     return None if taken.task_id is None and taken.batch_id is None else taken
 
 
-def _ring(tasks: Sequence[Task], batch: Batch | None) -> bool:
+def _ring(tasks: Sequence[Task]) -> None:
+    broker.ring_all({task.task_id: task.correlation_id for task in tasks})
+
+
+def _store_and_ring_all(submissions: Sequence[Sequence[Task]]) -> None:
+    tasks = list(chain.from_iterable(submissions))
+    lifecycle.submit_all(tasks)
+    _ring(tasks)
+
+
+_store_and_ring = Gathering(_store_and_ring_all, common=(*DATABASE_ERRORS, QueueUnavailable))
+
+
+def _rung(ring: Callable[[], None], tasks: Sequence[Task], batch: Batch | None) -> bool:
     """Ring for new tasks; False if they are kept although the queue is down."""
     try:
-        broker.ring_all({task.task_id: task.correlation_id for task in tasks})
+        ring()
     except QueueUnavailable:
         if settings.QUEUE_DOWN_POLICY == "accept":
             return False
@@ -114,6 +136,13 @@ def _ring(tasks: Sequence[Task], batch: Batch | None) -> bool:
         # Some messages arrived after all and a worker has them, or a repetition rang: the tasks
         # stay, and recovery rings for those that nobody did.
     return True
+
+
+def _log_submitted(tasks: Sequence[Task]) -> None:
+    if len(tasks) == 1:
+        log.info("task_submitted", task_id=str(tasks[0].task_id), shots=tasks[0].shots)
+    else:
+        log.info("tasks_submitted", tasks=len(tasks), batch_id=str(tasks[0].batch_id))
 
 
 def withdraw(tasks: Sequence[Task], batch: Batch | None) -> bool:

@@ -5,7 +5,7 @@ import threading
 import time
 import uuid
 from bisect import bisect_left
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -52,14 +52,16 @@ WHERE task.task_id = %s AND (%s::bool OR owner_id = %s::int)
 
 
 _BACKLOG = """
-SELECT enqueued_at, task_id FROM tasks_app_task WHERE current_status = 'pending'
-ORDER BY enqueued_at, task_id LIMIT %s
+SELECT (extract(epoch FROM enqueued_at) * 1000000)::bigint, task_id::text FROM tasks_app_task
+WHERE current_status = 'pending' ORDER BY enqueued_at, task_id LIMIT %s
 """
 
 _ARRIVED = """
 SELECT count(*) FROM tasks_app_task WHERE current_status = 'pending'
-    AND (enqueued_at, task_id) > (%s, %s) AND (enqueued_at, task_id) < (%s, %s)
+    AND (enqueued_at, task_id) > (%s, %s::uuid) AND (enqueued_at, task_id) < (%s, %s)
 """
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Backlog:
@@ -71,20 +73,25 @@ class Backlog:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._taken_at = -math.inf
-        self._keys: list[tuple[datetime, uuid.UUID]] = []
+        self._keys: list[tuple[int, str]] = []  # microseconds of `enqueued_at`, and the id
 
     def before(self, enqueued_at: datetime, task_id: uuid.UUID) -> int | None:
         """How many are before this one; None if more than `MAX_POSITION`."""
-        with self._lock, prepared_cursor() as cursor:
+        with self._lock:
             if time.monotonic() >= self._taken_at + SNAPSHOT_S:
-                cursor.execute(_BACKLOG, [MAX_POSITION + 1])
-                self._keys, self._taken_at = cursor.fetchall(), time.monotonic()
+                with prepared_cursor() as cursor:
+                    cursor.execute(_BACKLOG, [MAX_POSITION + 1])
+                    self._keys, self._taken_at = cursor.fetchall(), time.monotonic()
             keys = self._keys
-            position = bisect_left(keys, (enqueued_at, task_id))
-            if 0 < position == len(keys) <= MAX_POSITION:  # it came since
-                cursor.execute(_ARRIVED, [*keys[-1], enqueued_at, task_id])
-                (arrived,) = cursor.fetchone() or (0,)
-                position += arrived
+        key = (enqueued_at - _EPOCH) // timedelta(microseconds=1), str(task_id)
+        position = bisect_left(keys, key)
+        if 0 < position == len(keys) <= MAX_POSITION:  # it came since
+            microseconds, last_id = keys[-1]
+            last_at = _EPOCH + timedelta(microseconds=microseconds)
+            with prepared_cursor() as cursor:
+                cursor.execute(_ARRIVED, [last_at, last_id, enqueued_at, task_id])
+                (arrived,) = cursor.fetchone()
+            position += arrived
         return position if position <= MAX_POSITION else None
 
 

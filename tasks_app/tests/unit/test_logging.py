@@ -48,7 +48,7 @@ def test_one_id_joins_a_submissions_lines_and_all_lines_are_json_without_secrets
     events = [line["event"] for line in followed if line["event"] != "slow_query"]
     assert sorted(events) == sorted(
         [
-            *("request", "task_submitted", "message_published", "message_received"),
+            *("request", "task_submitted", "message_received"),
             *("task_transition", "task_transition"),
         ]
     )

@@ -1,0 +1,79 @@
+"""Work of many threads done together."""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from tasks_app.gathering import Gathering
+from tasks_app.tests.service import eventually
+
+
+class Held:
+    """Work that waits for a word, and remembers its groups."""
+
+    def __init__(self, error: Exception | None = None, *, only_for: int | None = None) -> None:
+        self.groups: list[list[int]] = []
+        self.go = threading.Event()
+        self._error, self._only_for = error, only_for
+
+    def __call__(self, items: Sequence[int]) -> None:
+        self.groups.append(sorted(items))
+        assert self.go.wait(60)
+        if self._error is not None and (self._only_for is None or self._only_for in items):
+            raise self._error
+
+
+def all_at_once(work: Held) -> list[Future[None]]:
+    """The outcomes of items 0 to 4: the first is held until the others have come."""
+    gathering = Gathering(work, common=(ConnectionError,))
+    with ThreadPoolExecutor(5) as pool:
+        first = pool.submit(gathering, 0)
+        eventually(lambda: work.groups, what="the first is at work")
+        others = [pool.submit(gathering, item) for item in range(1, 5)]
+        eventually(lambda: len(gathering._waiting) == 4, what="the others wait")
+        work.go.set()
+    return [first, *others]
+
+
+def test_what_comes_while_others_are_at_work_goes_together() -> None:
+    work = Held()
+    assert [each.result() for each in all_at_once(work)] == [None] * 5
+    assert work.groups == [[0], [1, 2, 3, 4]]
+
+
+def test_nobody_waits_for_company() -> None:
+    work = Held()
+    work.go.set()
+    gathering = Gathering(work, common=())
+    for item in range(3):
+        gathering(item)
+    assert work.groups == [[0], [1], [2]]
+
+
+def test_an_outage_is_everybodys() -> None:
+    work = Held(ConnectionError("away"))
+    for each in all_at_once(work):
+        with pytest.raises(ConnectionError):
+            each.result()
+    assert work.groups == [[0], [1, 2, 3, 4]]
+
+
+def test_the_fault_of_one_is_not_that_of_the_others() -> None:
+    work = Held(ValueError("3 is bad"), only_for=3)
+    outcomes = all_at_once(work)
+    with pytest.raises(ValueError):
+        outcomes.pop(3).result()
+    assert [each.result() for each in outcomes] == [None] * 4
+    assert work.groups[:2] == [[0], [1, 2, 3, 4]]
+    assert sorted(work.groups[2:]) == [[1], [2], [3], [4]]
+
+
+def test_after_an_error_the_next_are_served() -> None:
+    work = Held(ConnectionError("away"), only_for=1)
+    work.go.set()
+    gathering = Gathering(work, common=(ConnectionError,))
+    with pytest.raises(ConnectionError):
+        gathering(1)
+    gathering(2)
