@@ -133,9 +133,9 @@ class ControlFlow(GateStatements):
 
     def _WhileLoop(self, node: ast.WhileLoop) -> None:
         for_ever = isinstance(node.while_condition, ast.BooleanLiteral) and leaves(node.block)
-        before = self._steps
+        before = self._called
         condition = self._probe(node.while_condition)
-        calls = self._steps > before
+        calls = self._called > before
         if not isinstance(condition, bool) or (condition and for_ever):
             self._while_at_run_time(node)
             return

@@ -50,6 +50,7 @@ class Interpreter(ControlFlow):
         if not isinstance(routine, ast.SubroutineDefinition):
             raise failure(node, f"The subroutine {node.name.name!r:.80} is not defined.")
         self._forbid_in_gate(node)
+        self._called += 1
         if len(node.arguments) != len(routine.arguments):
             raise failure(node, f"The subroutine takes {len(routine.arguments)} arguments.")
         values = [

@@ -55,6 +55,7 @@ class ProgramState:
         self._scopes = [self.globals]
         self._evaluate = Evaluator(self._lookup, self._call_subroutine, self._keep)
         self._steps = 0
+        self._called = 0  # Subroutines, so far.
         self._depth = 0  # Of control flow that a measurement decides.
         self._builders = 0  # Blocks of the circuit under construction, which need its own methods.
         self._calls = 0
