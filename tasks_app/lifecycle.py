@@ -124,24 +124,6 @@ _CANCEL_ALL = """
     )
     SELECT task_id, current_status, seconds FROM cancelled ORDER BY task_id
 """
-_CANCEL = """
-    WITH unfinished AS (
-        SELECT task_id, current_status, coalesce(started_at, submitted_at) AS since
-        FROM tasks_app_task
-        WHERE task_id = ANY(%(task_ids)s) AND current_status IN ('pending', 'processing')
-        ORDER BY task_id FOR UPDATE
-    ), cancelled AS (
-        UPDATE tasks_app_task AS task
-        SET current_status = 'cancelled', completed_at = statement_timestamp(),
-            lease_expires_at = NULL
-        FROM unfinished WHERE task.task_id = unfinished.task_id
-        RETURNING task.task_id, unfinished.current_status, task.completed_at - unfinished.since
-    ), history AS (
-        INSERT INTO tasks_app_statushistory (task_id, status, notes)
-        SELECT task_id, 'cancelled', %(reason)s FROM cancelled
-    )
-    SELECT * FROM cancelled
-"""
 
 log = structlog.get_logger(__name__)
 

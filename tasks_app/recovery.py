@@ -144,9 +144,8 @@ class Leader:
                 retention.purge_empty_batches(older_than=kept)
 
     def _holds_lock(self) -> bool:
-        with (
-            session_connection().cursor() as cursor
-        ):  # taking it again in the same session succeeds
+        with session_connection().cursor() as cursor:
+            # Taking it again in the same session succeeds.
             cursor.execute("SELECT pg_try_advisory_lock(%s)", [LEADER_LOCK])
             held = bool(cursor.fetchone()[0])
             if held != self._leading:
