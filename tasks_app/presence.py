@@ -13,13 +13,12 @@ from django.utils import timezone
 
 from tasks_app import worker_id
 from tasks_app.models import Status, Task, Worker
+from tasks_app.rationing import LONG_QUEUE, Ration
 
 ALIVE_S = 15  # a worker reports itself every few seconds
 FORGET_S = 3600
 SAMPLE = 1000
 ESTIMATE_S = 2
-LONG_QUEUE = 10_000
-COUNT_SHARE = 0.01  # of the time that counting a longer queue may take
 
 
 def report(*, slots: int) -> None:
@@ -81,19 +80,18 @@ def pace() -> Pace:
 
 def pending() -> int:
     """How many tasks are pending; of more than `LONG_QUEUE` a figure that may be seconds old."""
-    global _counted, _count_again_at
+    global _counted
     tasks = Task.objects.with_status(Status.PENDING)
     few: int = tasks[: LONG_QUEUE + 1].count()
     if few <= LONG_QUEUE:
         return few
-    begun = time.monotonic()
-    if begun >= _count_again_at:
-        _counted = tasks.count()
-        _count_again_at = begun + (time.monotonic() - begun) / COUNT_SHARE
+    if not _counting.is_used_up():
+        with _counting.used():
+            _counted = tasks.count()
     return _counted
 
 
-_counted, _count_again_at = 0, 0.0
+_counted, _counting = 0, Ration()
 
 
 def estimated_start(position: int | None) -> datetime | None:

@@ -10,7 +10,6 @@ One recovery pass looks for three kinds of task:
   and the next pass rings again: a doubled ring is harmless and no task is left out.
 """
 
-import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -24,11 +23,10 @@ from quantumtasks.postgresql.base import session_connection
 from tasks_app import broker, lifecycle, retention, worker_id
 from tasks_app.models import Status, Task
 from tasks_app.publisher import QueueUnavailable
+from tasks_app.rationing import LONG_QUEUE, Ration
 
 GRACE_S = 5.0  # a ring younger than this may still be on its way
 BATCH = 1000  # rings a pass; the next pass is RECOVERY_S later
-LONG_QUEUE = 10_000  # counting one takes a while, and may take COUNT_SHARE of the time
-COUNT_SHARE = 0.01
 LEADER_LOCK = 7_101_885_430_117_248_001  # any constant; all workers of a database share it
 LEADER_IDLE_S = 10  # PostgreSQL ends a leader's session that says nothing for so long
 
@@ -86,18 +84,16 @@ def _exhausted() -> Q:
     return Q(attempt__gte=F("handed_back") + settings.MAX_ATTEMPTS)
 
 
-_count_again_at = 0.0
+_counting = Ration()
 
 
 def _silent_tasks(grace_s: float) -> list[uuid.UUID]:
-    global _count_again_at
     ready = broker.depths().ready
     pending = Task.objects.with_status(Status.PENDING)
-    begun = time.monotonic()
-    if ready > LONG_QUEUE and begun < _count_again_at:
+    if ready > LONG_QUEUE and _counting.is_used_up():
         return []
-    missing = pending[: ready + BATCH].count() - ready  # more would not be rung anyway
-    _count_again_at = begun + (time.monotonic() - begun) / COUNT_SHARE
+    with _counting.used():
+        missing = pending[: ready + BATCH].count() - ready  # more would not be rung anyway
     if missing <= 0:
         return []
     quiet = pending.filter(_quiet(grace_s)).order_by("enqueued_at")

@@ -10,6 +10,7 @@ from django.utils import timezone
 from tasks_app import presence
 from tasks_app.api import reading
 from tasks_app.models import Status, Task, Worker
+from tasks_app.rationing import Ration
 from tasks_app.tests.access import people
 from tasks_app.tests.api.client import CIRCUIT, get, post
 from tasks_app.tests.service import Service, eventually
@@ -72,8 +73,7 @@ def test_elements_of_a_batch_have_positions_of_their_own() -> None:
 
 def test_a_long_queue_is_counted_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(presence, "LONG_QUEUE", 2)
-    monkeypatch.setattr(presence, "COUNT_SHARE", 1e-6)  # not again within this test
-    monkeypatch.setattr(presence, "_count_again_at", 0.0)
+    monkeypatch.setattr(presence, "_counting", Ration(share=1e-6))  # not again within this test
     found = []
     for _ in range(5):
         people.task_of(None)

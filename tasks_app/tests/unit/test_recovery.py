@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from tasks_app import broker, lifecycle, recovery, worker_id
 from tasks_app.models import Status, Task
 from tasks_app.outage import DATABASE_ERRORS
+from tasks_app.rationing import Ration
 from tasks_app.recovery import Findings, Leader, recover
 from tasks_app.tests.service import eventually
 from tasks_app.tests.unit.queues import channel, rung
@@ -122,8 +123,7 @@ def test_a_task_without_attempts_left_fails_and_is_not_rung_for(settings: LazySe
 
 def test_a_long_queue_is_counted_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recovery, "LONG_QUEUE", 1)
-    monkeypatch.setattr(recovery, "COUNT_SHARE", 1e-6)  # not again within this test
-    monkeypatch.setattr(recovery, "_count_again_at", 0.0)
+    monkeypatch.setattr(recovery, "_counting", Ration(share=1e-6))  # not again within this test
     ids = [pending() for _ in range(5)]
     ring(*ids[:2])
     age_ring(*ids)
@@ -134,7 +134,7 @@ def test_a_long_queue_is_counted_now_and_then(monkeypatch: pytest.MonkeyPatch) -
     age_ring(*more)
     assert recover() == Findings()
 
-    monkeypatch.setattr(recovery, "_count_again_at", 0.0)
+    monkeypatch.setattr(recovery, "_counting", Ration())
     assert len(recover().silent) == 2
 
 
