@@ -246,7 +246,6 @@ def _restore(pending: int) -> None:
 
 def _fill_queue() -> int:
     """A message for each pending task, oldest first; how many."""
-    import dramatiq
     import pika
 
     from tasks_app import broker
@@ -259,13 +258,7 @@ def _fill_queue() -> int:
         channel = amqp.channel()
         waiting = database.execute(PENDING).fetchall()
         for (task_id,) in waiting:
-            message: dramatiq.Message[None] = dramatiq.Message(
-                queue_name=broker.QUEUE,
-                actor_name=broker.RUN_TASK,
-                args=(task_id,),
-                kwargs={},
-                options={"correlation_id": "backlog"},
-            )
+            message = broker.doorbell(task_id, "backlog")
             persistent = pika.BasicProperties(delivery_mode=2)
             channel.basic_publish("", broker.QUEUE, message.encode(), persistent)
     while broker.depths().ready < len(waiting):

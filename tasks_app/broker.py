@@ -46,19 +46,21 @@ def ring(task_id: uuid.UUID, *, correlation_id: str) -> None:
     ring_all({task_id: correlation_id})
 
 
+def doorbell(task_id: object, correlation_id: str) -> dramatiq.Message[None]:
+    """The message that rings for a task."""
+    return dramatiq.Message(
+        queue_name=QUEUE,
+        actor_name=RUN_TASK,
+        args=(str(task_id),),
+        kwargs={},
+        options={"correlation_id": correlation_id},
+    )
+
+
 def ring_all(correlation_ids: Mapping[uuid.UUID, str]) -> None:
     """`ring` for many tasks at once, their confirms awaited together."""
     broker = dramatiq.get_broker()
-    messages: list[dramatiq.Message[None]] = [
-        dramatiq.Message(
-            queue_name=QUEUE,
-            actor_name=RUN_TASK,
-            args=(str(task_id),),
-            kwargs={},
-            options={"correlation_id": correlation_id},
-        )
-        for task_id, correlation_id in correlation_ids.items()
-    ]
+    messages = [doorbell(task_id, each) for task_id, each in correlation_ids.items()]
     if isinstance(broker, DoorbellBroker):
         broker.enqueue_all(messages)
     else:

@@ -4,8 +4,6 @@ import json
 import random
 import uuid
 
-import dramatiq
-
 from tasks_app import broker
 from tasks_app.tests.faults.arena import Arena, Trial
 from tasks_app.tests.service import eventually
@@ -14,13 +12,7 @@ PUBLISH = {"exchange": "", "routing_key": broker.QUEUE}
 
 
 def _doorbell(task_id: str, **fields: object) -> bytes:
-    message: dramatiq.Message[None] = dramatiq.Message(
-        queue_name=broker.QUEUE,
-        actor_name=broker.RUN_TASK,
-        args=(task_id,),
-        kwargs={},
-        options={"correlation_id": "of-the-test"},
-    )
+    message = broker.doorbell(task_id, "of-the-test")
     return json.dumps({**message.asdict(), **fields}).encode()
 
 

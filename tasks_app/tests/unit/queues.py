@@ -44,11 +44,5 @@ def put(body: bytes, queue: str = broker.QUEUE) -> None:
 
 def doorbell(task_id: object = None, **fields: Any) -> bytes:
     """A message like those of `broker.ring`."""
-    message: dramatiq.Message[None] = dramatiq.Message(
-        queue_name=broker.QUEUE,
-        actor_name=broker.RUN_TASK,
-        args=(str(task_id or uuid.uuid4()),),
-        kwargs={},
-        options={"correlation_id": "c-1"},
-    )
+    message = broker.doorbell(task_id or uuid.uuid4(), "c-1")
     return message.copy(**fields).encode() if fields else message.encode()
