@@ -241,6 +241,7 @@ def fill(side: Side, count: int) -> None:
     ids = side.sql(REFERENCE_WAITING, BELL, count)
     with pika.BlockingConnection(pika.URLParameters(os.environ["RABBITMQ_URL"])) as connection:
         channel, durable = connection.channel(), pika.BasicProperties(delivery_mode=2)
+        channel.confirm_delivery()  # RabbitMQ may lose what a connection leaves unconfirmed
         for (task_id,) in ids:
             channel.basic_publish("", side.queue, task_id.bytes, durable)  # type: ignore[attr-defined]
 
