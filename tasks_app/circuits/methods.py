@@ -90,6 +90,22 @@ def without_idle_qubits(circuit: QuantumCircuit) -> QuantumCircuit:
     return kept
 
 
+def without_first_resets(circuit: QuantumCircuit) -> QuantumCircuit:
+    """The circuit without resets of qubits that nothing has acted on.
+
+    They change nothing, but for one reset Aer runs the whole circuit anew for each shot.
+    """
+    fresh = set(circuit.qubits)
+    kept = circuit.copy_empty_like()
+    for instruction in circuit.data:
+        if instruction.name == "reset" and instruction.qubits[0] in fresh:
+            continue
+        if instruction.name not in ("barrier", "delay"):
+            fresh.difference_update(instruction.qubits)
+        kept._append(instruction)
+    return kept
+
+
 def _used(circuit: QuantumCircuit) -> set[object]:
     used: set[object] = set()
     for instruction in circuit.data:

@@ -55,8 +55,11 @@ def compile_program(
     """Raises CircuitError when the method, or for ``automatic`` any, cannot run the program."""
     asked = method
     noisy = noise is not None
+    circuit = program.circuit
+    if "reset" in circuit.count_ops():
+        circuit = methods.without_first_resets(circuit)
     # The state vector method knows most gates: what it leaves unchanged shows what is used.
-    circuit = _translate(program.circuit, "statevector" if asked == "automatic" else asked, noisy)
+    circuit = _translate(circuit, "statevector" if asked == "automatic" else asked, noisy)
     if circuit.has_control_flow_op():
         circuit = methods.without_idle_qubits(circuit)
     names = methods.operation_names(circuit)

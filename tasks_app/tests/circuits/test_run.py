@@ -92,6 +92,18 @@ def test_a_seed_repeats_the_counts_and_no_seed_draws_one(run: Run) -> None:
     assert again["counts"] == first["counts"]
 
 
+def test_resets_of_fresh_qubits_are_left_out(run: Run) -> None:
+    """Each would draw a number, which the counts for a seed tell, and make Aer run every shot."""
+    program = QASM3 + "qubit[3] q; bit[3] c; {} ry(0.8) q; {} c = measure q;"
+    for later in ("", "reset q[1];"):
+        plain, reset = (
+            run(program.format(first, later), shots=1000, seed=5)["counts"]
+            for first in ("", "barrier q; reset q;")
+        )
+        assert plain == reset
+        assert any(outcome[1] == "1" for outcome in plain) == (later == "")
+
+
 def test_a_circuit_without_measurement_says_so(run: Run) -> None:
     result = run(QASM3 + "qubit[2] q; bit[2] c; h q;")
     assert result["counts"] == {}
