@@ -138,7 +138,8 @@ class Assignments(ProgramState):
         self, target: Variable, lvalue: ast.IndexedIdentifier, value: Any, node: Any
     ) -> None:
         if not isinstance(target.type, ast.ArrayType) or runtime.is_runtime(value):
-            raise unsupported(node, "Assigning a part of this variable")
+            name = lvalue.name.name
+            raise unsupported(node, f"Assigning a part of the variable {name!r:.80}")
         places: list[Any] = []
         for index in lvalue.indices:
             places += index.values if isinstance(index, ast.DiscreteSet) else index

@@ -70,6 +70,8 @@ class GateStatements(Declarations):
 
     def gate_named(self, name: str, node: Any = None) -> GateSpec:
         spec = self.globals.get(name)
+        if isinstance(spec, ast.SubroutineDefinition):
+            raise failure(node, f"{name!r:.80} is a subroutine; call it as {name:.80}(...).")
         if not isinstance(spec, GateSpec):
             raise failure(
                 node, f"The gate {name!r:.80} is not defined; include stdgates.inc or define it."
