@@ -27,7 +27,7 @@ from tasks_app.tests.circuits.test_language import language_programs
 
 LIMITS = Limits(max_operations=2_000, max_qubits=30, max_clbits=64)
 PUBLIC = [
-    path.read_text() for path in sorted((Path(__file__).parent / "programs").glob("*.qasm"))
+    path.read_text() for path in sorted((Path(__file__).parent / "programs").rglob("*.qasm"))
 ] + [str(parameter.values[0]) for parameter in language_programs()]
 FRAGMENTS = re.findall(
     r"\S+",
