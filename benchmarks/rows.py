@@ -1,12 +1,14 @@
 """What a request and a worker's step cost among many tasks, against the same among few.
 
-python -m benchmarks.rows [--rows N ...] [--backlog N ...] [--data FOLDER] [--write]
+python -m benchmarks.rows [--rows N ...] [--backlog N ...] [--data FOLDER] [--only NAME ...]
 
 `--rows`: finished tasks beside a backlog of 1,000; `--backlog`: pending tasks beside 10,000
-finished ones. Each makes a database on one PostgreSQL and a virtual host on one RabbitMQ; all are
-asked in turn, so that what else the machine does slows them alike. Ten million rows take ten
-minutes and 10 GB: with `--data` they are kept for the next time. `--write` puts the medians
-into docs/performance-rows.json.
+finished ones. Each makes a database on one PostgreSQL and a virtual host on one RabbitMQ, with a
+message for each pending task; all are asked in turn, so that what else the machine does slows them
+alike. Then a worker on each side drains the thousand oldest tasks, in turn, five times; as many
+new ones come in at the other end. Ten million rows take ten minutes and 10 GB: with `--data` they
+are kept for the next time. `--only` runs those lines of the table ("first page" drain), `--write`
+puts the medians into docs/performance-rows.json, in place of older ones.
 """
 
 import argparse
@@ -19,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
@@ -29,12 +32,13 @@ from urllib.parse import urlencode, urlsplit
 
 import psycopg
 
-from tasks_app.tests.service import BELL, ROOT, Service
+from tasks_app.tests.service import BELL, ROOT, Service, eventually
 
 FIGURES = ROOT / "docs/performance-rows.json"
 FEW, BACKLOG = 10_000, 1_000
 REQUESTS = 100
-DRAINED, WARM_UP = 250, 50
+CHUNK = 1000  # tasks stored, or messages confirmed, together
+DRAINS, DRAINED, WARM_UP = 5, 900, 100
 # Finished tasks a second apart, then pending ones a millisecond apart, newest now; one in a hundred
 # failed. Ids carry the time as UUIDv7 does, correlation ids are random as clients send them, two
 # thirds have one of two owners. A rare tag and name have 100 tasks, however many there are.
@@ -46,8 +50,8 @@ INSERT INTO tasks_app_task (
 SELECT
     (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0')
         || '70008' || lpad(to_hex(n), 15, '0'))::uuid,
-    %(circuit)s, 1024, '{}', CASE WHEN n %% (%(rows)s / 100) = 0 THEN 'rare' ELSE '' END,
-    CASE WHEN n %% (%(rows)s / 100) = 0 THEN ARRAY['rare'] WHEN n %% 1000 = 1
+    %(circuit)s, 1024, '{}', CASE WHEN n %% %(seldom)s = 0 THEN 'rare' ELSE '' END,
+    CASE WHEN n %% %(seldom)s = 0 THEN ARRAY['rare'] WHEN n %% 1000 = 1
         THEN ARRAY['thousandth'] WHEN n %% 10 = 0 THEN ARRAY['common'] ELSE '{}' END,
     CASE WHEN n %% 3 > 0 THEN n %% 3 END, gen_random_uuid(), at, at, status,
     (status <> 'pending')::int, CASE WHEN status = 'pending' THEN '' ELSE 'host:1:2:3' END,
@@ -93,7 +97,7 @@ SELECT DISTINCT task_id::text, submitted_at FROM generate_series(1, 2000) AS n,
 """
 COMPLETED_SINCE = """
 SELECT count(*), extract(epoch FROM
-    max(transitioned_at) - (array_agg(transitioned_at ORDER BY id))[50])
+    max(transitioned_at) - (array_agg(transitioned_at ORDER BY id))[%s])
 FROM tasks_app_statushistory WHERE status = 'completed' AND id > %s
 """
 PAGES = {
@@ -169,6 +173,7 @@ class Side:
                 for index, _ in indexes:
                     database.execute(f"DROP INDEX {index}")
                 values = {"circuit": BELL, "rows": self.rows, "pending": self.pending}
+                values["seldom"] = (self.rows + self.pending) // 100
                 database.execute(TASKS, values)
                 database.execute(HISTORY)
                 for _, definition in indexes:
@@ -210,13 +215,17 @@ class Side:
         yield "/metrics", lambda: self.get("/metrics")
 
     def drain(self) -> float:
-        """Tasks a second that a worker with two slots completes."""
+        """Tasks a second that a worker with two slots completes, of the backlog's oldest."""
+        self.worker.submit(_top_up, self.pending).result()
         last = self._query("SELECT max(id) FROM tasks_app_statushistory")[0][0]
-        worker = self.service.start_worker(threads=2)
-        while self._query(COMPLETED_SINCE, last)[0][0] < DRAINED:
-            time.sleep(0.1)
+
+        def completed() -> Any:
+            return self._query(COMPLETED_SINCE, WARM_UP, last)[0]
+
+        worker = self.service.start_worker(threads=2, LOG_LEVEL="INFO")  # it says when it is ready
+        eventually(lambda: completed()[0] >= DRAINED, what=f"{self} drains")
         worker.stop()
-        count, seconds = self._query(COMPLETED_SINCE, last)[0]  # the first ones find a cold child
+        count, seconds = completed()  # the first ones find cold children
         return float((count - WARM_UP) / seconds)
 
 
@@ -230,40 +239,41 @@ def _set_up(environment: dict[str, str]) -> None:
     django.setup()
 
 
-def _restore(pending: int) -> None:
-    """As many pending tasks as there shall be, whatever an earlier run has done."""
+def _restore(pending: int) -> list[str]:
+    """As many pending tasks as there shall be, whatever was done before; the ids of new ones."""
     from tasks_app import lifecycle
     from tasks_app.models import Status, Task
 
     with psycopg.connect(os.environ["DATABASE_URL"]) as database:
         database.execute(SURPLUS, [pending])
     missing = pending - Task.objects.with_status(Status.PENDING).count()
-    for some in range(missing, 0, -1000):
-        lifecycle.submit_all(
-            [Task(circuit=BELL, shots=1024, correlation_id="more") for _ in range(min(some, 1000))]
+    new = [Task(circuit=BELL, shots=1024, correlation_id="more") for _ in range(missing)]
+    for some in range(0, missing, CHUNK):
+        lifecycle.submit_all(new[some : some + CHUNK])
+    return [str(task.task_id) for task in new]
+
+
+def _ring(task_ids: list[str]) -> None:
+    from tasks_app import broker
+
+    for some in range(0, len(task_ids), CHUNK):
+        broker.ring_all(
+            {uuid.UUID(task_id): "backlog" for task_id in task_ids[some : some + CHUNK]}
         )
 
 
 def _fill_queue() -> int:
     """A message for each pending task, oldest first; how many."""
-    import pika
-
     from tasks_app import broker
 
-    broker.depths()  # declares the queue
-    with (
-        psycopg.connect(os.environ["DATABASE_URL"]) as database,
-        pika.BlockingConnection(pika.URLParameters(os.environ["RABBITMQ_URL"])) as amqp,
-    ):
-        channel = amqp.channel()
-        waiting = database.execute(PENDING).fetchall()
-        for (task_id,) in waiting:
-            message = broker.doorbell(task_id, "backlog")
-            persistent = pika.BasicProperties(delivery_mode=2)
-            channel.basic_publish("", broker.QUEUE, message.encode(), persistent)
-    while broker.depths().ready < len(waiting):
-        time.sleep(0.1)
-    return len(waiting)
+    with psycopg.connect(os.environ["DATABASE_URL"]) as database:
+        _ring([task_id for (task_id,) in database.execute(PENDING)])
+    return broker.depths().ready
+
+
+def _top_up(pending: int) -> None:
+    """What was drained, anew."""
+    _ring(_restore(pending))
 
 
 def _claim_and_complete() -> float:
@@ -290,13 +300,15 @@ def _recover() -> float:
 # -- all sides -------------------------------------------------------------------------------------
 
 
-def measure(sides: list[Side]) -> dict[str, list[float]]:
+def measure(sides: list[Side], only: list[str]) -> dict[str, list[float]]:
     """Medians of each operation, in the order of `sides`, which are asked in turn."""
     found: dict[str, list[float]] = {}
     head = " | ".join(map(str, sides))
     print(f"\n| median ms of {REQUESTS} | {head} | worst ratio |\n|{'---|' * (len(sides) + 2)}")
     for each in zip(*(side.operations() for side in sides), strict=True):
         name = each[0][0]
+        if only and name not in only:
+            continue
         times: list[list[float]] = [[] for _ in sides]
         for _ in range(REQUESTS + 10):
             for taken, (_, work) in zip(times, each, strict=True):
@@ -308,8 +320,9 @@ def measure(sides: list[Side]) -> dict[str, list[float]]:
 
 
 def drain(sides: list[Side]) -> list[float]:
-    """Tasks a second, in the order of `sides`, one after the other: it uses the backlog up."""
-    rates = [side.drain() for side in sides]
+    """Tasks a second in the order of `sides`, which drain in turn: medians."""
+    rounds = [[side.drain() for side in sides] for _ in range(DRAINS)]
+    rates = [median(each) for each in zip(*rounds, strict=True)]
     cells = " | ".join(f"{rate:.0f}" for rate in rates)
     print(f"| drained a second, 2 slots | {cells} | {min(rates) / rates[0]:.2f} |", flush=True)
     return rates
@@ -319,6 +332,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.rows")
     parser.add_argument("--rows", type=int, nargs="*", default=[1_000_000])
     parser.add_argument("--backlog", type=int, nargs="*", default=[])
+    parser.add_argument("--only", nargs="*", default=[], help="these lines of the table, or drain")
     parser.add_argument("--data", type=Path, help="keep the databases here")
     parser.add_argument("--write", action="store_true", help=f"write {FIGURES.name}")
     options = parser.parse_args()
@@ -344,19 +358,18 @@ def main() -> None:
             stack.enter_context(Side(folder, postgres.url, rabbit, rows, pending))
             for rows, pending in shapes
         ]
-        medians, rates = measure(sides), drain(sides)
+        medians = measure(sides, options.only)
+        rates = drain(sides) if "drain" in options.only or not options.only else []
     if options.write:
         by_rows = [n for n, (_, pending) in enumerate(shapes) if pending == BACKLOG]
         by_backlog = [n for n, (rows, _) in enumerate(shapes) if rows == FEW]
-        figures = {
-            "rows": {
-                name: [(shapes[n][0], ms[n]) for n in by_rows] for name, ms in medians.items()
-            },
-            "backlog": {
-                name: [(shapes[n][1], ms[n]) for n in by_backlog] for name, ms in medians.items()
-            },
-            "drained_a_second": [(shapes[n][1], rates[n]) for n in by_backlog],
-        }
+        figures = json.loads(FIGURES.read_text()) if options.only else {}
+        for kind, sides_of, count in (("rows", by_rows, 0), ("backlog", by_backlog, 1)):
+            figures[kind] = figures.get(kind, {}) | {
+                name: [(shapes[n][count], ms[n]) for n in sides_of] for name, ms in medians.items()
+            }
+        if rates:
+            figures["drained_a_second"] = [(shapes[n][1], rates[n]) for n in by_backlog]
         FIGURES.write_text(json.dumps(figures, indent=1) + "\n")
 
 
