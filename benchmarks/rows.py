@@ -52,7 +52,7 @@ SELECT
         || '70008' || lpad(to_hex(n), 15, '0'))::uuid,
     %(circuit)s, 1024, '{}', CASE WHEN n %% %(seldom)s = 0 THEN 'rare' ELSE '' END,
     CASE WHEN n %% %(seldom)s = 0 THEN ARRAY['rare'] WHEN n %% 1000 = 1
-        THEN ARRAY['thousandth'] WHEN n %% 10 = 0 THEN ARRAY['common'] ELSE '{}' END,
+        THEN ARRAY['thousandth', 'indexed'] WHEN n %% 10 = 0 THEN ARRAY['common'] ELSE '{}' END,
     CASE WHEN n %% 3 > 0 THEN n %% 3 END, gen_random_uuid(), at, at, status,
     (status <> 'pending')::int, CASE WHEN status = 'pending' THEN '' ELSE 'host:1:2:3' END,
     CASE WHEN status <> 'pending' THEN at END, CASE WHEN status <> 'pending' THEN at END,
@@ -81,6 +81,10 @@ INDEXES = """
 SELECT indexname, indexdef FROM pg_indexes
 WHERE tablename IN ('tasks_app_task', 'tasks_app_statushistory') AND indexname NOT LIKE '%_pkey'
 """
+TAG_INDEX = """
+CREATE INDEX IF NOT EXISTS tag_indexed ON tasks_app_task (submitted_at)
+WHERE tags @> ARRAY['indexed']::varchar(64)[]
+"""
 SURPLUS = """
 DELETE FROM tasks_app_task WHERE task_id IN (
     SELECT task_id FROM tasks_app_task WHERE current_status = 'pending'
@@ -108,7 +112,9 @@ PAGES = {
     "status=failed": "status=failed",
     "two statuses": "status=pending,failed",
     "a tag of 100 tasks": "tag=rare",
-    "a tag of each thousandth": "tag=thousandth",
+    # Ten a page: there are no more among 10,000 tasks.
+    "a tag of each thousandth": "tag=thousandth&page_size=10",
+    "a tag of each thousandth, indexed": "tag=indexed&page_size=10",
     "a tag of each tenth": "tag=common",
     "a name of 100 tasks": "name=rare",
     "500 ids": "ids={ids}",
@@ -178,6 +184,7 @@ class Side:
                 database.execute(HISTORY)
                 for _, definition in indexes:
                     database.execute(definition)
+            database.execute(TAG_INDEX)
             database.commit()
             database.autocommit = True
             database.execute("VACUUM ANALYZE tasks_app_task, tasks_app_statushistory")
