@@ -38,6 +38,7 @@ FROM tasks_app_task AS first, generate_series(1, {ROWS}) AS n,
         'batch_index', CASE WHEN n %% 400 = 0 THEN n / 400 END,
         'name', CASE WHEN n %% 1000 = 0 THEN 'rare' WHEN n %% 3 = 0 THEN 'common' ELSE '' END,
         'tags', CASE WHEN n %% 2000 = 0 THEN '["rare", "common"]'::jsonb
+            WHEN n %% 200 = 0 THEN '["seldom", "common"]'::jsonb
             WHEN n %% 4 = 0 THEN '["common"]'::jsonb ELSE '[]'::jsonb END,
         'submitted_at', at,
         'enqueued_at', at,
@@ -80,6 +81,7 @@ QUERIES = {
     **{f"status {status}": f"status={status}" for status in Status},
     "two statuses": "status=pending,failed",
     "a rare tag": "tag=rare",
+    "a tag between": "tag=seldom",
     "a common tag": "tag=common",
     "two tags": "tag=rare&tag=common",
     "a rare name": "name=rare",
@@ -138,6 +140,21 @@ def test_an_owners_page_is_read_along_an_index(
     old = Task.objects.order_by("submitted_at")[1000].submitted_at.strftime("%Y-%m-%dT%H:%M:%SZ")
     sql = statement(query.format(old=old), Authorization=f"Bearer {token}")
     assert rows_read(sql) <= 2_100, sql
+
+
+@pytest.mark.parametrize("query", ["", "status=failed", "submitted_before={old}"])
+def test_a_tag_with_an_index_of_its_own_is_read_in_the_order_of_time(
+    many_tasks: None, query: str
+) -> None:
+    old = Task.objects.order_by("submitted_at")[150_000].submitted_at
+    with connection.cursor() as cursor:
+        # As docs/operations.md has it.
+        cursor.execute(
+            "CREATE INDEX tag_seldom ON tasks_app_task (submitted_at)"
+            " WHERE tags @> ARRAY['seldom']::varchar(64)[]"
+        )
+    sql = statement(f"tag=seldom&{query.format(old=old.strftime('%Y-%m-%dT%H:%M:%SZ'))}")
+    assert rows_read(sql) <= PAGE + 2, sql  # of 900
 
 
 def test_a_queue_position_is_counted_along_an_index(many_tasks: None) -> None:
