@@ -10,7 +10,8 @@ from quantumtasks.logging import logging_dict
 from quantumtasks.processes import die_with_parent
 
 workers = 1
-worker_class = "gthread"
+worker_class = "quantumtasks.http_server.SharedWorker"
+logger_class = "quantumtasks.http_server.Log"
 threads = int(os.environ.get("WEB_THREADS", "8"))
 timeout = 120
 graceful_timeout = 30  # s; longer than the worker inside needs to finish or hand back

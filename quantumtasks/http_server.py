@@ -1,0 +1,170 @@
+"""gunicorn's threaded worker, without the detour of each request through its main thread.
+
+gunicorn's own (`gthread`) waits for requests in one thread and hands each to another and back:
+four switches between threads that want the same interpreter lock, a fifth of the time of a small
+request. Here all threads wait together; the kernel wakes one, which reads the request, answers
+it and gives the connection back (Schmidt et al., *Leader/Followers*, 2000). Reading, answering
+and everything about HTTP is gunicorn's.
+"""
+
+import os
+import select
+import socket
+import threading
+import time
+from typing import Any
+
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
+from gunicorn.workers.gthread import TConn, ThreadWorker  # type: ignore[import-untyped]
+
+TICK_S = 1.0
+# How long a connection stays open after the last answer: for a client that is sending just as
+# the worker stops, and to take what a client still sends before it reads that answer (RFC 9112,
+# section 9.6).
+LINGER_S = 2.0
+LINGER_BYTES = 65_536
+_ONCE = select.EPOLLIN | select.EPOLLONESHOT  # one thread gets the event, and must ask anew
+
+
+class Log(Logger):  # type: ignore[misc]
+    def access(self, *_: Any) -> None:
+        """Nothing: the API's middleware writes a line for each request."""
+
+
+class Connection(TConn):  # type: ignore[misc]
+    expires = 0.0  # when to close it, unless something comes; monotonic
+    lingers: int | None = None  # bytes taken since the last answer; None before it
+
+
+class SharedWorker(ThreadWorker):  # type: ignore[misc]
+    """Threads that wait for connections and requests on one epoll instance.
+
+    A connection belongs to whoever takes it out of `keepalived_conns`: the thread that the
+    kernel tells of data, or the main thread when it has waited for too long.
+    """
+
+    alive: bool
+
+    def init_process(self) -> None:
+        self._epoll = select.epoll()
+        self._listeners = {listener.fileno(): listener for listener in self.sockets}
+        self._accepts = False
+        self._accepting = threading.Lock()
+        self._open: dict[int, Connection] = {}  # by descriptor
+        self.keepalived_conns: dict[Connection, bool] = {}
+        Worker.init_process(self)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        Worker.handle_exit(self, sig, frame)
+
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        Worker.handle_quit(self, sig, frame)
+
+    def run(self) -> None:
+        for listener in self.sockets:
+            listener.setblocking(False)
+        for _ in range(self.cfg.threads):
+            threading.Thread(target=self._serve, daemon=True).start()
+        while self.alive and self.is_parent_alive():
+            self._accept(len(self._open) < self.worker_connections)
+            self._tick()
+        self.alive = False  # from now on each answer is its connection's last
+        self._accept(False)
+        for listener in self.sockets:
+            listener.close()  # new clients are refused at once, and can go elsewhere
+        linger_until = time.monotonic() + LINGER_S
+        end = time.monotonic() + self.cfg.graceful_timeout
+        while self._open and time.monotonic() < end:
+            self._tick(all_of_them=time.monotonic() > linger_until)
+
+    def _tick(self, *, all_of_them: bool = False) -> None:
+        """Once a second, or as soon as there is a signal."""
+        self.notify()
+        if select.select([self.PIPE[0]], [], [], TICK_S)[0]:
+            os.read(self.PIPE[0], 4096)
+        now = time.monotonic()
+        for connection in list(self.keepalived_conns):
+            if (all_of_them or connection.expires < now) and self._take(connection):
+                self._close(connection)
+
+    def _take(self, connection: Connection) -> bool:
+        return self.keepalived_conns.pop(connection, False)
+
+    def _accept(self, wanted: bool) -> None:
+        with self._accepting:
+            if wanted != self._accepts:
+                self._accepts = wanted
+                for descriptor in self._listeners:
+                    if wanted:
+                        self._epoll.register(descriptor, select.EPOLLIN)
+                    else:
+                        self._epoll.unregister(descriptor)
+
+    # -- on each of the threads ----------------------------------------------------------------
+
+    def _serve(self) -> None:
+        while True:
+            for descriptor, _ in self._epoll.poll(maxevents=1):
+                try:
+                    if descriptor in self._listeners:
+                        self._welcome(self._listeners[descriptor])
+                    elif (connection := self._open.get(descriptor)) and self._take(connection):
+                        self._answer(connection)
+                except (Exception, SystemExit):
+                    self.log.exception("connection_error")
+
+    def _welcome(self, listener: Any) -> None:
+        if len(self._open) >= self.worker_connections:
+            self._accept(False)  # the main thread looks when there is room again
+            return
+        try:
+            client, address = listener.accept()
+        except BlockingIOError:  # another was faster
+            return
+        connection = Connection(self.cfg, client, address, listener.getsockname())
+        connection.data_ready = True  # once a thread gets it
+        connection.expires = time.monotonic() + self.cfg.keepalive
+        self._open[client.fileno()] = connection
+        self.keepalived_conns[connection] = True
+        self._epoll.register(client.fileno(), _ONCE)
+
+    def _answer(self, connection: Connection) -> None:
+        keep = False
+        try:
+            keep = connection.lingers is None and self.handle(connection)
+        finally:
+            if keep:
+                connection.expires = time.monotonic() + self.cfg.keepalive
+                # What came with the last request has been read, and would wake nobody.
+                early = bool(connection.parser.unreader.buf.getvalue())
+                self._await(connection, _ONCE | select.EPOLLOUT if early else _ONCE)
+            else:
+                self._end(connection)
+
+    def _await(self, connection: Connection, event: int = _ONCE) -> None:
+        self.keepalived_conns[connection] = True
+        self._epoll.modify(connection.sock.fileno(), event)
+
+    def _end(self, connection: Connection) -> None:
+        """Close, but only once the client has seen the answer, or had time to."""
+        client: socket.socket = connection.sock
+        try:
+            if connection.lingers is None:
+                connection.lingers, connection.expires = 0, time.monotonic() + LINGER_S
+                client.shutdown(socket.SHUT_WR)
+            received = len(client.recv(LINGER_BYTES, socket.MSG_DONTWAIT))
+            connection.lingers += received
+            waits = received > 0 and connection.lingers < LINGER_BYTES
+        except BlockingIOError:
+            waits = True
+        except OSError:  # gone
+            waits = False
+        if waits:
+            self._await(connection)
+        else:
+            self._close(connection)
+
+    def _close(self, connection: Connection) -> None:
+        self._open.pop(connection.sock.fileno(), None)
+        connection.close()

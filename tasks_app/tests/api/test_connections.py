@@ -1,0 +1,136 @@
+"""Many connections, idle ones, ones that never end: none keeps others from being served."""
+
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from tasks_app.tests.service import LIMIT_S, SLACK, Service, eventually
+
+LINGER_S = 2.0
+THREADS = 2
+
+
+@contextmanager
+def connections(service: Service, count: int) -> Iterator[list[socket.socket]]:
+    address = ("127.0.0.1", service.port)
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(socket.create_connection(address, timeout=LIMIT_S))
+            for _ in range(count)
+        ]
+
+
+def ask(connection: socket.socket, *headers: str) -> None:
+    lines = ("GET /health/live HTTP/1.1", "Host: localhost", *headers)
+    connection.sendall("\r\n".join(lines).encode() + b"\r\n\r\n")
+
+
+def answer(connection: socket.socket) -> bytes:
+    """One answer: all of it, head and body."""
+    received = b""
+    while not received.endswith(b"}"):
+        data = connection.recv(65536)
+        assert data, f"closed after {received!r}"
+        received += data
+    assert received.startswith(b"HTTP/1.1 200"), received
+    return received
+
+
+def ended(connection: socket.socket) -> bool:
+    """Wait until the server has ended the connection."""
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def start(service: Service, options: str = "") -> None:
+    service.start_api(processes=1, WEB_THREADS=str(THREADS), GUNICORN_CMD_ARGS=options)
+
+
+def test_more_connections_than_threads_are_all_served_again_and_again(service: Service) -> None:
+    start(service)
+    with connections(service, 20 * THREADS) as clients:
+        for _ in range(3):
+            for client in clients:
+                ask(client)
+            for client in reversed(clients):
+                assert b"connection: close" not in answer(client).lower()
+
+
+def test_requests_sent_at_once_are_answered_in_turn(service: Service) -> None:
+    start(service)
+    with connections(service, 1) as (client,):
+        names = [f"{n}" for n in range(50)]
+        heads = [
+            f"GET /health/live HTTP/1.1\r\nHost: localhost\r\nX-Correlation-ID: {n}" for n in names
+        ]
+        client.sendall("\r\n\r\n".join([*heads, ""]).encode())
+        received = b""
+        while received.count(b"HTTP/1.1 200") < len(names) or not received.endswith(b"}"):
+            received += client.recv(65536)
+    lines = received.decode().split("\r\n")
+    assert [line.split(": ")[1] for line in lines if line.startswith("X-Correlation-ID")] == names
+
+
+def test_clients_that_never_close_cost_others_nothing(service: Service) -> None:
+    """Each has its answer, which was the last on its connection, and sits there."""
+    start(service)
+    with connections(service, 50) as clients:
+        for client in clients:
+            ask(client, "Connection: close")
+        for client in clients:
+            answer(client)
+            assert client.recv(1) == b"", "the server has said all it had to say"
+        others = service.get("/health/live")
+        assert others.status == 200
+        assert others.seconds < LINGER_S * SLACK, "not one after the other"
+        for client in clients:
+            # Bytes that come late are taken, and the connection ends all the same.
+            eventually(lambda c=client: _refused(c), what="the end of the connection")
+
+
+def _refused(connection: socket.socket) -> bool:
+    try:
+        connection.sendall(b"x")
+    except (BrokenPipeError, ConnectionResetError):
+        return True
+    return False
+
+
+def test_idle_connections_end_and_make_room(service: Service) -> None:
+    start(service, "--keep-alive 1 --worker-connections 10")
+    with connections(service, 12) as clients:
+        late = clients.pop()
+        ask(late)
+        for client in clients[:5]:
+            ask(client)
+            answer(client)
+        assert b"HTTP/1.1 200" in answer(late), "served once there was room for it"
+        assert all(ended(client) for client in clients)
+    assert service.get("/health/live").status == 200
+
+
+def test_a_request_that_crosses_the_end_of_the_server_is_answered(service: Service) -> None:
+    start(service)
+    (api,) = service.processes
+    with connections(service, 2) as (client, silent):
+        for each in (client, silent):
+            ask(each)
+            answer(each)
+        api.signal(signal.SIGTERM)
+        eventually(lambda: _turned_away(service), what="no more connections")
+        ask(client)
+        assert b"connection: close" in answer(client).lower()
+        assert ended(client)
+        assert ended(silent)
+        assert api.wait() == 0
+
+
+def _turned_away(service: Service) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", service.port)).close()
+    except ConnectionRefusedError:
+        return True
+    return False
