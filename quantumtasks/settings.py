@@ -250,6 +250,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": [],
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_RENDERER_CLASSES": ["tasks_app.api.renderers.OrjsonRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "tasks_app.api.negotiation.FirstMediaType",
     "DEFAULT_PARSER_CLASSES": ["tasks_app.api.parsers.SafeJSONParser"],
     "DEFAULT_METADATA_CLASS": "tasks_app.api.metadata.AllowedMethods",
     "LIST_SERIALIZER_ERRORS_AS_DICT": True,  # a batch's wrong elements are named by index

@@ -5,7 +5,6 @@ processing tasks are counted: small partial indexes hold them, while finished on
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -13,13 +12,13 @@ from drf_spectacular.utils import extend_schema
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
-from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from quantumtasks.postgresql.base import deadline
 from tasks_app import presence
 from tasks_app.api.health import CHECK_S, queue_depths
+from tasks_app.api.negotiation import AnyMediaType
 from tasks_app.models import Status, Task
 from tasks_app.outage import DATABASE_ERRORS
 
@@ -69,13 +68,6 @@ class ServiceCollector(Collector):
             ("quantumtasks_dead_letters", "Messages nobody could work on.", depths.dead_letters),
         ):
             yield GaugeMetricFamily(name, help_text, value=value)
-
-
-class AnyMediaType(BaseContentNegotiation):
-    """There is one form of the answer, whatever `Accept` says."""
-
-    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
-        return renderers[0], renderers[0].media_type
 
 
 class MetricsView(APIView):

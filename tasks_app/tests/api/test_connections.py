@@ -86,9 +86,8 @@ def test_clients_that_never_close_cost_others_nothing(service: Service) -> None:
         others = service.get("/health/live")
         assert others.status == 200
         assert others.seconds < LINGER_S * SLACK, "not one after the other"
-        for client in clients:
-            # Bytes that come late are taken, and the connection ends all the same.
-            eventually(lambda c=client: _refused(c), what="the end of the connection")
+        # Bytes that come late are taken, and the connections end all the same.
+        eventually(lambda: all(map(_refused, clients)), what="the end of the connections")
 
 
 def _refused(connection: socket.socket) -> bool:
