@@ -37,6 +37,11 @@ class Connection(TConn):  # type: ignore[misc]
     lingers: int | None = None  # bytes taken since the last answer; None before it
 
 
+def _cork(client: socket.socket, corked: bool) -> None:
+    if client.family != socket.AF_UNIX:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, corked)
+
+
 class SharedWorker(ThreadWorker):  # type: ignore[misc]
     """Threads that wait for connections and requests on one epoll instance.
 
@@ -45,6 +50,7 @@ class SharedWorker(ThreadWorker):  # type: ignore[misc]
     """
 
     alive: bool
+    wsgi: Any
 
     def init_process(self) -> None:
         self._epoll = select.epoll()
@@ -54,6 +60,18 @@ class SharedWorker(ThreadWorker):  # type: ignore[misc]
         self._open: dict[int, Connection] = {}  # by descriptor
         self.keepalived_conns: dict[Connection, bool] = {}
         Worker.init_process(self)
+
+    def load_wsgi(self) -> None:
+        """The application, whose answers leave in one piece: gunicorn sends head and body apart."""
+        super().load_wsgi()
+        application = self.wsgi
+
+        def corked(environ: dict[str, Any], start_response: Any) -> Any:
+            answer = application(environ, start_response)
+            _cork(environ["gunicorn.socket"], True)
+            return answer
+
+        self.wsgi = corked
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         Worker.handle_exit(self, sig, frame)
@@ -135,6 +153,7 @@ class SharedWorker(ThreadWorker):  # type: ignore[misc]
             keep = connection.lingers is None and self.handle(connection)
         finally:
             if keep:
+                _cork(connection.sock, False)
                 connection.expires = time.monotonic() + self.cfg.keepalive
                 # What came with the last request has been read, and would wake nobody.
                 early = bool(connection.parser.unreader.buf.getvalue())
