@@ -60,8 +60,9 @@ class Assignments(ProgramState):
         return target
 
     def _ClassicalAssignment(self, node: ast.ClassicalAssignment) -> None:
-        value = self._initial(node.rvalue)
-        if node.op.name != "=":
+        if node.op.name == "=":
+            value = self._initial(node.rvalue)
+        else:
             operation = ast.BinaryOperator[node.op.name.removesuffix("=")]
             left: Any = node.lvalue  # An indexed identifier is no expression to the type checker.
             combined = ast.BinaryExpression(op=operation, lhs=left, rhs=node.rvalue)

@@ -14,7 +14,14 @@ from tasks_app.circuits import runtime
 from tasks_app.circuits.gate_statements import GateStatements
 from tasks_app.circuits.program_state import Loop
 from tasks_app.circuits.syntax import leaves
-from tasks_app.circuits.values import Bits, BitString, Variable, failure, unsupported
+from tasks_app.circuits.values import (
+    Bits,
+    BitString,
+    Variable,
+    copied,
+    failure,
+    unsupported,
+)
 
 
 class ProgramEnd(Exception):
@@ -78,7 +85,7 @@ class ControlFlow(GateStatements):
             for labels, body in node.cases
         ]
         if not runtime.is_runtime(target):
-            chosen = self._evaluate.integer(node.target)
+            chosen = self._evaluate.as_integer(target, node.target)
             body = next((body for labels, body in cases if chosen in labels), node.default)
             if body is not None:
                 self.execute(body)
@@ -167,15 +174,22 @@ class ControlFlow(GateStatements):
             self._loops.pop()
 
     def _probe(self, node: Any) -> Any:
-        """The value of a condition; ``None`` if a part of it has to stand in the circuit."""
-        saved = self.circuit, self._free, self._lent
+        """The value of a condition; ``None`` if a part of it has to stand in the circuit.
+
+        Without effect: a subroutine that it calls works on copies of all variables.
+        """
+        saved = self.circuit, self._free, self._lent, self._measured, self._scopes, self.globals
+        called = self._called
         self.circuit = QuantumCircuit(self.circuit.qubits, self.circuit.clbits)
         self._free, self._lent = [], []
+        self._scopes = copied(self._scopes)
+        self.globals = self._scopes[0]
         try:
             condition = self._evaluate.condition(node)
-            return condition if isinstance(condition, bool) or not self.circuit.data else None
+            stands = not self.circuit.data and self._called == called
+            return condition if isinstance(condition, bool) or stands else None
         finally:
-            self.circuit, self._free, self._lent = saved
+            self.circuit, self._free, self._lent, self._measured, self._scopes, self.globals = saved
 
     @contextmanager
     def _unrolled_loop(self, block: Sequence[Any]) -> Iterator[None]:

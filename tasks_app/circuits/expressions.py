@@ -46,7 +46,12 @@ class Evaluator:
         return method(node)
 
     def number(self, node: Any) -> float:
-        value = self.value(node)
+        return self.as_number(self.value(node), node)
+
+    def integer(self, node: Any) -> int:
+        return self.as_integer(self.value(node), node)
+
+    def as_number(self, value: Any, node: Any) -> float:
         if runtime.is_runtime(value):
             raise unsupported(node, "A number that depends on a measurement")
         if not isinstance(value, int | float):
@@ -55,11 +60,11 @@ class Evaluator:
             raise failure(node, "This number is not finite.")
         return value
 
-    def integer(self, node: Any) -> int:
-        value = self.number(node)
-        if not isinstance(value, int):
+    def as_integer(self, value: Any, node: Any) -> int:
+        number = self.as_number(value, node)
+        if not isinstance(number, int):
             raise failure(node, "A whole number is needed here.")
-        return int(value)
+        return int(number)
 
     def condition(self, node: Any) -> Any:
         """A bool, or an expression for the simulator."""

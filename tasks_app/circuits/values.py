@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from qiskit.circuit import Clbit, Qubit
@@ -52,6 +53,19 @@ class Variable:
     """Number of loops it was declared in: leaving one of them does not matter to it."""
     bits: tuple[Clbit, ...] = ()
     """Where its value is kept since a measurement decided it; ``value`` then stands for them."""
+
+
+def copied(scopes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The scopes with variables and arrays of their own."""
+    arrays: dict[int, Any] = {}  # What was one array stays one.
+
+    def copy(value: Any) -> Any:
+        if isinstance(value, Variable):
+            held = deepcopy(value.value, arrays) if isinstance(value.value, list) else value.value
+            return replace(value, value=held)
+        return value
+
+    return [{name: copy(value) for name, value in scope.items()} for scope in scopes]
 
 
 def flat(value: Any) -> list[Any]:

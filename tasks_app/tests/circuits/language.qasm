@@ -414,6 +414,27 @@ def ones(bit[2] b) -> int { int n = 0; for int i in [0:1] { if (b[i]) { n += 1; 
 //// while_on_a_measuring_subroutine: 1 1
 def look(qubit a) -> bit { bit b; b = measure a; x a; return b; } qubit q; bit c; bit n; bool flip = false; while (!look(q)) { flip = !flip; } n = flip; x q; c = measure q;
 
+//// a_subroutine_is_called_once_by_an_assignment: 1 01
+def flip(qubit a) -> bit { bit b; x a; b = measure a; return b; } qubit q; bit[2] d; bit c; uint[2] n = 0; n += flip(q); d = bit[2](n); c = measure q;
+
+//// a_subroutine_is_called_once_by_a_switch: 1
+int n = 0; def next() -> int { n += 1; return n; } qubit q; bit c; switch (next()) { case 1 { x q; } case 2 { } } c = measure q;
+
+//// while_on_a_counting_subroutine: 0
+int n = 0; def next() -> int { n += 1; return n; } qubit q; bit c; while (next() < 3) { x q; } c = measure q;
+
+//// while_on_a_subroutine_that_writes_to_an_array: 0
+array[int, 2] n = {0, 0}; def next(mutable array[int, #dim = 1] m) -> int { m[1] += 1; return n[1]; } qubit q; bit c; while (next(n) < 3) { x q; } c = measure q;
+
+//// while_on_a_bit_of_the_subroutine: 1
+def look() -> bit { bit b; return b; } qubit q; bit c; while (look()) { x q; } x q; c = measure q;
+
+//// while_on_a_subroutine_that_measures_to_a_global: 1 1
+qubit q; bit c; bit n; bool flip = false; def look(qubit a) -> bit { flip = measure a; x a; return flip; } while (!look(q)) { flip = !flip; } n = flip; x q; c = measure q;
+
+//// while_on_a_qubit_first_named_there: 0 1
+def look(qubit a) -> bit { bit b; b = measure a; x a; return b; } bit a; bit c; while (!look($1)) { x $0; } a = measure $0; c = measure $1;
+
 //// reverse_a_register: 01
 qubit[2] q; bit[2] c; x q[1]; c = measure q; c = c[1:-1:0];
 

@@ -89,6 +89,7 @@ def test_openqasm_2_takes_no_parameters(error_of: ErrorOf) -> None:
         ("complex[float[64]] z;", "Complex"),
         ("bit b = measure q[0]; float n = 0; if (b) { n = 1; }", "variable"),
         ("bit b = measure q[0]; array[int, 2] n; if (b) { n[0] = 1; }", "part"),
+        ("bit b; int n; def f() -> bit { n += 1; return b; } while (f()) { x q[0]; }", "variable"),
         ("bit[2] b = measure q; int n = b; rx(n) q[0];", "number"),
         ("bit[2] b = measure q; if (b / 2 == 1) { x q[0]; }", "operator /"),
         ("bit[2] b = measure q; int n = b; int m = b; int k = n << m;", "shift"),
