@@ -138,7 +138,12 @@ class SharedWorker(ThreadWorker):  # type: ignore[misc]
             return
         try:
             client, address = listener.accept()
-        except BlockingIOError:  # another was faster
+        except (BlockingIOError, ConnectionAbortedError):  # another was faster, or it is gone
+            return
+        except OSError:
+            if self.alive:
+                self._accept(False)  # no descriptor is left: not again before the next tick
+                raise
             return
         connection = Connection(self.cfg, client, address, listener.getsockname())
         connection.data_ready = True  # once a thread gets it
