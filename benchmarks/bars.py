@@ -20,6 +20,7 @@ import psycopg
 
 from benchmarks.load import Load, Request
 from benchmarks.sides import BELL, SLOTS, Field, Side, bare, medians, submission
+from tasks_app.publisher import Publisher
 from tasks_app.tests.service import ROOT, Service, children, descendants, eventually
 
 CLIENTS = (16, 64, 100)
@@ -239,11 +240,16 @@ def fill(side: Side, count: int) -> None:
             missing = side.load(requests, clients=2, most=missing).failed
         return
     ids = side.sql(REFERENCE_WAITING, BELL, count)
-    with pika.BlockingConnection(pika.URLParameters(os.environ["RABBITMQ_URL"])) as connection:
-        channel, durable = connection.channel(), pika.BasicProperties(delivery_mode=2)
-        channel.confirm_delivery()  # RabbitMQ may lose what a connection leaves unconfirmed
-        for (task_id,) in ids:
-            channel.basic_publish("", side.queue, task_id.bytes, durable)  # type: ignore[attr-defined]
+    publisher = Publisher(
+        pika.URLParameters(os.environ["RABBITMQ_URL"]),
+        queue=side.queue,
+        arguments={"x-queue-type": "quorum"},
+        dead_letter_queue=f"{side.queue}_unused",
+        dead_letter_arguments={},
+    )
+    # With confirms: RabbitMQ may lose what a connection leaves unconfirmed.
+    publisher.publish(*(task_id.bytes for (task_id,) in ids), timeout_s=60)  # type: ignore[attr-defined]
+    publisher.close()
 
 
 def reads(place: Field, effort: Effort) -> Iterator[Line]:
