@@ -32,6 +32,12 @@ CREATE TABLE IF NOT EXISTS bare_history (
     id bigserial PRIMARY KEY, task_id uuid REFERENCES bare_task, status text, at timestamptz);
 CREATE INDEX IF NOT EXISTS bare_history_task ON bare_history (task_id, at);
 """
+TASKS_IF_NONE = """
+WITH new AS (
+    INSERT INTO bare_task SELECT gen_random_uuid(), %s, 1024, 'pending', now()
+    FROM generate_series(1, 1000) WHERE NOT EXISTS (SELECT FROM bare_task) RETURNING id
+) INSERT INTO bare_history (task_id, status, at) SELECT id, 'pending', now() FROM new
+"""
 Work = Callable[[], object]
 
 
@@ -116,6 +122,8 @@ def main(kind: str, seconds: float, program: str) -> None:
     if kind != "simulate":
         with psycopg.connect(os.environ["DATABASE_URL"]) as database:
             database.execute(TABLES)
+            if kind == "read":
+                database.execute(TASKS_IF_NONE, (program,))
     context = multiprocessing.get_context("spawn")
     barrier, results = context.Barrier(PROCESSES * WORK[kind][1]), context.Queue()
     each = [

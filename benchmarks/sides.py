@@ -143,6 +143,7 @@ def running(folder: Path, *, reference: bool, processes: int = 2) -> Iterator[Fi
             "tasks_app_task, tasks_app_statushistory, tasks_app_batch, tasks_app_idempotencykey",
             service.start_api(processes=processes),
         )  # fmt: skip
+        ours.load([submission(0)], clients=16, most=16)  # the first one declares the queue
         other = stack.enter_context(_reference(folder, url)) if reference else None
         (pid_file,) = (folder / "rabbitmq/mnesia").glob("*.pid")
         postmaster = (folder / "postgres/postgres/postmaster.pid").read_text()
