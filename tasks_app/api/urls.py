@@ -3,10 +3,11 @@
 from typing import Any
 
 from django.urls import path
-from drf_spectacular.views import SpectacularSwaggerView, SpectacularYAMLAPIView
+from drf_spectacular.views import SpectacularSwaggerView
 
 from tasks_app.api.health import HealthView, LiveView, ReadyView
 from tasks_app.api.metrics import MetricsView
+from tasks_app.api.schema import DescriptionView
 from tasks_app.api.tokens import LoginView, LogoutView, TokenViewSet
 from tasks_app.api.views import BatchViewSet, QueueView, TaskViewSet
 
@@ -34,6 +35,6 @@ urlpatterns = [
     path("health/live", LiveView.as_view(), name="live"),
     path("health/ready", ReadyView.as_view(), name="ready"),
     path("metrics", MetricsView.as_view(), name="metrics"),
-    path("openapi.yaml", SpectacularYAMLAPIView.as_view(**_READ_ONLY), name="openapi"),
+    path("openapi.yaml", DescriptionView.as_view(**_READ_ONLY), name="openapi"),
     path("docs", SpectacularSwaggerView.as_view(url_name="openapi", **_READ_ONLY), name="docs"),
 ]

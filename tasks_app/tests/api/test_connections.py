@@ -4,6 +4,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 
 from tasks_app.tests.service import LIMIT_S, SLACK, Service, eventually
 
@@ -96,6 +97,30 @@ def _refused(connection: socket.socket) -> bool:
     except (BrokenPipeError, ConnectionResetError):
         return True
     return False
+
+
+def test_clients_that_read_nothing_do_not_keep_others_out_for_ever(service: Service) -> None:
+    """Each asks for more than any buffer takes, and holds a thread until it is given up."""
+    start(service)
+    with connections(service, 2 * THREADS) as clients:
+        for client in clients:
+            client.sendall(b"GET /openapi.yaml HTTP/1.1\r\nHost: localhost\r\n\r\n" * 500)
+        eventually(lambda: _idle_s(service) > 1, what="full buffers")
+        assert service.request("GET", "/health/live", timeout_s=LIMIT_S).status == 200
+
+
+def test_everybody_may_ask_for_the_description_at_once(service: Service) -> None:
+    """A library makes it, and fails when two threads make their first."""
+    start(service)
+    with connections(service, 10) as clients:
+        for client in clients:
+            client.sendall(b"GET /openapi.yaml HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert [client.recv(12) for client in clients] == 10 * [b"HTTP/1.1 200"]
+
+
+def _idle_s(service: Service) -> float:
+    last = [line for line in service.processes[0].lines() if line["event"] == "request"][-1]
+    return (datetime.now(UTC) - datetime.fromisoformat(last["timestamp"])).total_seconds()
 
 
 def test_idle_connections_end_and_make_room(service: Service) -> None:
