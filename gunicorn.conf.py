@@ -27,15 +27,14 @@ worker_tmp_dir = "/dev/shm"  # noqa: S108  # heartbeat file: never on a slow dis
 control_socket_disable = True  # its one path for all is not writable in a container
 logconfig_dict = logging_dict()
 
-RECEIVE_S = 5
+SILENCE_S = 5
 
 
 def when_ready(server: Any) -> None:
-    """End requests whose client falls silent in the middle: each holds a thread.
+    """End requests whose client neither sends nor takes anything for so long: each holds a thread.
 
-    gunicorn has no setting for it. Accepted connections inherit the socket option.
+    gunicorn has no setting for it. Accepted connections inherit the socket options.
     """
     for listener in server.LISTENERS:
-        listener.sock.setsockopt(
-            socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", RECEIVE_S, 0)
-        )
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            listener.sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", SILENCE_S, 0))
