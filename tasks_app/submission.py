@@ -19,6 +19,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models.functions import Now
 
+from quantumtasks.postgresql.base import ensure_usable
 from tasks_app import access, broker, lifecycle
 from tasks_app.gathering import Gathering
 from tasks_app.models import Batch, IdempotencyKey, Status, Task
@@ -121,7 +122,14 @@ def _store_and_ring_all(submissions: Sequence[Sequence[Task]]) -> None:
     _ring(tasks)
 
 
-_store_and_ring = Gathering(_store_and_ring_all, common=(*DATABASE_ERRORS, QueueUnavailable))
+_together = Gathering(_store_and_ring_all, common=(*DATABASE_ERRORS, QueueUnavailable))
+
+
+def _store_and_ring(tasks: Sequence[Task]) -> None:
+    """In one go with those of other threads; but first each sees for itself that PostgreSQL
+    answers, lest one after the other keeps all the others waiting to find out that it does not."""
+    ensure_usable()
+    _together(tasks)
 
 
 def _rung(ring: Callable[[], None], tasks: Sequence[Task], batch: Batch | None) -> bool:

@@ -163,13 +163,18 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self.health_check_done = True  # for this request: not later, inside its transaction
         super().close_if_health_check_failed()
 
+    def ensure_usable(self) -> None:
+        """Have a connection that answered a moment ago. Raises `OperationalError`, at once while
+        another thread tries to reach PostgreSQL."""
+        self.close_if_health_check_failed()
+        self.ensure_connection()
+
     def prepared_cursor(self) -> CursorWrapper:
         """A cursor that sends parameters beside the statement, which the server may then keep.
 
         Django's own cursor writes them into the text: the server parses and plans it every time.
         """
-        self.close_if_health_check_failed()
-        self.ensure_connection()
+        self.ensure_usable()
         with self.wrap_database_errors:
             wrapped: CursorWrapper = self._prepare_cursor(  # type: ignore[attr-defined]
                 psycopg.Cursor(self.connection)
@@ -180,6 +185,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
 def prepared_cursor() -> CursorWrapper:
     """`DatabaseWrapper.prepared_cursor` of this thread's connection."""
     return connection.prepared_cursor()  # type: ignore[attr-defined,no-any-return]
+
+
+def ensure_usable() -> None:
+    """`DatabaseWrapper.ensure_usable` for this thread's connection."""
+    connection.ensure_usable()  # type: ignore[attr-defined]
 
 
 def session_connection() -> base.DatabaseWrapper:

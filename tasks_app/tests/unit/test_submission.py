@@ -1,0 +1,53 @@
+"""Submissions that come together while PostgreSQL is away."""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import psycopg
+import pytest
+from django.db import OperationalError, connection
+
+from quantumtasks.postgresql import base
+from tasks_app import submission
+from tasks_app.models import Task
+from tasks_app.tests.conftest import database_url
+from tasks_app.tests.service import BELL, LIMIT_S, eventually
+
+
+def submit() -> None:
+    with base.deadline(LIMIT_S):
+        submission.accept([Task(circuit=BELL, shots=1, correlation_id="c-1")])
+
+
+def submit_in_a_thread() -> None:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = 0; SET lock_timeout = 0")
+        submit()
+    finally:
+        connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_may_not_connect_does_not_wait_for_who_is_stuck(
+    monkeypatch: pytest.MonkeyPatch, empty_queue: None
+) -> None:
+    monkeypatch.setattr(base, "_breakers", {})
+    monkeypatch.setattr(base, "RETRY_CONNECT_S", LIMIT_S)
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(database_url()) as other:
+        other.execute("LOCK TABLE tasks_app_task")
+        stuck = pool.submit(submit_in_a_thread)
+        eventually(lambda: submission._together._led, what="a submission at work")
+        connection.close()
+        with (
+            suppress(ConnectionError),
+            base._breaker(connection.get_connection_params()).attempt(),
+        ):
+            raise ConnectionError
+        with pytest.raises(OperationalError, match="could not be reached a moment ago"):
+            submit()
+        assert not stuck.done()
+        other.rollback()
+        stuck.result()
+    monkeypatch.undo()
+    assert Task.objects.count() == 1
