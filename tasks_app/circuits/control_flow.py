@@ -13,7 +13,7 @@ from qiskit.circuit.classical import expr
 from tasks_app.circuits import runtime
 from tasks_app.circuits.gate_statements import GateStatements
 from tasks_app.circuits.program_state import Loop
-from tasks_app.circuits.syntax import leaves
+from tasks_app.circuits.syntax import called, leaves
 from tasks_app.circuits.values import (
     Bits,
     BitString,
@@ -179,14 +179,15 @@ class ControlFlow(GateStatements):
         Without effect: a subroutine that it calls works on copies of all variables.
         """
         saved = self.circuit, self._free, self._lent, self._measured, self._scopes, self.globals
-        called = self._called
+        before = self._called
         self.circuit = QuantumCircuit(self.circuit.qubits, self.circuit.clbits)
         self._free, self._lent = [], []
-        self._scopes = copied(self._scopes)
-        self.globals = self._scopes[0]
+        if any(name in self.globals for name in called(node)):  # Else nothing writes to them.
+            self._scopes = copied(self._scopes)
+            self.globals = self._scopes[0]
         try:
             condition = self._evaluate.condition(node)
-            stands = not self.circuit.data and self._called == called
+            stands = not self.circuit.data and self._called == before
             return condition if isinstance(condition, bool) or stands else None
         finally:
             self.circuit, self._free, self._lent, self._measured, self._scopes, self.globals = saved

@@ -24,6 +24,21 @@ def inner_blocks(statement: Any) -> list[Sequence[Any]]:
     return []
 
 
+def called(expression: Any) -> set[str]:
+    """Names of the functions that an expression calls."""
+    found: set[str] = set()
+    parts = [expression]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, ast.FunctionCall):
+            found.add(part.name.name)
+        if isinstance(part, list | tuple):
+            parts += part
+        elif isinstance(part, ast.QASMNode):
+            parts += vars(part).values()
+    return found
+
+
 def leaves(block: Sequence[Any], branched: bool = False) -> set[type]:
     """Which of break and continue a branch of the loop with this block may decide."""
     found: set[type] = set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -57,13 +56,16 @@ class Variable:
 
 def copied(scopes: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The scopes with variables and arrays of their own."""
-    arrays: dict[int, Any] = {}  # What was one array stays one.
+    arrays: dict[int, list[Any]] = {}  # What was one array stays one.
 
     def copy(value: Any) -> Any:
         if isinstance(value, Variable):
-            held = deepcopy(value.value, arrays) if isinstance(value.value, list) else value.value
-            return replace(value, value=held)
-        return value
+            return replace(value, value=copy(value.value))
+        if not isinstance(value, list):
+            return value
+        if id(value) not in arrays:
+            arrays[id(value)] = [copy(v) if isinstance(v, list) else v for v in value]
+        return arrays[id(value)]
 
     return [{name: copy(value) for name, value in scope.items()} for scope in scopes]
 

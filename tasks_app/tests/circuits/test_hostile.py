@@ -174,6 +174,13 @@ def test_an_odd_program_runs(sandbox: Sandbox, program: str, counts: dict[str, i
     assert sandbox.run(Job(circuit=program, shots=10))["counts"] == counts
 
 
+def test_a_loop_beside_a_large_array_does_not_copy_it(make_sandbox: MakeSandbox) -> None:
+    program = V3 + "array[int[32], 400000] a; qubit q; bit c; x q;"
+    program += "for int i in [0:4999] { while (sin(0) > 0) { x q; } } c = measure q;"
+    sandbox = make_sandbox(deadline_s=30, memory_mb=512)
+    assert sandbox.run(Job(circuit=program, shots=10))["counts"] == {"1": 10}
+
+
 def test_an_include_of_a_fifo_opens_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     for header in ("OPENQASM 2.0;", "OPENQASM 3.0;"):
