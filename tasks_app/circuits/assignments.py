@@ -60,15 +60,33 @@ class Assignments(ProgramState):
         return target
 
     def _ClassicalAssignment(self, node: ast.ClassicalAssignment) -> None:
+        # An indexed identifier is no expression to the type checker.
+        target: Any = node.lvalue
         if node.op.name == "=":
             value = self._initial(node.rvalue)
         else:
+            if isinstance(target, ast.IndexedIdentifier):
+                target = ast.IndexedIdentifier(target.name, self._settled(target.indices))
+                target.span = node.lvalue.span
             operation = ast.BinaryOperator[node.op.name.removesuffix("=")]
-            left: Any = node.lvalue  # An indexed identifier is no expression to the type checker.
-            combined = ast.BinaryExpression(op=operation, lhs=left, rhs=node.rvalue)
+            combined = ast.BinaryExpression(op=operation, lhs=target, rhs=node.rvalue)
             combined.span = node.span
             value = self._evaluate.value(combined)
-        self._assign(node.lvalue, value, node)
+        self._assign(target, value, node)
+
+    def _settled(self, index: Any) -> Any:
+        """The index as literals, which can be read twice."""
+        if isinstance(index, list):
+            return [self._settled(part) for part in index]
+        if isinstance(index, ast.DiscreteSet):
+            settled: Any = ast.DiscreteSet(self._settled(index.values))
+        elif isinstance(index, ast.RangeDefinition):
+            ends = (index.start, index.end, index.step)
+            settled = ast.RangeDefinition(*(end and self._settled(end) for end in ends))
+        else:
+            settled = ast.IntegerLiteral(self._evaluate.integer(index))
+        settled.span = index.span
+        return settled
 
     def _assign(self, lvalue: Any, value: Any, node: Any) -> None:
         target = self._target(lvalue)

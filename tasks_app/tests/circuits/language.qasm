@@ -417,6 +417,18 @@ def look(qubit a) -> bit { bit b; b = measure a; x a; return b; } qubit q; bit c
 //// a_subroutine_is_called_once_by_an_assignment: 1 01
 def flip(qubit a) -> bit { bit b; x a; b = measure a; return b; } qubit q; bit[2] d; bit c; uint[2] n = 0; n += flip(q); d = bit[2](n); c = measure q;
 
+//// a_subroutine_is_called_once_by_the_index_of_an_assignment: 0010 1
+qubit q; bit c; bit[4] m; def a(qubit z) -> int { x z; return 1; } m[a(q)] |= 1; c = measure q;
+
+//// a_subroutine_is_called_once_by_the_index_of_an_array: 1
+int n = 0; def a() -> int { n += 1; return n; } array[int, 2, 4] m; m[1, a()] += 5; qubit q; bit c; if (m[1, 1] == 5 && m[1, 2] == 0) { x q; } c = measure q;
+
+//// a_subroutine_is_called_once_by_a_range_of_an_assignment: 0110 1
+qubit q; bit c; bit[4] m; def a(qubit z) -> int { x z; return 1; } m[a(q):-2] |= 3; c = measure q;
+
+//// a_subroutine_is_called_once_by_a_set_of_an_assignment: 1010 1
+qubit q; bit c; bit[4] m; def a(qubit z) -> int { x z; return 1; } m[{a(q), 3}] |= 3; c = measure q;
+
 //// a_subroutine_is_called_once_by_a_switch: 1
 int n = 0; def next() -> int { n += 1; return n; } qubit q; bit c; switch (next()) { case 1 { x q; } case 2 { } } c = measure q;
 
