@@ -435,6 +435,9 @@ int n = 0; def next() -> int { n += 1; return n; } qubit q; bit c; switch (next(
 //// while_on_a_counting_subroutine: 0
 int n = 0; def next() -> int { n += 1; return n; } qubit q; bit c; while (next() < 3) { x q; } c = measure q;
 
+//// while_on_a_subroutine_that_ends_the_program: 1
+qubit q; bit c; def f(qubit a) -> bit { x a; c = measure a; end; return false; } while (f(q)) { } x q; c = measure q;
+
 //// while_on_a_subroutine_that_writes_to_an_array: 0
 array[int, 2] n = {0, 0}; def next(mutable array[int, #dim = 1] m) -> int { m[1] += 1; return n[1]; } qubit q; bit c; while (next(n) < 3) { x q; } c = measure q;
 
