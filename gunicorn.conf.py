@@ -1,9 +1,6 @@
 """gunicorn's settings, read from the working folder: `gunicorn quantumtasks.wsgi`."""
 
 import os
-import socket
-import struct
-from typing import Any
 
 from gunicorn.http import message  # type: ignore[import-untyped]
 
@@ -26,15 +23,3 @@ limit_request_line = message.MAX_REQUEST_LINE = 32_768
 worker_tmp_dir = "/dev/shm"  # noqa: S108  # heartbeat file: never on a slow disk
 control_socket_disable = True  # its one path for all is not writable in a container
 logconfig_dict = logging_dict()
-
-SILENCE_S = 5
-
-
-def when_ready(server: Any) -> None:
-    """End requests whose client neither sends nor takes anything for so long: each holds a thread.
-
-    gunicorn has no setting for it. Accepted connections inherit the socket options.
-    """
-    for listener in server.LISTENERS:
-        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-            listener.sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", SILENCE_S, 0))

@@ -4,12 +4,13 @@ gunicorn's own (`gthread`) waits for requests in one thread and hands each to an
 four switches between threads that want the same interpreter lock, a fifth of the time of a small
 request. Here all threads wait together; the kernel wakes one, which reads the request, answers
 it and gives the connection back (Schmidt et al., *Leader/Followers*, 2000). Reading, answering
-and everything about HTTP is gunicorn's.
+and everything about HTTP is gunicorn's. TLS ends at the proxy.
 """
 
 import os
 import select
 import socket
+import struct
 import threading
 import time
 from typing import Any
@@ -18,12 +19,13 @@ from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import TConn, ThreadWorker  # type: ignore[import-untyped]
 
-TICK_S = 1.0
-# How long a connection stays open after the last answer: for a client that is sending just as
-# the worker stops, and to take what a client still sends before it reads that answer (RFC 9112,
-# section 9.6).
+TICK_S, STOPPING_TICK_S = 1.0, 0.1
+SILENCE_S = 5  # how long a client may neither send nor take anything while a thread serves it
+# How long a client has to send its first request, or one that crosses the end of the server; and
+# to take the last answer on its connection (RFC 9112, section 9.6).
 LINGER_S = 2.0
-LINGER_BYTES = 65_536
+LINGER_BYTES = 65_536  # that a client may still send meanwhile
+ACCEPTS = 4  # connections that a thread takes at once: new clients wait no longer than old ones
 _ONCE = select.EPOLLIN | select.EPOLLONESHOT  # one thread gets the event, and must ask anew
 
 
@@ -33,13 +35,21 @@ class Log(Logger):  # type: ignore[misc]
 
 
 class Connection(TConn):  # type: ignore[misc]
+    descriptor: int
     expires = 0.0  # when to close it, unless something comes; monotonic
+    early = False  # a request came together with the one before, and lies in a buffer
     lingers: int | None = None  # bytes taken since the last answer; None before it
 
 
 def _cork(client: socket.socket, corked: bool) -> None:
     if client.family != socket.AF_UNIX:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, corked)
+
+
+def _has_sent(connection: Connection) -> bool:
+    poll = select.poll()
+    poll.register(connection.sock, select.POLLIN)
+    return connection.early or bool(poll.poll(0))
 
 
 class SharedWorker(ThreadWorker):  # type: ignore[misc]
@@ -57,7 +67,8 @@ class SharedWorker(ThreadWorker):  # type: ignore[misc]
         self._listeners = {listener.fileno(): listener for listener in self.sockets}
         self._accepts = False
         self._accepting = threading.Lock()
-        self._open: dict[int, Connection] = {}  # by descriptor
+        self._open: set[Connection] = set()
+        self._by_descriptor: dict[int, Connection] = {}  # the latest with that number
         self.keepalived_conns: dict[Connection, bool] = {}
         Worker.init_process(self)
 
@@ -82,6 +93,8 @@ class SharedWorker(ThreadWorker):  # type: ignore[misc]
     def run(self) -> None:
         for listener in self.sockets:
             listener.setblocking(False)
+            for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):  # connections inherit them
+                listener.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", SILENCE_S, 0))
         for _ in range(self.cfg.threads):
             threading.Thread(target=self._serve, daemon=True).start()
         while self.alive and self.is_parent_alive():
@@ -90,21 +103,24 @@ class SharedWorker(ThreadWorker):  # type: ignore[misc]
         self.alive = False  # from now on each answer is its connection's last
         self._accept(False)
         for listener in self.sockets:
-            listener.close()  # new clients are refused at once, and can go elsewhere
+            listener.close()
         linger_until = time.monotonic() + LINGER_S
-        end = time.monotonic() + self.cfg.graceful_timeout
+        end = time.monotonic() + self.cfg.graceful_timeout - LINGER_S  # then gunicorn kills
         while self._open and time.monotonic() < end:
             self._tick(all_of_them=time.monotonic() > linger_until)
 
     def _tick(self, *, all_of_them: bool = False) -> None:
-        """Once a second, or as soon as there is a signal."""
+        """Wait for a moment or a signal, then close the connections on which nothing comes."""
         self.notify()
-        if select.select([self.PIPE[0]], [], [], TICK_S)[0]:
+        if select.select([self.PIPE[0]], [], [], TICK_S if self.alive else STOPPING_TICK_S)[0]:
             os.read(self.PIPE[0], 4096)
         now = time.monotonic()
         for connection in list(self.keepalived_conns):
             if (all_of_them or connection.expires < now) and self._take(connection):
-                self._close(connection)
+                if connection.lingers is None and _has_sent(connection):
+                    self._await(connection)  # what it wants is a thread
+                else:
+                    self._close(connection)
 
     def _take(self, connection: Connection) -> bool:
         return self.keepalived_conns.pop(connection, False)
@@ -127,30 +143,33 @@ class SharedWorker(ThreadWorker):  # type: ignore[misc]
                 try:
                     if descriptor in self._listeners:
                         self._welcome(self._listeners[descriptor])
-                    elif (connection := self._open.get(descriptor)) and self._take(connection):
+                    elif self._take(connection := self._by_descriptor[descriptor]):
                         self._answer(connection)
                 except (Exception, SystemExit):
                     self.log.exception("connection_error")
 
     def _welcome(self, listener: Any) -> None:
-        if len(self._open) >= self.worker_connections:
-            self._accept(False)  # the main thread looks when there is room again
-            return
-        try:
-            client, address = listener.accept()
-        except (BlockingIOError, ConnectionAbortedError):  # another was faster, or it is gone
-            return
-        except OSError:
-            if self.alive:
-                self._accept(False)  # no descriptor is left: not again before the next tick
-                raise
-            return
-        connection = Connection(self.cfg, client, address, listener.getsockname())
-        connection.data_ready = True  # once a thread gets it
-        connection.expires = time.monotonic() + self.cfg.keepalive
-        self._open[client.fileno()] = connection
-        self.keepalived_conns[connection] = True
-        self._epoll.register(client.fileno(), _ONCE)
+        for _ in range(ACCEPTS):
+            if len(self._open) >= self.worker_connections:
+                self._accept(False)  # the main thread looks when there is room again
+                return
+            try:
+                client, address = listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):  # another was faster, or it is gone
+                return
+            except OSError:
+                if self.alive:
+                    self._accept(False)  # no descriptor is left: not again before the next tick
+                    raise
+                return
+            connection = Connection(self.cfg, client, address, listener.getsockname())
+            connection.data_ready = True  # once a thread gets it
+            connection.descriptor = client.fileno()
+            connection.expires = time.monotonic() + max(self.cfg.keepalive, LINGER_S)
+            self._open.add(connection)
+            self._by_descriptor[connection.descriptor] = connection
+            self.keepalived_conns[connection] = True
+            self._epoll.register(connection.descriptor, _ONCE)
 
     def _answer(self, connection: Connection) -> None:
         keep = False
@@ -158,16 +177,20 @@ class SharedWorker(ThreadWorker):  # type: ignore[misc]
             keep = connection.lingers is None and self.handle(connection)
         finally:
             if keep:
-                _cork(connection.sock, False)
                 connection.expires = time.monotonic() + self.cfg.keepalive
-                # What came with the last request has been read, and would wake nobody.
-                early = bool(connection.parser.unreader.buf.getvalue())
-                self._await(connection, _ONCE | select.EPOLLOUT if early else _ONCE)
+                connection.early = bool(connection.parser.unreader.buf.getvalue())
+                self._await(connection)
             else:
                 self._end(connection)
 
-    def _await(self, connection: Connection, event: int = _ONCE) -> None:
+    def _keepalive_after(self, connection: Connection, keepalive: bool) -> bool:
+        _cork(connection.sock, False)
+        return bool(super()._keepalive_after(connection, keepalive))
+
+    def _await(self, connection: Connection) -> None:
         self.keepalived_conns[connection] = True
+        # A request that has been read already wakes nobody, but there is always room for a byte.
+        event = _ONCE | select.EPOLLOUT if connection.early else _ONCE
         self._epoll.modify(connection.sock.fileno(), event)
 
     def _end(self, connection: Connection) -> None:
@@ -175,7 +198,8 @@ class SharedWorker(ThreadWorker):  # type: ignore[misc]
         client: socket.socket = connection.sock
         try:
             if connection.lingers is None:
-                connection.lingers, connection.expires = 0, time.monotonic() + LINGER_S
+                connection.lingers, connection.early = 0, False
+                connection.expires = time.monotonic() + LINGER_S
                 client.shutdown(socket.SHUT_WR)
             received = len(client.recv(LINGER_BYTES, socket.MSG_DONTWAIT))
             connection.lingers += received
@@ -190,5 +214,5 @@ class SharedWorker(ThreadWorker):  # type: ignore[misc]
             self._close(connection)
 
     def _close(self, connection: Connection) -> None:
-        self._open.pop(connection.sock.fileno(), None)
+        self._open.discard(connection)
         connection.close()

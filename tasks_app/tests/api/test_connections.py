@@ -2,10 +2,15 @@
 
 import signal
 import socket
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 
+import psycopg
+import pytest
+
+from tasks_app.tests.conftest import database_url
 from tasks_app.tests.service import LIMIT_S, SLACK, Service, eventually
 
 LINGER_S = 2.0
@@ -22,19 +27,19 @@ def connections(service: Service, count: int) -> Iterator[list[socket.socket]]:
         ]
 
 
-def ask(connection: socket.socket, *headers: str) -> None:
-    lines = ("GET /health/live HTTP/1.1", "Host: localhost", *headers)
+def ask(connection: socket.socket, *headers: str, path: str = "/health/live") -> None:
+    lines = (f"GET {path} HTTP/1.1", "Host: localhost", *headers)
     connection.sendall("\r\n".join(lines).encode() + b"\r\n\r\n")
 
 
-def answer(connection: socket.socket) -> bytes:
+def answer(connection: socket.socket, *, status: int = 200) -> bytes:
     """One answer: all of it, head and body."""
     received = b""
     while not received.endswith(b"}"):
         data = connection.recv(65536)
         assert data, f"closed after {received!r}"
         received += data
-    assert received.startswith(b"HTTP/1.1 200"), received
+    assert received.startswith(b"HTTP/1.1 %d" % status), received
     return received
 
 
@@ -134,6 +139,26 @@ def test_idle_connections_end_and_make_room(service: Service) -> None:
         assert b"HTTP/1.1 200" in answer(late), "served once there was room for it"
         assert all(ended(client) for client in clients)
     assert service.get("/health/live").status == 200
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_request_that_waits_for_a_thread_is_answered(service: Service, stopped: bool) -> None:
+    """However long it takes until one is free: an idle connection would be closed by then."""
+    start(service, "--keep-alive 1")
+    (api,) = service.processes
+    with psycopg.connect(database_url()) as database, connections(service, 5) as clients:
+        database.execute("LOCK TABLE tasks_app_task")
+        *slow, client = clients
+        for each in slow:
+            ask(each, path=f"/tasks/{uuid.uuid4()}")
+        ask(client)
+        if stopped:
+            api.signal(signal.SIGTERM)
+        for each in slow:
+            assert answer(each, status=503)
+        answer(client)
+    if stopped:
+        assert api.wait() == 0
 
 
 def test_a_request_that_crosses_the_end_of_the_server_is_answered(service: Service) -> None:
