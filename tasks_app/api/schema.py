@@ -239,6 +239,9 @@ class DescriptionView(SpectacularYAMLAPIView):
             if DescriptionView._text is None:
                 description = self.generator_class().get_schema(public=True)  # type: ignore[no-untyped-call]
                 DescriptionView._text = renderer.render(description)
+        name = self._get_filename(request, None)
         return HttpResponse(
-            DescriptionView._text, content_type=f"{renderer.media_type}; charset={renderer.charset}"
+            DescriptionView._text,
+            content_type=f"{renderer.media_type}; charset={renderer.charset}",
+            headers={"Content-Disposition": f'inline; filename="{name}"'},
         )

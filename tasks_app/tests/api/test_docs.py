@@ -42,6 +42,7 @@ def test_the_file_in_docs_is_current() -> None:
 def test_the_service_serves_the_same() -> None:
     response = get("/openapi.yaml", accept="*/*")
     assert response.status_code == 200
+    assert response.headers["Content-Disposition"] == 'inline; filename="Quantum Tasks.yaml"'
     assert yaml.safe_load(response.content) == yaml.safe_load(DESCRIPTION.read_text())
 
 
