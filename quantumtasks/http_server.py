@@ -35,7 +35,6 @@ class Log(Logger):  # type: ignore[misc]
 
 
 class Connection(TConn):  # type: ignore[misc]
-    descriptor: int
     expires = 0.0  # when to close it, unless something comes; monotonic
     early = False  # a request came together with the one before, and lies in a buffer
     lingers: int | None = None  # bytes taken since the last answer; None before it
@@ -164,12 +163,11 @@ class SharedWorker(ThreadWorker):  # type: ignore[misc]
                 return
             connection = Connection(self.cfg, client, address, listener.getsockname())
             connection.data_ready = True  # once a thread gets it
-            connection.descriptor = client.fileno()
             connection.expires = time.monotonic() + max(self.cfg.keepalive, LINGER_S)
             self._open.add(connection)
-            self._by_descriptor[connection.descriptor] = connection
+            self._by_descriptor[client.fileno()] = connection
             self.keepalived_conns[connection] = True
-            self._epoll.register(connection.descriptor, _ONCE)
+            self._epoll.register(client.fileno(), _ONCE)
 
     def _answer(self, connection: Connection) -> None:
         keep = False
