@@ -246,7 +246,7 @@ def _set_up(environment: dict[str, str]) -> None:
     django.setup()
 
 
-def _restore(pending: int) -> list[str]:
+def _restore(pending: int) -> list[uuid.UUID]:
     """As many pending tasks as there shall be, whatever was done before; the ids of new ones."""
     from tasks_app import lifecycle
     from tasks_app.models import Status, Task
@@ -257,16 +257,14 @@ def _restore(pending: int) -> list[str]:
     new = [Task(circuit=BELL, shots=1024, correlation_id="more") for _ in range(missing)]
     for some in range(0, missing, CHUNK):
         lifecycle.submit_all(new[some : some + CHUNK])
-    return [str(task.task_id) for task in new]
+    return [task.task_id for task in new]
 
 
-def _ring(task_ids: list[str]) -> None:
+def _ring(task_ids: list[uuid.UUID]) -> None:
     from tasks_app import broker
 
     for some in range(0, len(task_ids), CHUNK):
-        broker.ring_all(
-            {uuid.UUID(task_id): "backlog" for task_id in task_ids[some : some + CHUNK]}
-        )
+        broker.ring_all(dict.fromkeys(task_ids[some : some + CHUNK], "backlog"))
 
 
 def _fill_queue() -> int:
@@ -274,7 +272,7 @@ def _fill_queue() -> int:
     from tasks_app import broker
 
     with psycopg.connect(os.environ["DATABASE_URL"]) as database:
-        _ring([task_id for (task_id,) in database.execute(PENDING)])
+        _ring([uuid.UUID(task_id) for (task_id,) in database.execute(PENDING)])
     return broker.depths().ready
 
 
