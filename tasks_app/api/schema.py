@@ -239,7 +239,7 @@ class DescriptionView(SpectacularYAMLAPIView):
             if DescriptionView._text is None:
                 description = self.generator_class().get_schema(public=True)  # type: ignore[no-untyped-call]
                 DescriptionView._text = renderer.render(description)
-        name = self._get_filename(request, None)
+        name = self._get_filename(request, None)  # type: ignore[no-untyped-call]
         return HttpResponse(
             DescriptionView._text,
             content_type=f"{renderer.media_type}; charset={renderer.charset}",
