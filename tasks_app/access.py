@@ -20,7 +20,7 @@ from django.db.models.functions import Now
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from quantumtasks.postgresql.base import prepared_cursor
+from quantumtasks.postgresql.base import prepared
 from tasks_app.models import ApiToken, AuditEntry, OwnerLimits, Status, Task, TaskQuerySet
 
 TOKEN_PREFIX = "qt_"  # noqa: S105  # lets secret scanners find a leaked one
@@ -63,11 +63,10 @@ def valid_token(text: str) -> ApiToken | None:
 
     Its owner and the owner's limits come with it: a program sends it with every request.
     """
-    with prepared_cursor() as cursor:
-        cursor.execute(_VALID, [_hash(text)])
-        row = cursor.fetchone()
-    if row is None:
+    rows = prepared(_VALID, [_hash(text)])
+    if not rows:
         return None
+    row = rows[0]
     alias = connection.alias
     token = ApiToken.from_db(alias, ("id", "label", "read_only"), row[:3])
     owner = User.from_db(alias, ("id", "username", "is_staff", "is_active"), row[3:7])

@@ -31,7 +31,7 @@ from django.db.models import F, Q
 from django.db.models.expressions import DatabaseDefault
 from django.db.models.functions import Now
 
-from quantumtasks.postgresql.base import prepared_cursor
+from quantumtasks.postgresql.base import prepared
 from tasks_app import worker_id
 from tasks_app.models import TERMINAL, Status, StatusHistory, Task
 
@@ -171,9 +171,8 @@ def submit_all(tasks: Sequence[Task]) -> None:
         if isinstance(values["name"], DatabaseDefault):
             values["name"] = ""
         rows.append({name: values[name] for name in _GIVEN})
-    with prepared_cursor() as cursor:
-        cursor.execute(_SUBMIT, [json.dumps(rows, default=str)])
-        defaults = dict(zip(_DEFAULTED, cursor.fetchone(), strict=True))
+    (row,) = prepared(_SUBMIT, [json.dumps(rows, default=str)])
+    defaults = dict(zip(_DEFAULTED, row, strict=True))
     for task in tasks:
         vars(task).update(defaults)
         task._state.adding, task._state.db = False, connection.alias
@@ -231,9 +230,8 @@ def claim(task_id: uuid.UUID, *, worker: str, lost_first: bool = False) -> Claim
         "lease_s": settings.LEASE_S,
         "lost_first": lost_first,
     }
-    with prepared_cursor() as cursor:
-        cursor.execute(_CLAIM, values)
-        lost_id, attempt, circuit, shots, seed, options, correlation_id, seconds = cursor.fetchone()
+    (row,) = prepared(_CLAIM, values)
+    lost_id, attempt, circuit, shots, seed, options, correlation_id, seconds = row
     if attempt is not None:
         note = f"attempt {attempt} on {worker}"
         _log_move(task_id, Status.PENDING, Status.PROCESSING, seconds, note)
@@ -349,13 +347,11 @@ def _finish(
         "code": code,
         "message": message,
     }
-    with prepared_cursor() as cursor:
-        cursor.execute(_FINISH, values)
-        row = cursor.fetchone()
-    if row is None:
+    rows = prepared(_FINISH, values)
+    if not rows:
         log.warning("stale_owner", task_id=str(claim.task_id), attempt=claim.attempt)
         return False
-    _log_move(claim.task_id, Status.PROCESSING, to, row[0], code or notes)
+    _log_move(claim.task_id, Status.PROCESSING, to, rows[0][0], code or notes)
     return True
 
 
@@ -394,9 +390,7 @@ def cancel(task_id: uuid.UUID, *, reason: str) -> None:
 
 def cancel_all(task_ids: Iterable[uuid.UUID], *, reason: str) -> list[uuid.UUID]:
     """`cancel` for those of these tasks that have not ended, in one statement; their ids."""
-    with prepared_cursor() as cursor:
-        cursor.execute(_CANCEL_ALL, {"task_ids": list(task_ids), "reason": reason})
-        rows = cursor.fetchall()
+    rows = prepared(_CANCEL_ALL, {"task_ids": list(task_ids), "reason": reason})
     for task_id, status, seconds in rows:
         _log_move(task_id, Status(status), Status.CANCELLED, seconds, reason)
     return [task_id for task_id, _, _ in rows]

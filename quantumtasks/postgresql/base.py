@@ -5,13 +5,13 @@ what froze. psycopg has a client-side bound for each wait; this gives it a value
 the request's time budget (`deadline`), or the statement timeout and a margin where there is none
 (workers). A server that could not be reached is left alone for a moment (`ConnectBreaker`).
 Queries slower than `SLOW_QUERY_S` are logged, as text without parameters. Statements that run for
-every task are parsed and planned once a connection (`prepared_cursor`).
+every task are prepared once a connection, on both sides (`prepared`).
 """
 
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -23,6 +23,7 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.backends.postgresql import base
 from django.db.backends.utils import CursorWrapper
 from psycopg.abc import RV, PQGen
+from psycopg.types.datetime import TimestamptzLoader
 
 STATEMENT_WAIT_MARGIN_S = 5.0
 HEALTH_CHECK_WAIT_S = 0.5
@@ -30,7 +31,10 @@ HEALTHY_FOR_S = 1.0  # a check costs a round trip: not before every request of a
 REQUEST_DATABASE_S = 2.6  # of an HTTP request, whose answer comes within 3 s
 RETRY_CONNECT_S = 1.0
 
+Values = Sequence[Any] | Mapping[str, Any]
+
 log = structlog.get_logger(__name__)
+
 
 _deadline: ContextVar[float | None] = ContextVar("database_deadline", default=None)
 
@@ -134,13 +138,16 @@ class DatabaseWrapper(base.DatabaseWrapper):
         super().__init__(*args, **kwargs)
         self.execute_wrappers.append(_log_slow_query)
         self._healthy_until = 0.0
+        self._prepared: dict[str, psycopg.Cursor[Any]] = {}
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         if not _remaining_s():
             raise psycopg.OperationalError("no time is left to connect to PostgreSQL")
         self.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         with _breaker(conn_params).attempt():
-            return BoundedConnection.connect(**conn_params)
+            new = BoundedConnection.connect(**conn_params)
+        self._prepared = {}
+        return new
 
     def is_usable(self) -> bool:
         """Whether PostgreSQL answers, and would let us write.
@@ -169,22 +176,31 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.close_if_health_check_failed()
         self.ensure_connection()
 
-    def prepared_cursor(self) -> CursorWrapper:
-        """A cursor that sends parameters beside the statement, which the server may then keep.
+    def prepared(self, statement: str, values: Values) -> list[tuple[Any, ...]]:
+        """Rows of a statement whose parameters go beside it, so that the server keeps its plan.
 
         Django's own cursor writes them into the text: the server parses and plans it every time.
+        A cursor that runs one statement again and again keeps psycopg's converters as well.
         """
         self.ensure_usable()
+        cursor = self._prepared.pop(statement, None)
+        if cursor is None:
+            cursor = psycopg.Cursor(self.connection)
+            # psycopg's own, which is in C, not Django's: the session's time zone is UTC anyway.
+            cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
         with self.wrap_database_errors:
-            wrapped: CursorWrapper = self._prepare_cursor(  # type: ignore[attr-defined]
-                psycopg.Cursor(self.connection)
-            )
-        return wrapped
+            wrapped: CursorWrapper = self._prepare_cursor(cursor)  # type: ignore[attr-defined]
+        wrapped.execute(statement, values)
+        rows: list[tuple[Any, ...]] = wrapped.fetchall()
+        if cursor.pgresult is not None:
+            cursor.pgresult.clear()  # not to hold somebody's large result until the next
+        self._prepared[statement] = cursor
+        return rows
 
 
-def prepared_cursor() -> CursorWrapper:
-    """`DatabaseWrapper.prepared_cursor` of this thread's connection."""
-    return connection.prepared_cursor()  # type: ignore[attr-defined,no-any-return]
+def prepared(statement: str, values: Values) -> list[tuple[Any, ...]]:
+    """`DatabaseWrapper.prepared` on this thread's connection."""
+    return connection.prepared(statement, values)  # type: ignore[attr-defined,no-any-return]
 
 
 def ensure_usable() -> None:

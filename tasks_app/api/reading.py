@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from quantumtasks.postgresql.base import prepared_cursor
+from quantumtasks.postgresql.base import prepared
 from tasks_app import presence
 from tasks_app.access import Sight
 from tasks_app.models import Status
@@ -73,24 +73,21 @@ class Backlog:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._taken_at = -math.inf
-        self._keys: list[tuple[int, str]] = []  # microseconds of `enqueued_at`, and the id
+        self._keys: list[tuple[Any, ...]] = []  # microseconds of `enqueued_at`, and the id
 
     def before(self, enqueued_at: datetime, task_id: uuid.UUID) -> int | None:
         """How many are before this one; None if more than `MAX_POSITION`."""
         with self._lock:
             if time.monotonic() >= self._taken_at + SNAPSHOT_S:
-                with prepared_cursor() as cursor:
-                    cursor.execute(_BACKLOG, [MAX_POSITION + 1])
-                    self._keys, self._taken_at = cursor.fetchall(), time.monotonic()
+                self._keys = prepared(_BACKLOG, [MAX_POSITION + 1])
+                self._taken_at = time.monotonic()
             keys = self._keys
         key = (enqueued_at - _EPOCH) // timedelta(microseconds=1), str(task_id)
         position = bisect_left(keys, key)
         if 0 < position == len(keys) <= MAX_POSITION:  # it came since
             microseconds, last_id = keys[-1]
             last_at = _EPOCH + timedelta(microseconds=microseconds)
-            with prepared_cursor() as cursor:
-                cursor.execute(_ARRIVED, [last_at, last_id, enqueued_at, task_id])
-                (arrived,) = cursor.fetchone()
+            ((arrived,),) = prepared(_ARRIVED, [last_at, last_id, enqueued_at, task_id])
             position += arrived
         return position if position <= MAX_POSITION else None
 
@@ -103,14 +100,12 @@ def task(task_id: uuid.UUID, sight: Sight) -> dict[str, Any] | None:
 
     The result is as PostgreSQL sent it, an `orjson.Fragment`, not read and written again.
     """
-    with prepared_cursor() as cursor:
-        cursor.execute(_TASK, [COUNTED + 1, task_id, sight.everything, sight.owner_id])
-        row = cursor.fetchone()
-    if row is None:
+    rows = prepared(_TASK, [COUNTED + 1, task_id, sight.everything, sight.owner_id])
+    if not rows:
         return None
     # fmt: off
     (status, name, tags, batch_id, shots, submitted_at, started_at, completed_at, error_code, seed,
-     result, error_message, correlation_id, enqueued_at, statuses, times, notes, before) = row
+     result, error_message, correlation_id, enqueued_at, statuses, times, notes, before) = rows[0]
     # fmt: on
     if before is not None and before > COUNTED:
         before = _backlog.before(enqueued_at, task_id)

@@ -201,9 +201,7 @@ def test_a_busy_connection_is_checked_now_and_then_and_after_every_error(
 
 def test_a_prepared_statement_is_kept_by_the_server(proxied: DatabaseWrapper) -> None:
     for number in range(3):
-        with proxied.prepared_cursor() as cursor:
-            cursor.execute("SELECT %s::int + 1", [number])
-            assert cursor.fetchone() == (number + 1,)
+        assert proxied.prepared("SELECT %s::int + 1", [number]) == [(number + 1,)]
     assert ask(proxied, "SELECT count(*) FROM pg_prepared_statements") == 1
 
 
