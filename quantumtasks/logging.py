@@ -24,7 +24,8 @@ class _Logger(structlog.WriteLogger):
         self.name = name
 
 
-_stderr = sys.stderr  # as a StreamHandler would: the one that the process began with
+# Not what Dramatiq puts in its place: a pipe to its master process, a message for each write.
+_stderr = sys.__stderr__ or sys.stderr
 
 
 def configure_logging(*, console: bool, level: str) -> None:
