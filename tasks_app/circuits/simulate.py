@@ -26,6 +26,7 @@ from tasks_app.circuits.errors import CircuitError, result_too_large
 from tasks_app.circuits.frontend import Program
 from tasks_app.circuits.job import MAX_SEED, Limits
 from tasks_app.circuits.noise import noise_model
+from tasks_app.circuits.sampling import Sampling, sampling
 
 _PARALLEL_FROM_QUBITS = 16  # Below, threads cost more than they bring.
 
@@ -40,6 +41,8 @@ class Compiled:
     """Indices of the bits to count; none if nothing is measured."""
     noise: Any
     truncate: bool
+    sampling: Sampling | None
+    """How to count without running each shot, where that is possible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,10 @@ def compile_program(
     methods.check(circuit, names, method, limits)
     registers = program.registers if "measure" in names else ()
     model = noise_model(noise, *_noisy_gates(method)) if noise is not None else None
-    return Compiled(circuit, method, registers, model, not circuit.has_control_flow_op())
+    drawn = None
+    if not noisy and method in ("statevector", "stabilizer"):
+        drawn = sampling(circuit, method=method, shots=shots)
+    return Compiled(circuit, method, registers, model, not circuit.has_control_flow_op(), drawn)
 
 
 def run(
@@ -82,25 +88,31 @@ def run(
         return Outcome({}, [] if memory else None, seed)
     threads = threads if compiled.circuit.num_qubits >= _PARALLEL_FROM_QUBITS else 1
     simulator = _simulator(compiled.method, limits.memory_mb, threads)
+    drawn = compiled.sampling
     options = {
-        "shots": shots,
+        "shots": 1 if drawn else shots,
         "seed_simulator": seed,
-        "memory": memory,
+        "memory": memory and not drawn,
         "noise_model": compiled.noise,
         "enable_truncation": compiled.truncate,
     }
     # What `simulator.run` does, without its thread and its Result object.
-    answer = simulator._execute_circuits_job([compiled.circuit], None, options, format_result=False)
+    circuit = drawn.circuit if drawn else compiled.circuit
+    answer = simulator._execute_circuits_job([circuit], None, options, format_result=False)
     if not answer["success"]:
         raise _refusal(answer, compiled.method)
     data = answer["results"][0]["data"]
-    _check_size(len(data["counts"]), shots if memory else 0, compiled, limits)
+    if drawn:
+        keys, lines = drawn.draw(data["probabilities"], shots=shots, seed=seed, memory=memory)
+    else:
+        keys, lines = data["counts"], data.get("memory", [])
+    _check_size(len(keys), len(lines), compiled, limits)
     outcome = _formatter(compiled)
     counts: dict[str, int] = {}
-    for key, times in data["counts"].items():
+    for key, times in keys.items():
         # Outcomes that differ in hidden bits only are one.
         counts[outcome(key)] = counts.get(outcome(key), 0) + times
-    return Outcome(counts, list(map(outcome, data["memory"])) if memory else None, seed)
+    return Outcome(counts, list(map(outcome, lines)) if memory else None, seed)
 
 
 def _translate(circuit: QuantumCircuit, method: str, noisy: bool) -> QuantumCircuit:

@@ -64,6 +64,7 @@ class Runner:
         metadata = prepared.facts | {
             "circuit_sha256": digest,
             "method": compiled.method,
+            "sampling": "probabilities" if compiled.sampling else "shots",
             "seed": outcome.seed,
             "measured": bool(compiled.registers),
             "parse_seconds": round(parse_seconds, 6),

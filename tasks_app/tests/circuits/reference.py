@@ -1,17 +1,30 @@
-"""Exact outcome probabilities of a circuit, by NumPy alone."""
+"""Exact outcome probabilities of a circuit, by NumPy alone, and counts held against them."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from math import sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qiskit import QuantumCircuit
+from qiskit import QuantumCircuit, qasm2, qasm3
 from qiskit.circuit import Clbit
 
 State = NDArray[np.complex128]
 _NEGLIGIBLE = 1e-12
+
+
+def load(program: str) -> QuantumCircuit:
+    """A program as Qiskit's own importers read it."""
+    if "OPENQASM 2.0" in program:
+        legacy = qasm2.LEGACY_CUSTOM_INSTRUCTIONS
+        return qasm2.loads(
+            program,
+            custom_instructions=[gate for gate in legacy if f"gate {gate.name} " not in program],
+            custom_classical=qasm2.LEGACY_CUSTOM_CLASSICAL,
+        )
+    return qasm3.loads(program)
 
 
 def distribution(circuit: QuantumCircuit) -> dict[str, float]:
@@ -117,3 +130,16 @@ def _written(circuit: QuantumCircuit, bits: tuple[int, ...]) -> str:
         group = registers[0][0] if registers else bit
         groups[group] = str(bits[index]) + groups.get(group, "")
     return " ".join(reversed(list(groups.values())))
+
+
+def assert_follows(counts: dict[str, int], expected: dict[str, float]) -> None:
+    """The total variation distance is what sampling explains.
+
+    For K outcomes it is sqrt(K / N) / 2 on average or less, and by McDiarmid's inequality more
+    than 3 / sqrt(N) above that once in 10**7 runs. The seed is fixed besides.
+    """
+    shots = sum(counts.values())
+    expected = {outcome: p for outcome, p in expected.items() if p > 1e-9}
+    assert counts.keys() <= expected.keys()
+    distance = sum(abs(counts.get(key, 0) / shots - p) for key, p in expected.items()) / 2
+    assert distance < sqrt(len(expected) / shots) / 2 + 3 / sqrt(shots)

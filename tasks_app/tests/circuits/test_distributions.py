@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from math import sqrt
 from pathlib import Path
 from typing import Any
 
 import pytest
-from qiskit import QuantumCircuit, qasm2, qasm3
 
 from tasks_app.circuits import CircuitError
-from tasks_app.tests.circuits.reference import distribution
+from tasks_app.tests.circuits.reference import assert_follows, distribution, load
 
 Run = Callable[..., dict[str, Any]]
 DIRECTORY = Path(__file__).parent / "programs"
@@ -29,30 +27,6 @@ QASM3 = 'OPENQASM 3.0; include "stdgates.inc"; '
 
 # Qiskit's importer does not read its condition: a GHZ state whatever the two syndromes are.
 GHZ_DYNAMIC = {f"{a}{b} {c * 5}": 1 / 8 for a in "01" for b in "01" for c in "01"}
-
-
-def load(program: str) -> QuantumCircuit:
-    if "OPENQASM 2.0" in program:
-        legacy = qasm2.LEGACY_CUSTOM_INSTRUCTIONS
-        return qasm2.loads(
-            program,
-            custom_instructions=[gate for gate in legacy if f"gate {gate.name} " not in program],
-            custom_classical=qasm2.LEGACY_CUSTOM_CLASSICAL,
-        )
-    return qasm3.loads(program)
-
-
-def assert_follows(counts: dict[str, int], expected: dict[str, float]) -> None:
-    """The total variation distance is what sampling explains.
-
-    For K outcomes it is sqrt(K / N) / 2 on average or less, and by McDiarmid's inequality more
-    than 3 / sqrt(N) above that once in 10**7 runs. The seed is fixed besides.
-    """
-    shots = sum(counts.values())
-    expected = {outcome: p for outcome, p in expected.items() if p > 1e-9}
-    assert counts.keys() <= expected.keys()
-    distance = sum(abs(counts.get(key, 0) / shots - p) for key, p in expected.items()) / 2
-    assert distance < sqrt(len(expected) / shots) / 2 + 3 / sqrt(shots)
 
 
 def test_all_programs_are_found() -> None:
