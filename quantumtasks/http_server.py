@@ -19,6 +19,8 @@ from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import TConn, ThreadWorker  # type: ignore[import-untyped]
 
+from quantumtasks.connection_counts import ConnectionCount
+
 TICK_S, STOPPING_TICK_S = 1.0, 0.1
 SILENCE_S = 5  # how long a client may neither send nor take anything while a thread serves it
 # How long a client has to send its first request, or one that crosses the end of the server; and
@@ -26,6 +28,7 @@ SILENCE_S = 5  # how long a client may neither send nor take anything while a th
 LINGER_S = 2.0
 LINGER_BYTES = 65_536  # that a client may still send meanwhile
 ACCEPTS = 4  # connections that a thread takes at once: new clients wait no longer than old ones
+LEAVE_S, LOOK_S = 0.01, 0.0005  # how long a connection is left to a process that has fewer
 _ONCE = select.EPOLLIN | select.EPOLLONESHOT  # one thread gets the event, and must ask anew
 
 
@@ -58,6 +61,7 @@ class SharedWorker(ThreadWorker):  # type: ignore[misc]
     kernel tells of data, or the main thread when it has waited for too long.
     """
 
+    age: int
     alive: bool
     wsgi: Any
 
@@ -67,6 +71,7 @@ class SharedWorker(ThreadWorker):  # type: ignore[misc]
         self._accepts = False
         self._accepting = threading.Lock()
         self._open: set[Connection] = set()
+        self._count = ConnectionCount(self.age)
         self._by_descriptor: dict[int, Connection] = {}  # the latest with that number
         self.keepalived_conns: dict[Connection, bool] = {}
         Worker.init_process(self)
@@ -100,6 +105,7 @@ class SharedWorker(ThreadWorker):  # type: ignore[misc]
             self._accept(len(self._open) < self.worker_connections)
             self._tick()
         self.alive = False  # from now on each answer is its connection's last
+        self._count.withdraw()
         self._accept(False)
         for listener in self.sockets:
             listener.close()
@@ -130,7 +136,7 @@ class SharedWorker(ThreadWorker):  # type: ignore[misc]
                 self._accepts = wanted
                 for descriptor in self._listeners:
                     if wanted:
-                        self._epoll.register(descriptor, select.EPOLLIN)
+                        self._epoll.register(descriptor, _ONCE)
                     else:
                         self._epoll.unregister(descriptor)
 
@@ -148,10 +154,21 @@ class SharedWorker(ThreadWorker):  # type: ignore[misc]
                     self.log.exception("connection_error")
 
     def _welcome(self, listener: Any) -> None:
+        try:
+            self._take_in(listener)
+        finally:
+            with self._accepting:
+                if self._accepts:
+                    self._epoll.modify(listener.fileno(), _ONCE)
+
+    def _take_in(self, listener: Any) -> None:
+        until = time.monotonic() + LEAVE_S
         for _ in range(ACCEPTS):
             if len(self._open) >= self.worker_connections:
                 self._accept(False)  # the main thread looks when there is room again
                 return
+            while self._count.another_has_fewer() and time.monotonic() < until:
+                time.sleep(LOOK_S)
             try:
                 client, address = listener.accept()
             except (BlockingIOError, ConnectionAbortedError):  # another was faster, or it is gone
@@ -165,6 +182,7 @@ class SharedWorker(ThreadWorker):  # type: ignore[misc]
             connection.data_ready = True  # once a thread gets it
             connection.expires = time.monotonic() + max(self.cfg.keepalive, LINGER_S)
             self._open.add(connection)
+            self._count.set(len(self._open))
             self._by_descriptor[client.fileno()] = connection
             self.keepalived_conns[connection] = True
             self._epoll.register(client.fileno(), _ONCE)
@@ -213,4 +231,5 @@ class SharedWorker(ThreadWorker):  # type: ignore[misc]
 
     def _close(self, connection: Connection) -> None:
         self._open.discard(connection)
+        self._count.set(len(self._open))
         connection.close()

@@ -1,11 +1,13 @@
 """Many connections, idle ones, ones that never end: none keeps others from being served."""
 
+import os
 import signal
 import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -63,6 +65,39 @@ def test_more_connections_than_threads_are_all_served_again_and_again(service: S
                 ask(client)
             for client in reversed(clients):
                 assert b"connection: close" not in answer(client).lower()
+
+
+def test_processes_have_as_many_connections_each(service: Service) -> None:
+    api = service.start_api(processes=2)
+    eventually(lambda: len(api.children()) == 2, within_s=LIMIT_S, what="both processes are there")
+    for stopped in api.children():
+        os.kill(stopped, signal.SIGSTOP)
+        eventually(lambda: states(stopped) == {"T"}, within_s=LIMIT_S, what="it stands still")  # noqa: B023
+        with connections(service, 1) as (client,):  # one with fewer keeps nobody out
+            ask(client)
+            answer(client)
+        os.kill(stopped, signal.SIGCONT)
+    with connections(service, 64) as clients:
+        for client in clients:
+            ask(client)
+            answer(client)
+        one, other = (established(pid, service.port) for pid in api.children())
+    assert one + other == 64
+    assert min(one, other) >= 24  # on a busy machine the other may be too late now and then
+
+
+def states(pid: int) -> set[str]:
+    """Of all threads of a process."""
+    stats = (path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat"))
+    return {stat.rpartition(")")[2].split()[0] for stat in stats}
+
+
+def established(pid: int, port: int) -> int:
+    """A process's open connections with clients of a local port."""
+    links = (os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir())
+    sockets = {link[len("socket:[") : -1] for link in links if link.startswith("socket:")}
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[1].endswith(f":{port:04X}") and row[9] in sockets for row in rows) - 1
 
 
 def test_requests_sent_at_once_are_answered_in_turn(service: Service) -> None:
