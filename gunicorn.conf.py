@@ -1,6 +1,8 @@
 """gunicorn's settings, read from the working folder: `gunicorn quantumtasks.wsgi`."""
 
+import gc
 import os
+from typing import Any
 
 from gunicorn.http import message  # type: ignore[import-untyped]
 
@@ -23,3 +25,9 @@ limit_request_line = message.MAX_REQUEST_LINE = 32_768
 worker_tmp_dir = "/dev/shm"  # noqa: S108  # heartbeat file: never on a slow disk
 control_socket_disable = True  # its one path for all is not writable in a container
 logconfig_dict = logging_dict()
+
+
+def when_ready(_server: Any) -> None:
+    """What is loaded stays: the processes to be forked share it and never look through it again
+    for garbage, which took 70 ms now and then."""
+    gc.freeze()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 from typing import Any
@@ -25,6 +26,7 @@ def main(limits_message: dict[str, Any], parent_pid: int) -> None:
         from tasks_app.circuits.task import Runner
 
         runner = Runner(limits)
+        gc.freeze()  # Looking through Qiskit for garbage would take 60 ms now and then.
     except BaseException as error:
         channel.sendall(frames.encode({"unavailable": f"{type(error).__name__}: {error}"}))
         return
