@@ -27,7 +27,7 @@ SILENCE_S = 5  # how long a client may neither send nor take anything while a th
 # to take the last answer on its connection (RFC 9112, section 9.6).
 LINGER_S = 2.0
 LINGER_BYTES = 65_536  # that a client may still send meanwhile
-ACCEPTS = 4  # connections that a thread takes at once: new clients wait no longer than old ones
+ACCEPTS = 32  # connections that a thread takes at once: new clients wait no longer than old ones
 LEAVE_S, LOOK_S = 0.01, 0.0005  # how long a connection is left to a process that has fewer
 _ONCE = select.EPOLLIN | select.EPOLLONESHOT  # one thread gets the event, and must ask anew
 
