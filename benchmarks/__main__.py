@@ -1,10 +1,10 @@
 """Every bar of the service's speed, against a reference and the bare limits in the same run.
 
-python -m benchmarks [--quick] [--bars 1,3] [--alone] [--no-fsync] [--write]
+python -m benchmarks [--quick] [--bars 1,3] [--alone] [--defaults] [--no-fsync] [--write]
 
 `make bench` and `make bench-quick` make what it needs. `--alone` leaves the reference out,
-`--no-fsync` the disk; `--write` keeps the figures in
-docs/performance.json, from which `python -m benchmarks.report` makes the page.
+`--defaults` leaves it as its libraries come, `--no-fsync` leaves out the disk; `--write` keeps the
+figures in docs/performance.json, from which `python -m benchmarks.report` makes the page.
 """
 
 import argparse
@@ -26,11 +26,14 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="two minutes instead of ten")
     parser.add_argument("--bars", default=",".join(map(str, BARS)), help="such as 1,3")
     parser.add_argument("--alone", action="store_true", help="without the reference")
+    parser.add_argument("--defaults", action="store_true", help="with the reference untuned")
     parser.add_argument("--no-fsync", action="store_true", help="PostgreSQL does not wait for disk")
     parser.add_argument("--write", action="store_true", help="write docs/performance.json")
     options = parser.parse_args()
     if not options.alone and not BENCH_PYTHON.exists():
         sys.exit(f"{BENCH_PYTHON} is missing: make .venv-bench/stamp, or --alone")
+    if options.defaults:
+        os.environ["REFERENCE_DEFAULTS"] = "1"
     effort = Effort(2, 2.0) if options.quick else Effort(5, 4.0)
     wanted = [int(bar) for bar in options.bars.split(",")]
     if 6 in wanted:

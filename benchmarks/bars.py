@@ -184,9 +184,16 @@ def with_token(place: Field, effort: Effort, requests: list[Request]) -> Iterato
         api = service.start_api(processes=2)
         side = replace(ours, name="token", port=service.port, api=api, token=new_token())
         side.load(requests, clients=16, seconds=0.5)
-        samples = [sample(place, side, 64, effort.seconds, requests) for _ in range(effort.rounds)]
-    yield Line(1, "submissions/s, 64 clients, with a token", rate(samples))
-    yield Line(1, "submission, 64 clients, with a token: CPU ms, API", cpu(samples)["API"])
+        both = {
+            each.name: partial(sample, place, each, 64, effort.seconds, requests)
+            for each in (side, ours)
+        }
+        found = interleaved(effort.rounds, **both)
+    token, none = found["token"], found["ours"]
+    without = f"{rate(none):,.0f} without, in turn"
+    yield Line(1, f"submissions/s, 64 clients, with a token ({without})", rate(token))
+    without = f"{cpu(none)['API']:.2f} without"
+    yield Line(1, f"the same: CPU ms, API ({without})", cpu(token)["API"])
     ours.empty()
 
 

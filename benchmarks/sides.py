@@ -162,6 +162,8 @@ def _reference(folder: Path, url: str) -> Iterator[Side]:
     port = free_port()
     command = ["-m", "uvicorn", "benchmarks.reference.api:app", "--workers", "2"]
     command += ["--port", str(port), "--no-access-log", "--log-level", "warning"]
+    if "REFERENCE_DEFAULTS" in os.environ:  # what `pip install uvicorn` has
+        command += ["--loop", "asyncio", "--http", "h11"]
     api = start_reference(folder, "api", *command)
     side = Side("reference", port, url, "reference_tasks", "tasks, status_changes", api)
 
