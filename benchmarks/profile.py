@@ -1,16 +1,14 @@
 """Flame graphs of the hot paths into docs/images: python -m benchmarks.profile [SECONDS]
 
 py-spy (from .venv-bench) looks at the only API process while 64 clients submit and 16 read, and at
-the worker process while Bell circuits drain. It cannot tell a thread that waits for the
-interpreter's lock from one that works, so each thread's stacks, what plainly waits left out, share
-the processor time that the kernel counted for that thread. Needs the right to trace: root, or
-kernel.yama.ptrace_scope 0.
+the worker process while Bell circuits drain. Only the thread that holds the interpreter's lock
+counts: system calls, and C code that runs without the lock, do not. Needs the right to trace:
+root, or kernel.yama.ptrace_scope 0.
 """
 
 import re
 import subprocess
 import sys
-from collections import Counter, defaultdict
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -22,12 +20,6 @@ from benchmarks.servers import private_servers
 from benchmarks.sides import BENCH_PYTHON, running, submission
 from tasks_app.tests.service import ROOT, children
 
-# Functions that wait for a socket, a pipe, a lock or a message.
-WAITING = re.compile(
-    r"^(\w+\.)?(acquire \(logging|_worker \(concurrent|select \(selectors"
-    r"|wait \((threading|psycopg|quantumtasks)|poll \(pika"
-    r"|worker_process \(dramatiq|_receive_exactly \()"
-)
 # What every stack begins with.
 STARTING = re.compile(
     r"runpy|threading\.py|concurrent/futures|gunicorn/(app|arbiter|__main__|workers/base)"
@@ -40,37 +32,18 @@ def record(
     """Profile a process while the work goes on."""
     raw = folder / f"{name}.stacks"
     command = [str(BENCH_PYTHON.with_name("py-spy")), "record", "--pid", str(pid), "--function"]
-    command += ["--duration", str(seconds), "--rate", "250", "--threads", "--format", "raw"]
-    before = thread_ticks(pid)
+    command += ["--duration", str(seconds), "--rate", "500", "--gil", "--format", "raw"]
     with subprocess.Popen([*command, "--output", str(raw)], stdout=subprocess.DEVNULL) as profiler:
         work()
-    after = thread_ticks(pid)
     assert profiler.returncode == 0, f"py-spy ended with {profiler.returncode}"
-    threads: dict[str, Counter[tuple[str, ...]]] = defaultdict(Counter)
+    root = Frame()
     for line in raw.read_text().splitlines():
         stack, _, samples = line.rpartition(" ")
-        thread, *frames = re.sub(r":\d+\)", ")", stack).split(";")
-        if frames and not WAITING.match(frames[-1]):
-            kept = tuple(frame for frame in frames if not STARTING.search(frame))
-            threads[re.findall(r"\d+", thread)[0]][kept] += int(samples)
-    root = Frame()
-    for thread, stacks in threads.items():
-        ticks = after.get(thread, 0) - before.get(thread, 0)
-        for frames_of_one, samples_of_one in stacks.items():
-            root.add(frames_of_one, ticks * samples_of_one / stacks.total())
+        frames = re.sub(r":\d+\)", ")", stack).split(";")
+        root.add(tuple(frame for frame in frames if not STARTING.search(frame)), int(samples))
     image = ROOT / f"docs/images/profile-{name}.svg"
     image.write_text(svg(root, title))
-    counted = sum(each.total() for each in threads.values())
-    print(f"{image.relative_to(ROOT)}: {counted} samples, {root.samples:.0f} ticks")
-
-
-def thread_ticks(pid: int) -> dict[str, int]:
-    """Processor time of each thread of a process."""
-    ticks = {}
-    for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
-        fields = stat.read_text().rpartition(")")[2].split()
-        ticks[stat.parent.name] = int(fields[11]) + int(fields[12])
-    return ticks
+    print(f"{image.relative_to(ROOT)}: {root.samples:.0f} samples")
 
 
 def main(seconds: int) -> None:
