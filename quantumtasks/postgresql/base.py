@@ -35,7 +35,6 @@ Values = Sequence[Any] | Mapping[str, Any]
 
 log = structlog.get_logger(__name__)
 
-
 _deadline: ContextVar[float | None] = ContextVar("database_deadline", default=None)
 
 
