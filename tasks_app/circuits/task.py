@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
+import numpy
 import qiskit
 import qiskit_aer
 
@@ -72,6 +73,7 @@ class Runner:
             "run_seconds": round(perf_counter() - ready, 6),
             "qiskit": qiskit.__version__,
             "qiskit_aer": qiskit_aer.__version__,
+            "numpy": numpy.__version__,
         }
         if not compiled.registers:
             metadata["note"] = "The circuit measures nothing, so there is nothing to count."

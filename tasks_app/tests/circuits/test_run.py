@@ -81,7 +81,7 @@ def test_the_metadata_tells_how_to_repeat_the_run(run: Run) -> None:
     assert metadata["method"] == "stabilizer"
     assert metadata["sampling"] == "probabilities"
     assert metadata["measured"] is True
-    assert metadata["qiskit"] and metadata["qiskit_aer"]
+    assert metadata["qiskit"] and metadata["qiskit_aer"] and metadata["numpy"]
     assert all(metadata[f"{phase}_seconds"] >= 0 for phase in ("parse", "compile", "run"))
 
 
