@@ -8,6 +8,8 @@ to another that has fewer.
 import mmap
 import os
 
+from quantumtasks.processes import exists
+
 _PROCESSES = 128
 # Two numbers for each: process id (0: none), connections. Made before gunicorn forks.
 _table = memoryview(mmap.mmap(-1, 8 * _PROCESSES)).cast("I")
@@ -36,10 +38,6 @@ class ConnectionCount:
 
 
 def _lives(at: int) -> bool:
-    try:
-        os.kill(_table[at], 0)
-    except ProcessLookupError:  # it was killed, and could not withdraw
+    if not exists(_table[at]):  # it was killed, and could not withdraw
         _table[at] = 0
-    except PermissionError:
-        pass
     return _table[at] != 0

@@ -27,6 +27,17 @@ def tethered(signum: signal.Signals = signal.SIGKILL) -> Callable[[], None]:
     return lambda: die_with_parent(parent_pid, signum)
 
 
+def exists(pid: int) -> bool:
+    """Whether there is such a process, hidden from us or not (hidepid, ProtectProc)."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 def pids_naming(text: str) -> list[int]:
     """Process ids whose command line contains `text`, our own left out.
 

@@ -6,22 +6,13 @@ import socket
 from functools import cache
 from pathlib import Path
 
+from quantumtasks.processes import exists
+
 
 def _stat(pid: int) -> tuple[str, str]:
     """State of a process, and its start in clock ticks since boot. Raises OSError."""
     state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return state, fields[18]
-
-
-def _exists(pid: int) -> bool:
-    """Whether there is such a process, hidden from us or not (hidepid, ProtectProc)."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 @cache
@@ -55,5 +46,5 @@ def is_gone(worker: str) -> bool:
     try:
         state, its_start = _stat(int(pid))
     except OSError:  # it has ended, or is another user's and hidden, or we cannot open files
-        return not _exists(int(pid))
+        return not exists(int(pid))
     return state in "ZX" or its_start != start
