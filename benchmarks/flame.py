@@ -13,10 +13,10 @@ LEAST = 0.003  # narrower rectangles are left out
 class Frame:
     """A function, called by what is below it."""
 
-    samples: float = 0
+    samples: int = 0
     calls: dict[str, "Frame"] = field(default_factory=dict)
 
-    def add(self, stack: Iterable[str], samples: float) -> None:
+    def add(self, stack: Iterable[str], samples: int) -> None:
         self.samples += samples
         frame = self
         for name in stack:

@@ -40,10 +40,10 @@ def record(
     for line in raw.read_text().splitlines():
         stack, _, samples = line.rpartition(" ")
         frames = re.sub(r":\d+\)", ")", stack).split(";")
-        root.add(tuple(frame for frame in frames if not STARTING.search(frame)), int(samples))
+        root.add((frame for frame in frames if not STARTING.search(frame)), int(samples))
     image = ROOT / f"docs/images/profile-{name}.svg"
     image.write_text(svg(root, title))
-    print(f"{image.relative_to(ROOT)}: {root.samples:.0f} samples")
+    print(f"{image.relative_to(ROOT)}: {root.samples} samples")
 
 
 def main(seconds: int) -> None:
