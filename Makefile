@@ -36,7 +36,7 @@ test: .venv/dev.stamp  ## Run the tests against a PostgreSQL and a RabbitMQ of t
 
 chaos: .venv/dev.stamp  ## Kill, pause and cut off at random for minutes; writes chaos.md
 	MINUTES="$(MINUTES)" TASKS="$(TASKS)" SEED="$(SEED)" SLACK="$${SLACK:-1.2}" FAULTS_TABLE=chaos.md \
-		$(VENV_PYTHON) -m pytest tasks_app/tests/faults -m long -s $(ARGS)
+		$(VENV_PYTHON) -m pytest tasks_app/tests/faults tasks_app/tests/unit -m long -s $(ARGS)
 
 bench: .venv/dev.stamp .venv-bench/stamp  ## Measure every speed bar; writes docs/performance.*
 	$(VENV_PYTHON) -m benchmarks --write $(ARGS)

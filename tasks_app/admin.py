@@ -199,7 +199,7 @@ class HistoryInline(ReadOnly, HistoryInlineBase):
     at = time_column("at", "transitioned_at")
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        before = Window(Lag("transitioned_at"), order_by=["transitioned_at", "id"])
+        before = Window(Lag("transitioned_at"), order_by=["id"])
         return super().get_queryset(request).annotate(since_last=F("transitioned_at") - before)
 
     @admin.display(description="status")

@@ -10,7 +10,8 @@
 
 Every move locks the row, checks the arrow, and adds its `StatusHistory` row in the same
 transaction. `complete`, `fail`, `hand_back` and `renew` act only on the attempt they are given:
-an owner that lost its lease and wakes up late changes nothing. All times are the database's.
+an owner that lost its lease and wakes up late, or has handed its attempt back, changes nothing.
+All times are the database's, taken once the row is locked.
 
 What every task goes through is one statement each, which needs no BEGIN and COMMIT: an UPDATE that
 names the state (and attempt) it starts from. Whoever comes second waits for the row, finds its
@@ -73,15 +74,16 @@ _CLAIM = """
     ), claimed AS (
         UPDATE tasks_app_task
         SET current_status = 'processing', attempt = attempt + 1, worker = %(worker)s::text,
-            started_at = statement_timestamp(),
-            lease_expires_at = statement_timestamp() + make_interval(secs => %(lease_s)s)
+            started_at = clock_timestamp(),
+            lease_expires_at = clock_timestamp() + make_interval(secs => %(lease_s)s)
         WHERE task_id = %(task_id)s AND current_status = 'pending'
             AND NOT (%(lost_first)s AND EXISTS (SELECT FROM lost))
         RETURNING task_id, attempt, circuit, shots, seed, options, correlation_id, started_at,
             submitted_at
     ), history AS (
-        INSERT INTO tasks_app_statushistory (task_id, status, notes)
-        SELECT task_id, 'processing', 'attempt ' || attempt || ' on ' || %(worker)s::text
+        INSERT INTO tasks_app_statushistory (task_id, status, transitioned_at, notes)
+        SELECT task_id, 'processing', started_at,
+            'attempt ' || attempt || ' on ' || %(worker)s::text
         FROM claimed
     )
     SELECT lost.task_id, attempt, circuit, shots, seed, options, correlation_id,
@@ -91,14 +93,15 @@ _CLAIM = """
 _FINISH = """
     WITH finished AS (
         UPDATE tasks_app_task
-        SET current_status = %(to)s::text, completed_at = statement_timestamp(),
+        SET current_status = %(to)s::text, completed_at = clock_timestamp(),
             lease_expires_at = NULL, result = %(result)s, error_code = %(code)s,
             error_message = %(message)s
         WHERE task_id = %(task_id)s AND attempt = %(attempt)s AND current_status = 'processing'
+            AND worker <> ''
         RETURNING task_id, completed_at, started_at
     ), history AS (
-        INSERT INTO tasks_app_statushistory (task_id, status, notes)
-        SELECT task_id, %(to)s::text, %(notes)s FROM finished
+        INSERT INTO tasks_app_statushistory (task_id, status, transitioned_at, notes)
+        SELECT task_id, %(to)s::text, completed_at, %(notes)s FROM finished
     )
     SELECT extract(epoch FROM completed_at - started_at)::float8 FROM finished
 """
@@ -113,14 +116,14 @@ _CANCEL_ALL = """
         ORDER BY task_id FOR UPDATE
     ), cancelled AS (
         UPDATE tasks_app_task AS task
-        SET current_status = 'cancelled', completed_at = statement_timestamp(),
+        SET current_status = 'cancelled', completed_at = clock_timestamp(),
             lease_expires_at = NULL
         FROM locked
         WHERE task.task_id = locked.task_id AND task.current_status IN ('pending', 'processing')
-        RETURNING task.task_id, locked.current_status, seconds
+        RETURNING task.task_id, task.completed_at, locked.current_status, seconds
     ), history AS (
-        INSERT INTO tasks_app_statushistory (task_id, status, notes)
-        SELECT task_id, 'cancelled', %(reason)s FROM cancelled
+        INSERT INTO tasks_app_statushistory (task_id, status, transitioned_at, notes)
+        SELECT task_id, 'cancelled', completed_at, %(reason)s FROM cancelled
     )
     SELECT task_id, current_status, seconds FROM cancelled ORDER BY task_id
 """
@@ -308,6 +311,7 @@ def renew(claims: Iterable[Claim]) -> set[Claim]:
             " FROM unnest(%s::uuid[], %s::int[]) AS held (task_id, attempt)"
             " WHERE tasks_app_task.task_id = held.task_id"
             " AND tasks_app_task.attempt = held.attempt AND current_status = 'processing'"
+            " AND worker <> ''"
             " RETURNING held.task_id, held.attempt",
             [
                 settings.LEASE_S,
@@ -440,6 +444,7 @@ def _owned(claim: Claim) -> Task | None:
         .without_bodies()
         .with_status(Status.PROCESSING)
         .filter(task_id=claim.task_id, attempt=claim.attempt)
+        .exclude(worker="")
         .first()
     )
     if task is None:

@@ -191,7 +191,7 @@ class StatusHistory(models.Model):
     notes = models.TextField(db_default="")
 
     class Meta:
-        ordering = ["transitioned_at", "id"]
+        ordering = ["id"]  # given while the task's row is locked; a clock may be set back
         verbose_name_plural = "status history"
         indexes = [
             models.Index(fields=["task", "transitioned_at"], name="history_task_time"),

@@ -44,7 +44,7 @@ FROM tasks_app_task AS task, LATERAL (
         array_agg(notes) AS notes
     FROM (
         SELECT status, transitioned_at, notes FROM tasks_app_statushistory AS history
-        WHERE history.task_id = task.task_id ORDER BY transitioned_at, id
+        WHERE history.task_id = task.task_id ORDER BY id
     ) AS ordered
 ) AS moves
 WHERE task.task_id = %s AND (%s::bool OR owner_id = %s::int)

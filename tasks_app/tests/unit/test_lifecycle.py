@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from django.conf import LazySettings
@@ -34,6 +34,8 @@ from tasks_app.tests.unit.tasks import (
 )
 
 pytestmark = pytest.mark.django_db
+
+T = TypeVar("T")
 
 OwnersMove = Callable[[Claim], bool]
 OWNERS_MOVES: dict[str, OwnersMove] = {
@@ -408,6 +410,21 @@ def test_whoever_handed_back_owns_nothing_once_another_claims() -> None:
     assert not lifecycle.complete(first, RESULT)
 
 
+def test_a_claim_handed_back_owns_nothing_any_more() -> None:
+    """Neither a second word of the old owner nor its heartbeat keeps the task from the next."""
+    claim = processing()
+    lifecycle.hand_back(claim, reason="restart", count_attempt=False)
+    before = row(claim.task_id), history(claim.task_id)
+
+    assert not lifecycle.hand_back(claim, reason="restart", count_attempt=False)
+    assert not lifecycle.complete(claim, RESULT)
+    assert not lifecycle.fail(claim, code="late", message="Too late.")
+    assert lifecycle.renew([claim]) == set()
+
+    assert (row(claim.task_id), history(claim.task_id)) == before
+    assert claimed(claim.task_id).attempt == 2
+
+
 # -- cancel and withdraw -----------------------------------------------------------------------
 
 
@@ -613,8 +630,8 @@ def test_a_late_result_and_a_new_claim_at_once_never_both_count() -> None:
         assert completed != fresh
 
 
-def cancelled(task_id: uuid.UUID) -> None:
-    lifecycle.cancel(task_id, reason="not needed")
+def cancelled(task_id: uuid.UUID) -> bool:
+    return bool(lifecycle.cancel_all([task_id], reason="not needed"))
 
 
 def completed(task_id: uuid.UUID) -> bool:
@@ -626,6 +643,12 @@ def failed(task_id: uuid.UUID) -> bool:
     """As the owner of attempt 1."""
     claim = Claim(task_id, 1, CIRCUIT, 1, None, "x")
     return lifecycle.fail(claim, code="late", message="Too late.")
+
+
+def handed_back(task_id: uuid.UUID) -> bool:
+    """By the owner of attempt 1."""
+    claim = Claim(task_id, 1, CIRCUIT, 1, None, "x")
+    return lifecycle.hand_back(claim, reason="restart", count_attempt=False)
 
 
 def running() -> uuid.UUID:
@@ -664,22 +687,60 @@ def test_whoever_comes_second_waits_for_the_first_and_changes_nothing(
 ) -> None:
     """The row's lock, not luck, decides: the second sees what the first committed."""
     task_id = task()
-    here, there = two_sessions
+
+    assert not one_after_the_other(first, second, task_id, two_sessions)
+    assert path(task_id) == left
+
+
+@pytest.mark.parametrize(
+    ("task", "first", "second", "left"),
+    [
+        (pending, claims, cancelled, ["pending", "processing", "cancelled"]),
+        (lost, claims, cancelled, ["pending", "processing", "processing", "cancelled"]),
+        (running, handed_back, cancelled, ["pending", "processing", "processing", "cancelled"]),
+    ],
+)
+def test_history_tells_what_happened_in_order_however_long_a_move_waited(
+    task: Callable[[], uuid.UUID],
+    first: Callable[[uuid.UUID], object],
+    second: Callable[[uuid.UUID], object],
+    left: list[str],
+    two_sessions: tuple[Session, Session],
+) -> None:
+    task_id = task()
+    one_after_the_other(first, second, task_id, two_sessions)
+
+    entries = StatusHistory.objects.filter(task_id=task_id)
+    assert path(task_id) == left
+    assert list(entries.order_by("transitioned_at").values_list("status", flat=True)) == left
+    assert row(task_id)["completed_at"] == entries.latest("id").transitioned_at
+
+
+def one_after_the_other(
+    first: Callable[[uuid.UUID], object],
+    second: Callable[[uuid.UUID], T],
+    task_id: uuid.UUID,
+    sessions: tuple[Session, Session],
+) -> T:
+    """What the second move says, which began before the first and had to wait for it."""
+    here, there = sessions
     held = transaction.atomic()
 
-    def move_and_hold() -> None:
+    def lock() -> None:
         held.__enter__()
+        Task.objects.select_for_update().get(task_id=task_id)
+
+    def move_and_commit() -> None:
         first(task_id)
+        held.__exit__(None, None, None)
 
     def somebody_waits_for_a_lock() -> bool:
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
             return bool(cursor.fetchone()[0])
 
-    here.do(move_and_hold)
+    here.do(lock)
     outcome = there.start(partial(second, task_id))
     eventually(somebody_waits_for_a_lock, what="the second waits")
-    here.do(lambda: held.__exit__(None, None, None))
-
-    assert not outcome()
-    assert path(task_id) == left
+    here.do(move_and_commit)
+    return outcome()
