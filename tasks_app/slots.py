@@ -37,11 +37,10 @@ class Slot:
             with self._lock:
                 self.claim = None
 
-    def stop(self, claim: Claim) -> None:
-        """Stop the simulation if it is still this claim's."""
+    def stop(self, claim: Claim) -> bool:
+        """Stop the claim's simulation; False if there is none any more."""
         with self._lock:
-            if self.claim == claim:
-                self.sandbox.stop()
+            return self.claim == claim and self.sandbox.stop()
 
 
 shutdown = threading.Event()  # the grace period is over: finish at once, or hand back
@@ -70,9 +69,8 @@ def renew_all() -> None:
     slots = held()
     kept = lifecycle.renew(slots)
     for claim in slots.keys() - kept:
-        if slots[claim].claim == claim:
+        if slots[claim].stop(claim):  # else it has just ended, and so has the claim
             log.warning("claim_lost", task_id=str(claim.task_id), attempt=claim.attempt)
-            slots[claim].stop(claim)
 
 
 def stop_all() -> None:

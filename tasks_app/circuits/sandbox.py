@@ -86,12 +86,14 @@ class Sandbox:
         result: dict[str, Any] = reply["result"]
         return result
 
-    def stop(self) -> None:
-        """Kill the child of the run under way, which raises SandboxStopped; else do nothing."""
+    def stop(self) -> bool:
+        """Kill the child of the run under way, which raises SandboxStopped; False without one."""
         with self._lock:
-            if self._running and self._child:
-                self._stopped = True
-                self._child.kill()
+            if not self._running or self._child is None:
+                return False
+            self._stopped = True
+            self._child.kill()
+            return True
 
     def close(self) -> None:
         """End the child for good. A run under way raises SandboxStopped."""
