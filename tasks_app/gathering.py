@@ -5,6 +5,7 @@ one. There is no thread for it and no pause: the first to come does its work at 
 the first of those that came meanwhile does theirs.
 """
 
+import copy
 import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
@@ -26,40 +27,51 @@ class Gathering(Generic[T]):
     """Calls `work` with the items of one or more threads, never twice at a time.
 
     `work` must do all or none. Its errors of the types `common` are those of all who shared it;
-    any other may be the fault of one, so that each then does its own alone.
+    any other may be the fault of one, so that each then does its own alone. `check` raises for a
+    thread that must not do the work of others: it fails alone, and the next one leads.
     """
 
     def __init__(
-        self, work: Callable[[Sequence[T]], None], *, common: tuple[type[Exception], ...]
+        self,
+        work: Callable[[Sequence[T]], None],
+        *,
+        common: tuple[type[Exception], ...],
+        check: Callable[[], None] = lambda: None,
     ) -> None:
-        self._work, self._common = work, common
+        self._work, self._common, self._check = work, common, check
         self._lock = threading.Lock()
         self._waiting: list[_Turn[T]] = []
         self._led = False
 
     def __call__(self, item: T) -> None:
-        """Return once `work` is done for the item. Raises what it raised."""
+        """Return once `work` is done for the item. Raises what it or `check` raised."""
         turn = _Turn(item)
         with self._lock:
             self._waiting.append(turn)
             leads, self._led = not self._led, True
         if not leads:
             turn.woken.wait()
-        if not turn.group:
-            self._lead()
+        leads = not turn.group
+        if leads:
+            self._lead(turn)
         if turn.error is None:
             return
         if turn.group > 1 and not isinstance(turn.error, self._common):
             self._work([item])
-        else:
+        elif leads:
             raise turn.error
+        else:  # a copy: raising an exception changes it
+            raise copy.copy(turn.error) from turn.error
 
-    def _lead(self) -> None:
+    def _lead(self, leader: _Turn[T]) -> None:
         """Do the work of all who wait, and leave that of later ones to the first of them."""
+        turns, error = [leader], None
         with self._lock:
-            turns, self._waiting = self._waiting, []
-        error: BaseException | None = None
+            self._waiting.remove(leader)
         try:
+            self._check()
+            with self._lock:
+                turns, self._waiting = turns + self._waiting, []
             self._work([turn.item for turn in turns])
         except BaseException as raised:
             error = raised

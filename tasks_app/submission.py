@@ -16,10 +16,10 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models.functions import Now
 
-from quantumtasks.postgresql.base import ensure_usable
+from quantumtasks.postgresql.base import ensure_usable, remaining_s
 from tasks_app import access, broker, lifecycle
 from tasks_app.gathering import Gathering
 from tasks_app.models import Batch, IdempotencyKey, Status, Task
@@ -28,6 +28,7 @@ from tasks_app.publisher import QueueUnavailable
 
 log = structlog.get_logger(__name__)
 
+LEADER_S = 1.0  # database time that a group of submissions has at least
 VOUCH_S = 30  # a pending task younger than this may still be withdrawn by its first request
 
 
@@ -122,7 +123,15 @@ def _store_and_ring_all(submissions: Sequence[Sequence[Task]]) -> None:
     _ring(tasks)
 
 
-_together = Gathering(_store_and_ring_all, common=(*DATABASE_ERRORS, QueueUnavailable))
+def _check_time() -> None:
+    """Those whose tasks are stored with ours must not fail because our time is over."""
+    if remaining_s() < LEADER_S:
+        raise OperationalError("too little time is left to store tasks")
+
+
+_together = Gathering(
+    _store_and_ring_all, common=(*DATABASE_ERRORS, QueueUnavailable), check=_check_time
+)
 
 
 def _store_and_ring(tasks: Sequence[Task]) -> None:

@@ -58,7 +58,7 @@ def renew_deadline(seconds: float) -> None:
     _deadline.set(time.monotonic() + seconds)
 
 
-def _remaining_s() -> float:
+def remaining_s() -> float:
     """Seconds that a wait may take now: never negative, infinite where nothing bounds it."""
     at = _deadline.get()
     if at is not None:
@@ -81,7 +81,7 @@ class BoundedConnection(psycopg.Connection[Any]):
     """A connection that gives up, and is closed, when a wait overstays the deadline."""
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
-        bound = _remaining_s()
+        bound = remaining_s()
         if timeout is not None and timeout <= bound:  # psycopg's own: waiting for notifications
             return super().wait(gen, interval=interval, timeout=timeout)
         try:
@@ -140,7 +140,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self._prepared: dict[str, psycopg.Cursor[Any]] = {}
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        if not _remaining_s():
+        if not remaining_s():
             raise psycopg.OperationalError("no time is left to connect to PostgreSQL")
         self.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         with _breaker(conn_params).attempt():

@@ -1,8 +1,9 @@
 """Work of many threads done together."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -25,16 +26,21 @@ class Held:
             raise self._error
 
 
-def all_at_once(work: Held) -> list[Future[None]]:
-    """The outcomes of items 0 to 4: the first is held until the others have come."""
-    gathering = Gathering(work, common=(ConnectionError,))
+def _wait(gathering: Gathering[int], count: int) -> bool:
+    return len(gathering._waiting) == count
+
+
+def all_at_once(work: Held, *, check: Callable[[], None] = lambda: None) -> list[Future[None]]:
+    """The outcomes of items 0 to 4: the first is held until the others have come, in order."""
+    gathering = Gathering(work, common=(ConnectionError,), check=check)
     with ThreadPoolExecutor(5) as pool:
-        first = pool.submit(gathering, 0)
+        outcomes = [pool.submit(gathering, 0)]
         eventually(lambda: work.groups, what="the first is at work")
-        others = [pool.submit(gathering, item) for item in range(1, 5)]
-        eventually(lambda: len(gathering._waiting) == 4, what="the others wait")
+        for item in range(1, 5):
+            outcomes.append(pool.submit(gathering, item))
+            eventually(partial(_wait, gathering, item), what="it waits")
         work.go.set()
-    return [first, *others]
+    return outcomes
 
 
 def test_what_comes_while_others_are_at_work_goes_together() -> None:
@@ -54,10 +60,26 @@ def test_nobody_waits_for_company() -> None:
 
 def test_an_outage_is_everybodys() -> None:
     work = Held(ConnectionError("away"))
-    for each in all_at_once(work):
-        with pytest.raises(ConnectionError):
-            each.result()
+    errors = [each.exception() for each in all_at_once(work)]
+    assert [repr(error) for error in errors] == [repr(ConnectionError("away"))] * 5
     assert work.groups == [[0], [1, 2, 3, 4]]
+    assert len(set(map(id, errors[1:]))) == 4  # raised in two threads, one would change under both
+
+
+def test_who_may_not_lead_fails_alone_and_the_next_leads() -> None:
+    work = Held()
+    tired: list[threading.Thread] = []
+
+    def check() -> None:
+        if not tired and work.groups:
+            tired.append(threading.current_thread())
+            raise ConnectionError("no time is left")
+
+    outcomes = [each.exception() for each in all_at_once(work, check=check)]
+
+    assert sorted(map(repr, outcomes)) == sorted([repr(None)] * 4 + [repr(outcomes[1])])
+    assert isinstance(outcomes[1], ConnectionError)
+    assert work.groups == [[0], [2, 3, 4]]
 
 
 def test_the_fault_of_one_is_not_that_of_the_others() -> None:

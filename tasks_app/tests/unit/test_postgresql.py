@@ -213,12 +213,12 @@ def test_nobody_begins_to_connect_when_the_time_is_up(broken_server: Counting) -
 
 def test_an_inner_deadline_does_not_extend_the_outer_one() -> None:
     with deadline(1000):
-        outer = base._remaining_s()
+        outer = base.remaining_s()
         with deadline(2000):
-            assert base._remaining_s() <= outer
+            assert base.remaining_s() <= outer
         with deadline(1):
-            assert base._remaining_s() <= 1
-        assert 1 < base._remaining_s() <= outer
+            assert base.remaining_s() <= 1
+        assert 1 < base.remaining_s() <= outer
 
 
 # -- slow queries ------------------------------------------------------------------------------
