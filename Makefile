@@ -28,7 +28,7 @@ help:  ## Show this list
 	@echo "             PYTHON=/path/to/python3.12 (whatever makes .venv)"
 
 run: .venv/embedded.stamp  ## Start the service here and show a circuit run; ONCE=1 stops after that
-	@exec $(VENV_PYTHON) -m quantumtasks.embedded --with-parent \
+	@exec $(VENV_PYTHON) -m embedded --with-parent \
 		--port "$(PORT)" --data-dir "$(DATA_DIR)" $(if $(filter-out 0,$(ONCE)),--once)
 
 test: .venv/dev.stamp  ## Run the tests against a PostgreSQL and a RabbitMQ of their own

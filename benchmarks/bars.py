@@ -20,8 +20,8 @@ import psycopg
 
 from benchmarks.load import Load, Request
 from benchmarks.sides import BELL, SLOTS, Field, Side, bare, medians, submission
-from tasks_app.publisher import Publisher
-from tasks_app.tests.service import ROOT, Service, children, descendants, eventually
+from tasks_app.queue.publisher import Publisher
+from testing.service import ROOT, Service, children, descendants, eventually
 
 CLIENTS = (16, 64, 100)
 READERS = 16
@@ -431,7 +431,7 @@ def memory(place: Field, effort: Effort) -> Iterator[Line]:
     simulations = [
         pid
         for pid in descendants(master.pid)
-        if b"tasks_app.circuits.child" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        if b"tasks_app.circuits.sandbox.child" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
     assert len(simulations) == SLOTS
     orchestrators = {master.pid, *descendants(master.pid)} - set(simulations)

@@ -19,11 +19,12 @@ sys.path.insert(0, str(ROOT))
 from qiskit import qasm3  # noqa: E402
 from qiskit_aer import AerSimulator  # noqa: E402
 
-from tasks_app.circuits import Job, Limits, Sandbox, frames  # noqa: E402
+from tasks_app.circuits import Job, Limits, Sandbox  # noqa: E402
 from tasks_app.circuits.job import as_message  # noqa: E402
-from tasks_app.circuits.qasm3 import read_qasm3  # noqa: E402
-from tasks_app.circuits.source import read_source  # noqa: E402
-from tasks_app.circuits.task import Runner  # noqa: E402
+from tasks_app.circuits.language.qasm3 import read_qasm3  # noqa: E402
+from tasks_app.circuits.language.source import read_source  # noqa: E402
+from tasks_app.circuits.sandbox import frames  # noqa: E402
+from tasks_app.circuits.simulation.runner import Runner  # noqa: E402
 
 LIMITS = Limits()
 BELL = (ROOT / "examples/bell.qasm").read_text()

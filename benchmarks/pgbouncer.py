@@ -19,8 +19,8 @@ from benchmarks.bars import pss_mb
 from benchmarks.load import Load, Request, drive
 from benchmarks.servers import private_servers
 from benchmarks.sides import cpu_s, submission
-from tasks_app.tests import pgbouncer
-from tasks_app.tests.service import Service
+from testing import pgbouncer
+from testing.service import Service
 
 THREADS = 8
 ROUNDS = 5

@@ -18,7 +18,7 @@ from benchmarks.flame import Frame, svg
 from benchmarks.load import Load
 from benchmarks.servers import private_servers
 from benchmarks.sides import BENCH_PYTHON, running, submission
-from tasks_app.tests.service import ROOT, children
+from testing.service import ROOT, children
 
 # What every stack begins with.
 STARTING = re.compile(

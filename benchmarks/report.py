@@ -10,7 +10,7 @@ import psycopg
 
 from benchmarks.bars import Line
 from benchmarks.sides import BENCH_PYTHON, Field
-from tasks_app.tests.service import ROOT
+from testing.service import ROOT
 
 FIGURES = ROOT / "docs/performance.json"
 ROWS = ROOT / "docs/performance-rows.json"  # of benchmarks.rows

@@ -32,7 +32,7 @@ from urllib.parse import urlencode, urlsplit
 
 import psycopg
 
-from tasks_app.tests.service import BELL, ROOT, Service, eventually
+from testing.service import BELL, ROOT, Service, eventually
 
 FIGURES = ROOT / "docs/performance-rows.json"
 FEW, BACKLOG = 10_000, 1_000
@@ -261,7 +261,7 @@ def _restore(pending: int) -> list[uuid.UUID]:
 
 
 def _ring(task_ids: list[uuid.UUID]) -> None:
-    from tasks_app import broker
+    from tasks_app.queue import broker
 
     for some in range(0, len(task_ids), CHUNK):
         broker.ring_all(dict.fromkeys(task_ids[some : some + CHUNK], "backlog"))
@@ -269,7 +269,7 @@ def _ring(task_ids: list[uuid.UUID]) -> None:
 
 def _fill_queue() -> int:
     """A message for each pending task, oldest first; how many."""
-    from tasks_app import broker
+    from tasks_app.queue import broker
 
     with psycopg.connect(os.environ["DATABASE_URL"]) as database:
         _ring([uuid.UUID(task_id) for (task_id,) in database.execute(PENDING)])
@@ -348,7 +348,7 @@ def main() -> None:
             stack.enter_context(tempfile.TemporaryDirectory(prefix="quantum-tasks-rows-"))
         )
         # Imported here: the test servers choose their ports, and start, when they are imported.
-        from tasks_app.tests.servers import new_postgres_server, new_rabbit_server
+        from testing.servers import new_postgres_server, new_rabbit_server
 
         data = options.data or folder / "postgres"
         postgres = stack.enter_context(new_postgres_server(data, durable=True))

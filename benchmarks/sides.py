@@ -15,8 +15,8 @@ import pika
 import psycopg
 
 from benchmarks.load import Load, Request, drive
-from quantumtasks.processes import free_port
-from tasks_app.tests.service import ROOT, Process, Service, descendants, eventually
+from tasks_app.processes import free_port
+from testing.service import ROOT, Process, Service, descendants, eventually
 
 BENCH_PYTHON = ROOT / ".venv-bench/bin/python"
 BELL = (ROOT / "examples/bell.qasm").read_text()

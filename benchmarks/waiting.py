@@ -17,7 +17,7 @@ from statistics import median, quantiles
 import psycopg
 
 from benchmarks.servers import private_servers
-from tasks_app.tests.service import BELL, Service
+from testing.service import BELL, Service
 
 SUBMISSIONS = 150
 PAUSE_S = 0.05

@@ -8,7 +8,7 @@ to another that has fewer.
 import mmap
 import os
 
-from quantumtasks.processes import exists
+from tasks_app.processes import exists
 
 _PROCESSES = 128
 # Two numbers for each: process id (0: none), connections. Made before gunicorn forks.

@@ -159,7 +159,7 @@ def _database(name: str, url: str) -> dict[str, Any]:
     except ValueError:
         raise ImproperlyConfigured(f"{name} cannot be read. {_EXAMPLE}") from None
     return database | {
-        "ENGINE": "quantumtasks.postgresql",
+        "ENGINE": "tasks_app.postgresql",
         "CONN_MAX_AGE": _whole("DB_CONN_MAX_AGE", 300, least=0),
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
@@ -198,7 +198,7 @@ QUEUE_DOWN_POLICY = _choice("QUEUE_DOWN_POLICY", "reject", "accept")
 if RABBITMQ_URL.startswith("memory:"):
     _broker: dict[str, Any] = {"BROKER": "dramatiq.brokers.stub.StubBroker"}
 elif urlsplit(RABBITMQ_URL).scheme in {"amqp", "amqps"} and urlsplit(RABBITMQ_URL).hostname:
-    _broker = {"BROKER": "tasks_app.broker.DoorbellBroker", "OPTIONS": {"url": RABBITMQ_URL}}
+    _broker = {"BROKER": "tasks_app.queue.broker.DoorbellBroker", "OPTIONS": {"url": RABBITMQ_URL}}
 else:
     raise ImproperlyConfigured("RABBITMQ_URL is amqp://host…, amqps://host… or memory://.")
 DRAMATIQ_BROKER = _broker | {"MIDDLEWARE": []}  # `actors` adds the worker's own
@@ -249,10 +249,10 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
     "UNAUTHENTICATED_USER": None,
-    "DEFAULT_RENDERER_CLASSES": ["tasks_app.api.renderers.OrjsonRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "tasks_app.api.negotiation.FirstMediaType",
-    "DEFAULT_PARSER_CLASSES": ["tasks_app.api.parsers.SafeJSONParser"],
-    "DEFAULT_METADATA_CLASS": "tasks_app.api.metadata.AllowedMethods",
+    "DEFAULT_RENDERER_CLASSES": ["tasks_app.api.content.OrjsonRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "tasks_app.api.content.FirstMediaType",
+    "DEFAULT_PARSER_CLASSES": ["tasks_app.api.content.SafeJSONParser"],
+    "DEFAULT_METADATA_CLASS": "tasks_app.api.content.AllowedMethods",
     "LIST_SERIALIZER_ERRORS_AS_DICT": True,  # a batch's wrong elements are named by index
     "EXCEPTION_HANDLER": "tasks_app.api.errors.exception_handler",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",

@@ -20,8 +20,8 @@ from django.db.models.functions import Now
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from quantumtasks.postgresql.base import prepared
 from tasks_app.models import ApiToken, AuditEntry, OwnerLimits, Status, Task, TaskQuerySet
+from tasks_app.postgresql.base import prepared
 
 TOKEN_PREFIX = "qt_"  # noqa: S105  # lets secret scanners find a leaked one
 LOGIN_FAILURES = 5

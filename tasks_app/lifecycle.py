@@ -32,9 +32,9 @@ from django.db.models import F, Q
 from django.db.models.expressions import DatabaseDefault
 from django.db.models.functions import Now
 
-from quantumtasks.postgresql.base import prepared
 from tasks_app import worker_id
 from tasks_app.models import TERMINAL, Status, StatusHistory, Task
+from tasks_app.postgresql.base import prepared
 
 ARROWS: Mapping[Status, frozenset[Status]] = {
     Status.PENDING: frozenset({Status.PROCESSING, Status.CANCELLED}),

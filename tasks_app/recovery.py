@@ -19,11 +19,12 @@ from django.conf import settings
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from quantumtasks.postgresql.base import session_connection
-from tasks_app import broker, lifecycle, retention, worker_id
+from tasks_app import lifecycle, retention, worker_id
 from tasks_app.models import Status, Task
-from tasks_app.publisher import QueueUnavailable
-from tasks_app.rationing import LONG_QUEUE, Ration
+from tasks_app.pace import LONG_QUEUE, Ration
+from tasks_app.postgresql.base import session_connection
+from tasks_app.queue import broker
+from tasks_app.queue.publisher import QueueUnavailable
 
 GRACE_S = 5.0  # a ring younger than this may still be on its way
 BATCH = 1000  # rings a pass; the next pass is RECOVERY_S later

@@ -19,12 +19,12 @@ from django.contrib.auth.models import User
 from django.db import OperationalError, transaction
 from django.db.models.functions import Now
 
-from quantumtasks.postgresql.base import ensure_usable, remaining_s
-from tasks_app import access, broker, lifecycle
-from tasks_app.gathering import Gathering
+from tasks_app import access, lifecycle
+from tasks_app.group_commit import Gathering
 from tasks_app.models import Batch, IdempotencyKey, Status, Task
-from tasks_app.outage import DATABASE_ERRORS
-from tasks_app.publisher import QueueUnavailable
+from tasks_app.postgresql.base import DATABASE_ERRORS, ensure_usable, remaining_s
+from tasks_app.queue import broker
+from tasks_app.queue.publisher import QueueUnavailable
 
 log = structlog.get_logger(__name__)
 

@@ -6,7 +6,7 @@ import socket
 from functools import cache
 from pathlib import Path
 
-from quantumtasks.processes import exists
+from tasks_app.processes import exists
 
 
 def _stat(pid: int) -> tuple[str, str]:

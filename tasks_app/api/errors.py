@@ -14,7 +14,7 @@ from rest_framework import exceptions, status
 from rest_framework.settings import api_settings
 
 from tasks_app.api.correlation import correlation_id
-from tasks_app.outage import DATABASE_ERRORS
+from tasks_app.postgresql.base import DATABASE_ERRORS
 
 RETRY_AFTER_S = 2
 

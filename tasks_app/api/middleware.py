@@ -15,9 +15,8 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.utils.deprecation import MiddlewareMixin
 
-from quantumtasks.postgresql.base import REQUEST_DATABASE_S, deadline
 from tasks_app.api import correlation, errors
-from tasks_app.outage import DATABASE_ERRORS
+from tasks_app.postgresql.base import DATABASE_ERRORS, REQUEST_DATABASE_S, deadline
 
 log = structlog.get_logger(__name__)
 

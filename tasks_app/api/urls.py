@@ -5,8 +5,7 @@ from typing import Any
 from django.urls import path
 from drf_spectacular.views import SpectacularSwaggerView
 
-from tasks_app.api.health import HealthView, LiveView, ReadyView
-from tasks_app.api.metrics import MetricsView
+from tasks_app.api.health import HealthView, LiveView, MetricsView, ReadyView
 from tasks_app.api.schema import DescriptionView
 from tasks_app.api.tokens import LoginView, LogoutView, TokenViewSet
 from tasks_app.api.views import BatchViewSet, QueueView, TaskViewSet

@@ -18,9 +18,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSet
 
-from quantumtasks.postgresql.base import REQUEST_DATABASE_S, renew_deadline
-from tasks_app import access, lifecycle, presence, submission
-from tasks_app.api import reading, schema
+from tasks_app import access, lifecycle, pace, submission
+from tasks_app.api import read_task, schema
 from tasks_app.api.auth import AUTHENTICATION, TaskAccess
 from tasks_app.api.correlation import correlation_id
 from tasks_app.api.errors import ApiError, queue_unavailable
@@ -37,7 +36,8 @@ from tasks_app.api.serializers import (
 )
 from tasks_app.api.waiting import waiters
 from tasks_app.models import TERMINAL, Batch, Status, Task, TaskQuerySet
-from tasks_app.publisher import QueueUnavailable
+from tasks_app.postgresql.base import REQUEST_DATABASE_S, renew_deadline
+from tasks_app.queue.publisher import QueueUnavailable
 
 MAX_WAIT_S = 60
 _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
@@ -56,7 +56,7 @@ class TaskApiView(APIView):
 
     def task(self, request: Request, task_id: str) -> dict[str, Any]:
         """One of them, as it is answered. Raises 400 for what is no id, 404 for an unknown one."""
-        task = reading.task(_uuid(task_id, "task"), access.sight(request.user))
+        task = read_task.task(_uuid(task_id, "task"), access.sight(request.user))
         if task is None:
             raise NotFound("There is no task with this id.")
         return task
@@ -267,11 +267,11 @@ class QueueView(TaskApiView):
         """How long it is, who works on it, and how fast."""
         tasks = Task.objects.all()
         queue = {
-            "pending": presence.pending(),
+            "pending": pace.pending(),
             "processing": tasks.with_status(Status.PROCESSING).count(),
             "oldest_pending_s": tasks.oldest_pending_s(),
-            **asdict(presence.workforce()),
-            **asdict(presence.pace()),
+            **asdict(pace.workforce()),
+            **asdict(pace.pace()),
         }
         return Response(queue)
 

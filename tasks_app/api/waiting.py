@@ -16,8 +16,8 @@ from contextlib import contextmanager
 import structlog
 from django.conf import settings
 
-from quantumtasks.postgresql.base import REQUEST_DATABASE_S, renew_deadline, session_connection
 from tasks_app.models import Task
+from tasks_app.postgresql.base import REQUEST_DATABASE_S, renew_deadline, session_connection
 
 CHANNEL = "tasks_app_terminal"
 LISTEN_S = 2.0  # how often the listener looks whether anybody still waits

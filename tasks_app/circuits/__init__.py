@@ -11,7 +11,7 @@ from tasks_app.circuits.errors import (
     SimulatorUnavailable,
 )
 from tasks_app.circuits.job import Job, Limits
-from tasks_app.circuits.sandbox import Sandbox, check_simulator
+from tasks_app.circuits.sandbox.sandbox import Sandbox, check_simulator
 
 __all__ = [
     "ERROR_CODES",

@@ -11,10 +11,11 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from tasks_app import broker
-from tasks_app.api import health, metrics, middleware, views, waiting
-from tasks_app.publisher import QueueUnavailable
-from tasks_app.tests.service import LIMIT_S, Service, eventually
+from tasks_app.api import health, middleware, views, waiting
+from tasks_app.queue import broker
+from tasks_app.queue.doorbell import DEAD_LETTER_QUEUE, QUEUE
+from tasks_app.queue.publisher import QueueUnavailable
+from testing.service import LIMIT_S, Service, eventually
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -23,8 +24,7 @@ def patience() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for module in (middleware, views, waiting):
             patch.setattr(module, "REQUEST_DATABASE_S", LIMIT_S)
-        for module in (health, metrics):
-            patch.setattr(module, "CHECK_S", LIMIT_S)
+        patch.setattr(health, "CHECK_S", LIMIT_S)
         patch.setattr(broker, "PUBLISH_TIMEOUT_S", LIMIT_S)
         patch.setattr(settings, "SLOW_QUERY_S", LIMIT_S)
         yield
@@ -36,8 +36,8 @@ def empty_queue() -> None:
     eventually(_queues_are_declared, what="RabbitMQ answers in time")
     with pika.BlockingConnection(pika.URLParameters(os.environ["RABBITMQ_URL"])) as amqp:
         channel = amqp.channel()
-        channel.queue_purge(broker.QUEUE)
-        channel.queue_purge(broker.DEAD_LETTER_QUEUE)
+        channel.queue_purge(QUEUE)
+        channel.queue_purge(DEAD_LETTER_QUEUE)
 
 
 def _queues_are_declared() -> bool:

@@ -6,8 +6,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from tasks_app.outage import DATABASE_ERRORS
-from tasks_app.publisher import QueueUnavailable
+from tasks_app.postgresql.base import DATABASE_ERRORS
+from tasks_app.queue.publisher import QueueUnavailable
 from tasks_app.recovery import Findings, recover
 
 

@@ -5,8 +5,9 @@ from typing import Any
 import dramatiq
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from tasks_app.broker import DEAD_LETTER_QUEUE, QUEUE, DoorbellBroker
-from tasks_app.publisher import QueueUnavailable
+from tasks_app.queue.broker import DoorbellBroker
+from tasks_app.queue.doorbell import DEAD_LETTER_QUEUE, QUEUE
+from tasks_app.queue.publisher import QueueUnavailable
 
 
 class Command(BaseCommand):

@@ -14,10 +14,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
-from tasks_app import broker
 from tasks_app.circuits import SimulatorUnavailable, check_simulator
-from tasks_app.outage import wait_for_database
-from tasks_app.publisher import QueueUnavailable
+from tasks_app.postgresql.base import wait_for_database
+from tasks_app.queue import broker
+from tasks_app.queue.publisher import QueueUnavailable
 
 QUEUE_RETRY_S = 1.0
 
@@ -69,7 +69,7 @@ class Command(BaseCommand):
         command = [sys.executable, "-m", "dramatiq", "--skip-logging"]
         command += ["--processes", str(processes), "--threads", str(threads)]
         command += ["--worker-shutdown-timeout", str(shutdown_ms)]
-        os.execv(sys.executable, [*command, "django_dramatiq.setup", "tasks_app.actors"])
+        os.execv(sys.executable, [*command, "django_dramatiq.setup", "tasks_app.worker.actors"])
 
     def _wait_for_queue(self) -> None:
         while True:

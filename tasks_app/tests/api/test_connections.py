@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from tasks_app.tests.conftest import database_url
-from tasks_app.tests.service import LIMIT_S, SLACK, Service, eventually
+from testing.service import LIMIT_S, SLACK, Service, eventually
 
 LINGER_S = 2.0
 THREADS = 2

@@ -6,7 +6,7 @@ import sys
 from django.contrib.auth.models import User
 
 from tasks_app import access
-from tasks_app.tests.service import Service
+from testing.service import Service
 
 EXAMPLES = 3  # for each operation, besides the thousand that follow from the description
 # What may be submitted is narrower than JSON Schema can say: 1.0 is an integer there, a length is

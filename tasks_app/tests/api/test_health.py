@@ -8,12 +8,13 @@ from urllib.parse import urlsplit
 import dramatiq
 import pytest
 
-from tasks_app import broker
-from tasks_app.broker import DEAD_LETTER_QUEUE, DoorbellBroker
+from tasks_app.queue import broker
+from tasks_app.queue.broker import DoorbellBroker
+from tasks_app.queue.doorbell import DEAD_LETTER_QUEUE
 from tasks_app.tests.api.client import get
 from tasks_app.tests.conftest import database_url
-from tasks_app.tests.service import BELL, SLACK, Answer, Proxy, Service, eventually
 from tasks_app.tests.unit.queues import put
+from testing.service import BELL, SLACK, Answer, Proxy, Service, eventually
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_queue")]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tasks_app.models import Task
-from tasks_app.tests.service import BELL, LIMIT_S, Service
+from testing.service import BELL, LIMIT_S, Service
 
 SUBMISSION = json.dumps({"circuit": BELL}).encode()
 

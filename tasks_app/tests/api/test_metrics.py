@@ -4,13 +4,15 @@ import dramatiq
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tasks_app import broker, lifecycle
-from tasks_app.broker import DEAD_LETTER_QUEUE, DoorbellBroker
+from tasks_app import lifecycle
 from tasks_app.models import Status
+from tasks_app.queue import broker
+from tasks_app.queue.broker import DoorbellBroker
+from tasks_app.queue.doorbell import DEAD_LETTER_QUEUE
 from tasks_app.tests.api.client import get
-from tasks_app.tests.service import eventually
 from tasks_app.tests.unit.queues import put
 from tasks_app.tests.unit.tasks import age_lease, claimed, in_state, pending, processing
+from testing.service import eventually
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_queue")]
 

@@ -10,8 +10,8 @@ import pytest
 from django.conf import LazySettings
 from structlog.testing import capture_logs
 
-from tasks_app.broker import DoorbellBroker
 from tasks_app.models import StatusHistory, Task
+from tasks_app.queue.broker import DoorbellBroker
 from tasks_app.tests.api.client import CIRCUIT, error, get, post, send
 from tasks_app.tests.unit.queues import rung, taken
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from qiskit import QuantumCircuit, qasm3
 
 from tasks_app.circuits import CircuitError, Limits
-from tasks_app.circuits import fast_lane as lane
-from tasks_app.circuits.interpreter import Interpreter
-from tasks_app.circuits.qasm3 import read_qasm3
+from tasks_app.circuits.language import fast_lane as lane
+from tasks_app.circuits.language.interpreter.interpreter import Interpreter
+from tasks_app.circuits.language.qasm3 import read_qasm3
 
 LIMITS = Limits()
 # Integers divide toward zero, as in C, where the importer rounds down: no negative ones below.

@@ -19,10 +19,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tasks_app.circuits import CircuitError, Job, Limits, Sandbox
-from tasks_app.circuits.confine import resident_bytes
-from tasks_app.circuits.frontend import parse
-from tasks_app.circuits.source import read_source
-from tasks_app.circuits.task import Runner
+from tasks_app.circuits.language.read import parse
+from tasks_app.circuits.language.source import read_source
+from tasks_app.circuits.sandbox.confine import resident_bytes
+from tasks_app.circuits.simulation.runner import Runner
 from tasks_app.tests.circuits.test_language import language_programs
 
 LIMITS = Limits(max_operations=2_000, max_qubits=30, max_clbits=64)

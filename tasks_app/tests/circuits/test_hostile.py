@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tasks_app.circuits import CircuitError, Job, Limits, Sandbox, SandboxDied
-from tasks_app.tests.service import LIMIT_S
+from testing.service import LIMIT_S
 
 MakeSandbox = Callable[..., Sandbox]
 V3 = 'OPENQASM 3.0; include "stdgates.inc"; '

@@ -22,7 +22,7 @@ from tasks_app.circuits import (
     SimulatorUnavailable,
     check_simulator,
 )
-from tasks_app.tests.service import LIMIT_S, alive, cpu_ticks, eventually
+from testing.service import LIMIT_S, alive, cpu_ticks, eventually
 
 MakeSandbox = Callable[..., Sandbox]
 ROOT = Path(__file__).resolve().parents[3]

@@ -9,10 +9,10 @@ import pytest
 from django.db import connections
 from pytest_django.plugin import DjangoDbBlocker
 
-from quantumtasks.embedded.postgres import PostgresServer
-from tasks_app.tests.faults.arena import Arena
-from tasks_app.tests.faults.ledger import Ledger, Spell, markdown, spells_markdown
-from tasks_app.tests.servers import RabbitServer
+from embedded.postgres import PostgresServer
+from testing.arena import Arena
+from testing.ledger import Ledger, Spell, markdown, spells_markdown
+from testing.servers import RabbitServer
 
 _ledgers: list[Ledger] = []
 _spells: list[Spell] = []

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tasks_app.tests.faults.arena import FAST, Arena, Trial, kill, wait_gone
-from tasks_app.tests.service import Service, eventually
+from testing.arena import FAST, Arena, Trial, kill, wait_gone
+from testing.service import Service, eventually
 
 
 def test_submissions_survive_kills_of_gunicorn(arena: Arena) -> None:

@@ -13,10 +13,10 @@ from collections.abc import Callable
 import pytest
 
 from tasks_app.tests.faults import test_postgresql, test_rabbitmq
-from tasks_app.tests.faults.arena import Arena, Trial, kill
-from tasks_app.tests.faults.ledger import HEALTHY_LIMIT_S, Spell
 from tasks_app.tests.faults.test_api_death import kill_gunicorn
 from tasks_app.tests.faults.test_worker_death import random_kills
+from testing.arena import Arena, Trial, kill
+from testing.ledger import HEALTHY_LIMIT_S, Spell
 
 pytestmark = pytest.mark.long
 

@@ -4,15 +4,15 @@ import json
 import random
 import uuid
 
-from tasks_app import broker
-from tasks_app.tests.faults.arena import Arena, Trial
-from tasks_app.tests.service import eventually
+from tasks_app.queue.doorbell import DEAD_LETTER_QUEUE, QUEUE, doorbell
+from testing.arena import Arena, Trial
+from testing.service import eventually
 
-PUBLISH = {"exchange": "", "routing_key": broker.QUEUE}
+PUBLISH = {"exchange": "", "routing_key": QUEUE}
 
 
 def _doorbell(task_id: str, **fields: object) -> bytes:
-    message = broker.doorbell(task_id, "of-the-test")
+    message = doorbell(task_id, "of-the-test")
     return json.dumps({**message.asdict(), **fields}).encode()
 
 
@@ -65,7 +65,7 @@ def test_garbage_and_unknown_ids_hurt_nobody(arena: Arena) -> None:
         _doorbell(unknown, message_id={"not": "text"}, options={"eta": None}),
     ]
     with arena.amqp() as channel:
-        channel.queue_purge(broker.DEAD_LETTER_QUEUE)
+        channel.queue_purge(DEAD_LETTER_QUEUE)
     with arena.trial("Garbage and an unknown id in the queue") as trial:
         with arena.amqp() as channel:
             for body in [*acknowledged, *malformed]:
@@ -79,4 +79,4 @@ def test_garbage_and_unknown_ids_hurt_nobody(arena: Arena) -> None:
     assert len(trial.saw("message_malformed")) >= 2
     assert trial.ledger.tracebacks <= 5, "those of Dramatiq's decoder"
     with arena.amqp() as channel:
-        channel.queue_purge(broker.DEAD_LETTER_QUEUE)
+        channel.queue_purge(DEAD_LETTER_QUEUE)

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tasks_app.tests.faults.arena import Arena
-from tasks_app.tests.service import Proxy, eventually
+from testing.arena import Arena
+from testing.service import Proxy, eventually
 
 
 def _refuse(proxy: Proxy) -> None:

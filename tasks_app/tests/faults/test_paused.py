@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks_app.tests.faults.arena import FAST, Arena, kill
-from tasks_app.tests.service import Process, Service, Supervisor, eventually
+from testing.arena import FAST, Arena, kill
+from testing.service import Process, Service, Supervisor, eventually
 
 
 def test_the_late_result_of_a_paused_worker_is_fenced_off(arena: Arena) -> None:

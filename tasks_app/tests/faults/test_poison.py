@@ -1,8 +1,8 @@
 """Row 7: a circuit whose every attempt dies."""
 
 from tasks_app.lifecycle import ATTEMPTS_EXHAUSTED
-from tasks_app.tests.faults.arena import Arena
-from tasks_app.tests.service import eventually
+from testing.arena import Arena
+from testing.service import eventually
 
 
 def test_a_poisonous_circuit_fails_after_the_last_attempt(arena: Arena) -> None:

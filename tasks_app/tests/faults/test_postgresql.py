@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tasks_app.tests.faults.arena import Arena
+from testing.arena import Arena
 
 
 def restarted(arena: Arena) -> None:

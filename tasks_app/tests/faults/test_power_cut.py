@@ -3,8 +3,8 @@
 import os
 import signal
 
-from tasks_app.tests.faults.arena import Arena
-from tasks_app.tests.faults.ledger import HEALTHY_LIMIT_S
+from testing.arena import Arena
+from testing.ledger import HEALTHY_LIMIT_S
 
 
 def test_no_task_is_lost_when_everything_is_killed_at_once(arena: Arena) -> None:

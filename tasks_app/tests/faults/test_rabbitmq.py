@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tasks_app import broker
-from tasks_app.tests.faults.arena import Arena
+from tasks_app.queue.doorbell import QUEUE
+from testing.arena import Arena
 
 
 def restarted(arena: Arena) -> None:
@@ -59,12 +59,12 @@ def memory_alarm(arena: Arena) -> None:
 
 def queue_purged(arena: Arena) -> None:
     with arena.amqp() as channel:
-        channel.queue_purge(broker.QUEUE)
+        channel.queue_purge(QUEUE)
 
 
 def queue_deleted(arena: Arena) -> None:
     with arena.amqp() as channel:
-        channel.queue_delete(broker.QUEUE)
+        channel.queue_delete(QUEUE)
 
 
 def wrong_password(arena: Arena) -> None:

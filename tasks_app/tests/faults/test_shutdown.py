@@ -3,8 +3,8 @@
 import signal
 from datetime import UTC, datetime, timedelta
 
-from tasks_app.tests.faults.arena import FAST, Arena
-from tasks_app.tests.service import Supervisor, eventually, wait_for_worker
+from testing.arena import FAST, Arena
+from testing.service import Supervisor, eventually, wait_for_worker
 
 GRACE = timedelta(seconds=float(FAST["SHUTDOWN_GRACE_S"]))
 

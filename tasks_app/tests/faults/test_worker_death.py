@@ -4,9 +4,9 @@ import random
 import threading
 from datetime import datetime
 
-from tasks_app.tests.faults.arena import FAST, Arena, kill, wait_gone
-from tasks_app.tests.faults.ledger import HEALTHY_LIMIT_S
-from tasks_app.tests.service import SLACK, eventually
+from testing.arena import FAST, Arena, kill, wait_gone
+from testing.ledger import HEALTHY_LIMIT_S
+from testing.service import SLACK, eventually
 
 SLOW_S = 3.0
 

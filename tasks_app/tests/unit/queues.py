@@ -9,7 +9,8 @@ from typing import Any
 import dramatiq
 import pika
 
-from tasks_app import broker
+from tasks_app.queue import doorbell as doorbells
+from tasks_app.queue.doorbell import QUEUE
 
 
 @contextmanager
@@ -19,7 +20,7 @@ def channel() -> Iterator[Any]:
         yield connection.channel()
 
 
-def taken(queue: str = broker.QUEUE) -> list[bytes]:
+def taken(queue: str = QUEUE) -> list[bytes]:
     """All messages that were ready, removed from the queue."""
     bodies: list[bytes] = []
     with channel() as amqp:
@@ -35,7 +36,7 @@ def rung() -> list[uuid.UUID]:
     return [uuid.UUID(dramatiq.Message.decode(body).args[0]) for body in taken()]
 
 
-def put(body: bytes, queue: str = broker.QUEUE) -> None:
+def put(body: bytes, queue: str = QUEUE) -> None:
     """Add a message; returns when RabbitMQ has confirmed it."""
     with channel() as amqp:
         amqp.confirm_delivery()
@@ -44,5 +45,5 @@ def put(body: bytes, queue: str = broker.QUEUE) -> None:
 
 def doorbell(task_id: object = None, **fields: Any) -> bytes:
     """A message like those of `broker.ring`."""
-    message = broker.doorbell(task_id or uuid.uuid4(), "c-1")
+    message = doorbells.doorbell(task_id or uuid.uuid4(), "c-1")
     return message.copy(**fields).encode() if fields else message.encode()

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from tasks_app import lifecycle
 from tasks_app.lifecycle import Claim
 from tasks_app.models import Status, StatusHistory, Task
-from tasks_app.tests.service import LIMIT_S
+from testing.service import LIMIT_S
 
 CIRCUIT = "OPENQASM 2.0; qreg q[1]; creg c[1]; measure q -> c;"
 RESULT = {"counts": {"0": 3}, "shots": 3, "metadata": {"seed": 1}}

@@ -12,11 +12,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from dramatiq.errors import ConnectionClosed
 
-from tasks_app import broker
-from tasks_app.broker import DEAD_LETTER_QUEUE, QUEUE, STOCK, DoorbellBroker
-from tasks_app.publisher import QueueUnavailable
-from tasks_app.tests.service import Service, eventually
+from tasks_app.queue import broker
+from tasks_app.queue.broker import DoorbellBroker
+from tasks_app.queue.consumer import STOCK
+from tasks_app.queue.doorbell import DEAD_LETTER_QUEUE, QUEUE
+from tasks_app.queue.publisher import QueueUnavailable
 from tasks_app.tests.unit.queues import channel, doorbell, put, rung, taken
+from testing.service import Service, eventually
 
 pytestmark = pytest.mark.usefixtures("empty_queue")
 

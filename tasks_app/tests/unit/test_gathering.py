@@ -7,8 +7,8 @@ from functools import partial
 
 import pytest
 
-from tasks_app.gathering import Gathering
-from tasks_app.tests.service import eventually
+from tasks_app.group_commit import Gathering
+from testing.service import eventually
 
 
 class Held:

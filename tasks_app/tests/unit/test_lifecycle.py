@@ -18,7 +18,6 @@ from structlog.testing import capture_logs
 from tasks_app import lifecycle, worker_id
 from tasks_app.lifecycle import ARROWS, Claim, IllegalTransition, TaskNotFound
 from tasks_app.models import TERMINAL, Status, StatusHistory, Task
-from tasks_app.tests.service import eventually
 from tasks_app.tests.unit.tasks import (
     CIRCUIT,
     RESULT,
@@ -32,6 +31,7 @@ from tasks_app.tests.unit.tasks import (
     processing,
     together,
 )
+from testing.service import eventually
 
 pytestmark = pytest.mark.django_db
 

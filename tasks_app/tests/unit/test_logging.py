@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tasks_app.tests.service import Service
+from testing.service import Service
 
 SENTINEL = "qubit_of_the_unpublished_paper"
 GOOD = f"OPENQASM 2.0; qreg {SENTINEL}[1]; creg c[1]; measure {SENTINEL} -> c;"

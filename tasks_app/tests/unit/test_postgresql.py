@@ -11,9 +11,9 @@ from django.conf import LazySettings
 from django.db import OperationalError, ProgrammingError, connection
 from structlog.testing import capture_logs
 
-from quantumtasks.postgresql import base
-from quantumtasks.postgresql.base import DatabaseWrapper, deadline
-from tasks_app.tests.service import LIMIT_S, Proxy, eventually
+from tasks_app.postgresql import base
+from tasks_app.postgresql.base import DatabaseWrapper, deadline
+from testing.service import LIMIT_S, Proxy, eventually
 
 pytestmark = pytest.mark.django_db
 

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tasks_app.broker import DoorbellBroker
-from tasks_app.publisher import Publisher, QueueUnavailable
-from tasks_app.tests.servers import RabbitServer
-from tasks_app.tests.service import LIMIT_S, SLACK, Proxy, eventually
+from tasks_app.queue.broker import DoorbellBroker
+from tasks_app.queue.publisher import Publisher, QueueUnavailable
 from tasks_app.tests.unit.queues import channel, taken
+from testing.servers import RabbitServer
+from testing.service import LIMIT_S, SLACK, Proxy, eventually
 
 pytestmark = pytest.mark.usefixtures("empty_queue")
 

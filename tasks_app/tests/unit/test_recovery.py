@@ -12,12 +12,13 @@ from django.core.management import call_command
 from django.db import connection, connections
 from structlog.testing import capture_logs
 
-from tasks_app import broker, lifecycle, recovery, worker_id
+from tasks_app import lifecycle, recovery, worker_id
 from tasks_app.models import Status, Task
-from tasks_app.outage import DATABASE_ERRORS
-from tasks_app.rationing import Ration
+from tasks_app.pace import Ration
+from tasks_app.postgresql.base import DATABASE_ERRORS
+from tasks_app.queue import broker
+from tasks_app.queue.doorbell import QUEUE
 from tasks_app.recovery import Findings, Leader, recover
-from tasks_app.tests.service import eventually
 from tasks_app.tests.unit.queues import channel, rung
 from tasks_app.tests.unit.tasks import (
     Session,
@@ -29,6 +30,7 @@ from tasks_app.tests.unit.tasks import (
     pending,
     processing,
 )
+from testing.service import eventually
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_queue")]
 
@@ -95,7 +97,7 @@ def test_the_ring_carries_the_tasks_correlation_id() -> None:
     age_ring(task_id)
     recover()
     with channel() as amqp:
-        _, _, body = amqp.basic_get(broker.QUEUE, auto_ack=True)
+        _, _, body = amqp.basic_get(QUEUE, auto_ack=True)
     assert b"of-the-client" in body
 
 
@@ -396,7 +398,7 @@ def test_an_unavailable_queue_does_not_end_leadership(
     assert first.attends()
     age_ring(pending())
     with channel() as amqp:  # the next look at the queue fails until it is declared anew
-        amqp.queue_delete(broker.QUEUE)
+        amqp.queue_delete(QUEUE)
 
     with capture_logs() as logs:
         assert first.attends()

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import pytest
 from structlog.testing import capture_logs
 
-from tasks_app import lifecycle, slots
+from tasks_app import lifecycle
 from tasks_app.circuits import Job, SandboxStopped
-from tasks_app.slots import Slot
-from tasks_app.tests.service import eventually
 from tasks_app.tests.unit.tasks import RESULT, Session, processing
+from tasks_app.worker import slots
+from tasks_app.worker.slots import Slot
+from testing.service import eventually
 
 pytestmark = pytest.mark.django_db
 SLOW = (

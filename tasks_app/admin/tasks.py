@@ -1,0 +1,334 @@
+"""Browse tasks and their history. Read-only: what happens to a task is `lifecycle`'s business.
+
+Made for millions of rows: every list, filter and search is a walk along one index that ends
+after a page, nothing counts the whole table, and circuits and results, which may be megabytes,
+are read only for the page that shows them.
+"""
+
+import json
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.contrib.admin.utils import flatten_fieldsets
+from django.core.paginator import Paginator
+from django.db.models import F, Model, Q, QuerySet, TextField, Window
+from django.db.models.functions import Cast, Lag
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import cached_property
+from django.utils.html import format_html, format_html_join
+from django_dramatiq import admin as dramatiq_admin
+
+from tasks_app.admin import access  # which also registers the other pages
+from tasks_app.models import Status, StatusHistory, Task, TaskQuerySet
+
+if TYPE_CHECKING:  # generic for the type checker only
+    TaskAdminBase = admin.ModelAdmin[Task]
+    HistoryInlineBase = admin.TabularInline[StatusHistory, Task]
+else:
+    TaskAdminBase, HistoryInlineBase = admin.ModelAdmin, admin.TabularInline
+
+LIST_ROWS = 10_000  # the list ends here: filters and search lead to older tasks
+OUTCOMES_SHOWN = 50
+# White on these passes WCAG AA, on the light theme as on the dark one.
+BADGES = {
+    Status.PENDING: "#64748b",
+    Status.PROCESSING: "#1d4ed8",
+    Status.COMPLETED: "#15803d",
+    Status.FAILED: "#b91c1c",
+    Status.CANCELLED: "#854d0e",
+}
+
+
+def badge(status: str) -> str:
+    """The status as a coloured pill."""
+    return format_html(
+        '<span style="background:{};color:#fff;border-radius:1em;padding:2px 9px;'
+        'font-size:12px;white-space:nowrap">{}</span>',
+        BADGES[Status(status)],
+        Status(status).label,
+    )
+
+
+def short_id(task_id: uuid.UUID) -> str:
+    """First 8 and last 4 digits: the first are the time within a minute, the last are random."""
+    return f"{task_id.hex[:8]}…{task_id.hex[-4:]}"
+
+
+def nowrap(text: str) -> str:
+    """Text that a narrow column must not break."""
+    return format_html('<span style="white-space:nowrap">{}</span>', text)
+
+
+def clock(time: datetime | None) -> str:
+    """UTC to the millisecond, or a dash."""
+    return nowrap(f"{time:%Y-%m-%d %H:%M:%S}.{time.microsecond // 1000:03d}" if time else "-")
+
+
+def time_column(label: str, field: str) -> Callable[[Any, Model], str]:
+    """A column, or line of a page, for a field that holds a time."""
+
+    @admin.display(description=f"{label} (UTC)", ordering=field)
+    def column(self: Any, row: Model) -> str:
+        return clock(getattr(row, field))
+
+    return column
+
+
+def span(duration: timedelta | None) -> str:
+    """A duration in the two units that matter: 12 ms, 3.4 s, 5 min 6 s, 7 h 8 min."""
+    if duration is None:
+        return "-"
+    seconds = max(duration.total_seconds(), 0)
+    minutes = int(seconds // 60)
+    if seconds < 1:
+        return nowrap(f"{seconds * 1000:.0f} ms")
+    if minutes < 1:
+        return nowrap(f"{seconds:.1f} s")
+    if minutes < 60:
+        return nowrap(f"{minutes} min {seconds % 60:.0f} s")
+    return nowrap(f"{minutes // 60} h {minutes % 60} min")
+
+
+def histogram(counts: Mapping[str, int]) -> str:
+    """The commonest outcomes with their counts and shares, and how many more there are."""
+    shots = sum(counts.values())
+    shown = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:OUTCOMES_SHOWN]
+    if not shown:
+        return "No outcomes: the circuit measures nothing."
+    rows = format_html_join(
+        "",
+        '<tr><td><div style="max-width:36ch;overflow-x:auto"><code>{}</code></div></td>'
+        '<td style="text-align:right">{}</td><td style="text-align:right">{}&nbsp;%</td>'
+        '<td style="width:20em"><div style="width:{}%;height:1em;background:#3b82f6"></div></td>'
+        "</tr>",
+        (
+            (outcome, count, f"{100 * count / shots:.1f}", f"{100 * count / shown[0][1]:.1f}")
+            for outcome, count in shown
+        ),
+    )
+    left_out = len(counts) - len(shown)
+    return format_html(
+        '<div style="max-height:32em;overflow:auto"><table>{}</table></div><p>{}</p>',
+        rows,
+        f"and {left_out:,} more outcomes" if left_out else "",
+    )
+
+
+def linked(label: object, **query: object) -> str:
+    """A link to the list of all tasks that share this, or a dash."""
+    if label is None:
+        return "-"
+    found = reverse("admin:tasks_app_task_changelist", query=query)
+    return format_html('<a href="{}">{}</a>', found, label)
+
+
+def search(tasks: TaskQuerySet, term: str) -> TaskQuerySet:
+    """Tasks named by an id, its first 8 or more digits, the list's short form, or their
+    correlation id. Each way is a look-up in an index."""
+    wanted = Q(correlation_id=term)
+    head, _, tail = re.sub(r"…|\.{2,3}", "…", term.lower()).partition("…")
+    digits = head.replace("-", "")
+    if re.fullmatch("[0-9a-f]{8,32}", digits) and re.fullmatch("([0-9a-f]{4,12})?", tail):
+        first, last = uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))
+        wanted_id = Q(task_id__range=(first, last))
+        if tail:
+            tasks = tasks.alias(id_text=Cast("task_id", TextField()))
+            wanted_id &= Q(id_text__endswith=tail)
+        wanted |= wanted_id
+    return tasks.filter(wanted)
+
+
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs only
+    """Counts to `LIST_ROWS` at most, however many rows there are."""
+
+    @cached_property
+    def count(self) -> int:
+        assert isinstance(self.object_list, QuerySet)
+        in_order = self.object_list.order_by("-submitted_at")  # along the index, or it may scan
+        return in_order[:LIST_ROWS].count()
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there may be more rows than the list shows."""
+        return self.count == LIST_ROWS
+
+
+class SubmittedFilter(admin.SimpleListFilter):
+    """Submitted since midnight UTC of today or of some days before."""
+
+    title = "submitted"
+    parameter_name = "days"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("0", "Today"), ("7", "Past 7 days"), ("30", "Past 30 days")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() not in dict(self.lookup_choices):
+            return queryset
+        midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+        return queryset.filter(submitted_at__gte=midnight - timedelta(days=int(self.value() or 0)))
+
+
+# One list of tasks is enough: django-dramatiq's would stay empty. There is no use either for a
+# sidebar that takes a fifth of the page.
+admin.site.unregister(dramatiq_admin.Task)
+admin.site.enable_nav_sidebar = False
+
+
+class ReadOnly(access.NeverChanged):
+    """Whoever may view tasks sees everything; nobody changes anything."""
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("tasks_app.view_task")
+
+
+class HistoryInline(ReadOnly, HistoryInlineBase):
+    """The task's transitions, oldest first, each with the time since the one before."""
+
+    model = StatusHistory
+    template = "admin/tasks_app/task/history.html"
+    verbose_name_plural = "history"
+    fields = readonly_fields = ("state", "at", "after", "notes")
+    at = time_column("at", "transitioned_at")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        before = Window(Lag("transitioned_at"), order_by=["id"])
+        return super().get_queryset(request).annotate(since_last=F("transitioned_at") - before)
+
+    @admin.display(description="status")
+    def state(self, entry: StatusHistory) -> str:
+        return badge(entry.status)
+
+    def after(self, entry: StatusHistory) -> str:
+        return span(entry.since_last)  # type: ignore[attr-defined]  # annotated above
+
+
+@admin.register(Task)
+class TaskAdmin(ReadOnly, TaskAdminBase):
+    """Tasks, newest first, and one page for each."""
+
+    list_display = (
+        "short", "status", "owner", "shots", "attempt", "submitted", "waited", "ran", "error_code",
+    )  # fmt: skip
+    list_select_related = ("owner",)
+    list_filter = ("current_status", SubmittedFilter)
+    ordering = ["-submitted_at"]
+    sortable_by = ["submitted"]
+    search_fields = ["task_id", "correlation_id"]
+    search_help_text = (
+        "A task's id, its first 8 or more digits, its short form, or its whole correlation id."
+    )
+    actions = None
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    inlines = [HistoryInline]
+    submitted = time_column("submitted", "submitted_at")
+    started = time_column("started", "started_at")
+    completed = time_column("completed", "completed_at")
+    lease_ends = time_column("lease ends", "lease_expires_at")
+    last_rung = time_column("last rung", "enqueued_at")
+
+    def get_queryset(self, request: HttpRequest) -> TaskQuerySet:
+        """The page of one task reads what is left out here when it shows it."""
+        return Task.objects.without_bodies().defer("options")
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Those of the filters and of links on the pages: any other could scan the whole table."""
+        own = {"current_status__exact", SubmittedFilter.parameter_name}
+        return lookup in own | {"owner", "batch"}
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: Any, search_term: str
+    ) -> tuple[Any, bool]:
+        term = search_term.strip()
+        return search(queryset, term) if term else queryset, False
+
+    def get_fieldsets(self, request: HttpRequest, obj: Task | None = None) -> Any:
+        """An outcome is shown only where there is one."""
+        outcome = {
+            Status.COMPLETED: [("Result", {"fields": ["counts", "metadata"]})],
+            Status.FAILED: [("Error", {"fields": ["error_code", "error_message"]})],
+        }
+        times = [("submitted", "waited"), ("started", "ran"), "completed"]
+        delivery = [("attempt", "handed_back"), "worker", "lease_ends", "last_rung"]
+        return [
+            (None, {"fields": ["status", *times]}),
+            ("Submission", {"fields": [("name", "labels"), "of_owner", "of_batch", "correlation"]}),
+            *(outcome.get(Status(obj.current_status), []) if obj else []),
+            ("Circuit", {"fields": [("shots", "seed"), "further_options", "program"]}),
+            ("Delivery", {"fields": delivery}),
+        ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Task | None = None) -> Any:
+        return flatten_fieldsets(self.get_fieldsets(request, obj))
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: Any = None
+    ) -> HttpResponse:
+        """The page's "History" button leads to the task's own history."""
+        page = reverse("admin:tasks_app_task_change", args=[object_id])
+        return redirect(f"{page}#history-group")
+
+    @admin.display(description="task")
+    def short(self, task: Task) -> str:
+        return format_html('<code title="{}">{}</code>', task.task_id, short_id(task.task_id))
+
+    @admin.display(description="status")
+    def status(self, task: Task) -> str:
+        return badge(task.current_status)
+
+    def waited(self, task: Task) -> str:
+        """Until the latest start, or until now."""
+        end = task.started_at or task.completed_at or timezone.now()
+        return span(end - task.submitted_at)
+
+    def ran(self, task: Task) -> str:
+        """Since the latest start, until the end or now."""
+        end = task.completed_at or timezone.now()
+        return span(end - task.started_at if task.started_at else None)
+
+    def program(self, task: Task) -> str:
+        """Anybody's text, so escaped."""
+        return format_html(
+            '<pre style="margin:0;padding:10px;max-height:32em;max-width:60em;overflow:auto;'
+            "border:1px solid var(--hairline-color);background:var(--darkened-bg);"
+            'color:var(--body-fg)">{}</pre>',
+            task.circuit,
+        )
+
+    def counts(self, task: Task) -> str:
+        return histogram((task.result or {}).get("counts", {}))
+
+    def metadata(self, task: Task) -> str:
+        about = (task.result or {}).get("metadata", {})
+        rows = [(k, v if isinstance(v, str) else json.dumps(v)) for k, v in sorted(about.items())]
+        cells = format_html_join("", "<tr><th scope=row>{}</th><td>{}</td></tr>", rows)
+        return format_html('<table style="max-width:60em">{}</table>', cells)
+
+    @admin.display(description="options")
+    def further_options(self, task: Task) -> str:
+        return json.dumps(task.options) if task.options else "-"
+
+    @admin.display(description="tags")
+    def labels(self, task: Task) -> str:
+        return ", ".join(task.tags) or "-"
+
+    @admin.display(description="owner")
+    def of_owner(self, task: Task) -> str:
+        return linked(task.owner, owner=task.owner_id)
+
+    @admin.display(description="batch")
+    def of_batch(self, task: Task) -> str:
+        return linked(task.batch_id, batch=task.batch_id)
+
+    @admin.display(description="correlation id")
+    def correlation(self, task: Task) -> str:
+        return linked(task.correlation_id, q=task.correlation_id)

@@ -1,0 +1,89 @@
+"""Answers as JSON."""
+
+import math
+from typing import Any
+
+import orjson
+from rest_framework.exceptions import ParseError
+from rest_framework.metadata import BaseMetadata
+from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
+from rest_framework.parsers import JSONParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.utils import json
+
+
+class OrjsonRenderer(BaseRenderer):
+    """Times in UTC with Z, ids as text, and `orjson.Fragment` as it is."""
+
+    media_type = "application/json"
+    format = "json"
+    charset = None
+
+    def render(self, data: Any, media_type: Any = None, context: Any = None) -> bytes:
+        if data is None:
+            return b""
+        return orjson.dumps(data, default=str, option=orjson.OPT_UTC_Z)
+
+
+class AnyMediaType(BaseContentNegotiation):
+    """There is one form of the answer, whatever `Accept` says."""
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+class FirstMediaType(DefaultContentNegotiation):
+    """REST framework's, with a short way for who wants the first form or has no wish."""
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
+        first = renderers[0]
+        accept = request.META.get("HTTP_ACCEPT", "*/*")
+        if accept in ("*/*", first.media_type) and not (format_suffix or request.query_params):
+            return first, first.media_type
+        return super().select_renderer(request, renderers, format_suffix)
+
+
+MAX_DEPTH = 64
+
+
+class SafeJSONParser(JSONParser):
+    """Answers 400 to what Python would take or fall over: depth, and numbers beyond a float's."""
+
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
+        try:
+            data = json.loads(
+                stream.read().decode(), parse_constant=json.strict_constant, parse_float=_finite
+            )
+        except RecursionError:
+            raise ParseError("The JSON is nested too deeply.") from None
+        except ValueError as error:
+            raise ParseError(f"The body is not JSON: {error}"[:200]) from None
+        if _depth_exceeds(data, MAX_DEPTH):
+            raise ParseError("The JSON is nested too deeply.")
+        return data
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number is too large")
+    return number
+
+
+def _depth_exceeds(data: Any, depth: int) -> bool:
+    level = [data]
+    for _ in range(depth + 1):
+        level = [
+            child
+            for each in level
+            if isinstance(each, (dict, list))
+            for child in (each.values() if isinstance(each, dict) else each)
+        ]
+    return bool(level)
+
+
+class AllowedMethods(BaseMetadata):
+    """The route's methods, which the `Allow` header names too."""
+
+    def determine_metadata(self, request: Any, view: Any) -> dict[str, Any]:
+        return {"methods": view.allowed_methods}

@@ -1,0 +1,243 @@
+"""The fast lane: plain top-level statements of OpenQASM 3, without a syntax tree."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+from qiskit.circuit import CircuitInstruction, Clbit, Qubit
+
+from tasks_app.circuits.errors import CircuitError
+from tasks_app.circuits.language.interpreter import constants
+from tasks_app.circuits.language.interpreter.gate_statements import broadcast
+from tasks_app.circuits.language.interpreter.interpreter import Interpreter
+from tasks_app.circuits.language.interpreter.library import GateSpec
+from tasks_app.circuits.language.interpreter.values import Bits, Qubits, Variable
+
+# A name, perhaps parameters with at most two levels of parentheses, and the rest up to `;`.
+_STATEMENT = re.compile(
+    r"\s*([A-Za-z_]\w*)\s*(?:\(([^(){};]*(?:\([^(){};]*\)[^(){};]*)*)\))?([^(){};@\"']*);",
+    re.ASCII,
+)
+_INCLUDE = re.compile(r"""\s*include\s*(?:"([^"\n]*)"|'([^'\n]*)')\s*;""")
+_OPERAND = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\[\s*([0-9]{1,9})\s*\])?\s*", re.ASCII)
+_DECLARATION = re.compile(r"(?:\[\s*([0-9]{1,9})\s*\]\s*)?([A-Za-z_]\w*)\s*", re.ASCII)
+_DECIMAL = re.compile(r"\s*-?[0-9]+\.[0-9]+(?:[eE][+-]?[0-9]+)?\s*", re.ASCII)
+_TOKEN = re.compile(
+    r"\s*(?:([0-9]+\.[0-9]*(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?"
+    r"|[0-9]+[eE][+-]?[0-9]+)|([0-9]{1,18})|([A-Za-z_π]\w*)|([-+*/()]))\s*"
+)
+
+
+class _NotPlain(Exception):
+    """The statement is for the reference parser, which may find that it is an error."""
+
+
+class FastLane:
+    """Executes plain statements of a text and stops before any other."""
+
+    def __init__(self, interpreter: Interpreter, text: str) -> None:
+        self._interpreter = interpreter
+        self._text = text
+        # What stands for qubits and parameters repeats, and at the top level a register or a
+        # constant never changes its meaning.
+        self._operands: dict[tuple[str, int], list[tuple[Qubit, ...]]] = {}
+        self._values: dict[str, tuple[float, ...]] = {"": ()}
+        self._keywords: dict[str, Callable[[str], None]] = {
+            "measure": self._measure_arrow,
+            "reset": self._reset,
+            "barrier": self._barrier,
+            "qubit": self._qubits,
+            "bit": self._bits,
+            "qreg": self._qreg,
+            "creg": self._creg,
+        }
+
+    def drive(self, offset: int) -> int:
+        """Execute statements from ``offset``; return where the first other one begins."""
+        text, match_statement = self._text, _STATEMENT.match
+        while True:
+            try:
+                while match := match_statement(text, offset):
+                    self._take(*match.groups(""))
+                    offset = match.end()
+                if not (match := _INCLUDE.match(text, offset)):
+                    return offset
+                self._interpreter.include(match[1] or match[2])
+                offset = match.end()
+            except (_NotPlain, CircuitError):
+                # Nothing was executed. The reference parser knows the place of an error.
+                return offset
+
+    def _take(self, name: str, parameters: str, rest: str) -> None:
+        spec = self._interpreter.globals.get(name)
+        if isinstance(spec, GateSpec):
+            self._gate(spec, parameters, rest)
+        elif parameters:
+            raise _NotPlain
+        elif name in self._keywords:
+            self._keywords[name](rest)
+        else:
+            self._measure_assign(f"{name} {rest}")
+
+    def _gate(self, spec: GateSpec, parameters: str, rest: str) -> None:
+        applications = self._operands.get((rest, spec.qubits))
+        if applications is None:
+            operands = [self._qubit(operand) for operand in rest.split(",")]
+            applications = broadcast(operands, spec.qubits)
+            self._operands[rest, spec.qubits] = applications
+        values = self._values.get(parameters)
+        if values is None:
+            values = tuple(self._value(item) for item in parameters.split(","))
+            self._values[parameters] = values
+        if len(values) != spec.parameters:
+            raise _NotPlain
+        append = self._interpreter.circuit._append
+        if spec.standard is not None:
+            self._interpreter.count_steps(len(applications))
+            for qubits in applications:
+                append(CircuitInstruction.from_standard(spec.standard, qubits, values))
+        else:
+            gate, size = spec.make(values)
+            self._interpreter.count_steps(len(applications) * size)
+            for qubits in applications:
+                append(CircuitInstruction(gate, qubits, ()))
+
+    def _measure_arrow(self, rest: str) -> None:
+        source, arrow, target = rest.partition("->")
+        if not arrow:
+            raise _NotPlain
+        self._measure(source, target)
+
+    def _measure_assign(self, statement: str) -> None:
+        target, equals, source = statement.partition("=")
+        source = source.lstrip()
+        if not equals or not source.startswith("measure") or not source[7:8].isspace():
+            raise _NotPlain
+        self._measure(source[7:], target)
+
+    def _measure(self, source: str, target: str) -> None:
+        qubits, bits = self._qubit(source), self._named(target)
+        if not isinstance(bits, Clbit | Bits):
+            raise _NotPlain
+        if _length(qubits) != _length(bits):
+            raise _NotPlain
+        self._interpreter.measure(qubits, bits)
+
+    def _reset(self, rest: str) -> None:
+        for qubit in _items(self._qubit(rest)):
+            self._interpreter.circuit.reset(qubit)
+
+    def _barrier(self, rest: str) -> None:
+        circuit = self._interpreter.circuit
+        if not rest.strip():
+            circuit.barrier(circuit.qubits)
+            return
+        operands = [self._qubit(operand) for operand in rest.split(",")]
+        circuit.barrier(list(dict.fromkeys(qubit for item in operands for qubit in _items(item))))
+
+    def _qubits(self, rest: str) -> None:
+        self._interpreter.declare_qubits(*_declared(_DECLARATION.fullmatch(rest), 2, 1))
+
+    def _bits(self, rest: str) -> None:
+        self._interpreter.declare_bits(*_declared(_DECLARATION.fullmatch(rest), 2, 1))
+
+    def _qreg(self, rest: str) -> None:
+        self._interpreter.declare_qubits(*_declared(_OPERAND.fullmatch(rest), 1, 2))
+
+    def _creg(self, rest: str) -> None:
+        self._interpreter.declare_bits(*_declared(_OPERAND.fullmatch(rest), 1, 2))
+
+    def _named(self, text: str) -> Any:
+        """A register, or an element of one."""
+        match = _OPERAND.fullmatch(text)
+        value = self._interpreter.globals.get(match[1]) if match else None
+        if match is None or match[2] is None:
+            return value
+        if not isinstance(value, Qubits | Bits) or int(match[2]) >= len(value.items):
+            raise _NotPlain
+        return value.items[int(match[2])]
+
+    def _qubit(self, text: str) -> Any:
+        value = self._named(text)
+        if not isinstance(value, Qubit | Qubits):
+            raise _NotPlain
+        return value
+
+    def _value(self, text: str) -> float:
+        value = float(text) if _DECIMAL.fullmatch(text) else _Sum(text, self._constant).value
+        if not math.isfinite(value):
+            raise _NotPlain
+        return value
+
+    def _constant(self, name: str) -> Any:
+        found = self._interpreter.globals.get(name)
+        if found is None and name in constants.CONSTANTS:
+            return constants.CONSTANTS[name]
+        known = found.value if isinstance(found, Variable) and found.type is None else None
+        if isinstance(known, int | float):
+            return known
+        raise _NotPlain
+
+
+class _Sum:
+    """Evaluates a sum of products of numbers, constants and parentheses."""
+
+    def __init__(self, text: str, constant: Callable[[str], Any]) -> None:
+        self._constant = constant
+        self._tokens: list[tuple[str, str, str, str]] = []
+        offset = 0
+        while offset < len(text):
+            if not (match := _TOKEN.match(text, offset)):
+                raise _NotPlain
+            self._tokens.append(match.groups(""))  # type: ignore[arg-type]
+            offset = match.end()
+        self._tokens.append(("", "", "", ""))
+        self._next = 0
+        try:
+            self.value = float(self._chain("+-", lambda: self._chain("*/", self._factor)))
+        except constants.ArithmeticFailure:
+            raise _NotPlain from None
+        if self._next != len(self._tokens) - 1:
+            raise _NotPlain
+
+    def _chain(self, operators: str, operand: Callable[[], Any]) -> Any:
+        value = operand()
+        while (operator := self._tokens[self._next][3]) and operator in operators:
+            self._next += 1
+            value = constants.binary(operator, value, operand())
+        return value
+
+    def _factor(self) -> Any:
+        real, whole, name, symbol = self._tokens[self._next]
+        self._next += 1
+        if real:
+            return float(real)
+        if whole:
+            return int(whole)
+        if name:
+            return self._constant(name)
+        if symbol == "-":
+            return constants.unary("-", self._factor())
+        if symbol == "(":
+            value = self._chain("+-", lambda: self._chain("*/", self._factor))
+            if self._tokens[self._next][3] == ")":
+                self._next += 1
+                return value
+        raise _NotPlain
+
+
+def _declared(match: re.Match[str] | None, name: int, size: int) -> tuple[str, int | None]:
+    if match is None:
+        raise _NotPlain
+    return match[name], None if match[size] is None else int(match[size])
+
+
+def _items(value: Any) -> tuple[Any, ...]:
+    return value.items if isinstance(value, Qubits | Bits) else (value,)
+
+
+def _length(value: Any) -> int:
+    return len(_items(value))

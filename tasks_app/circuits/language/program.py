@@ -1,0 +1,35 @@
+"""What a program becomes: a circuit, and the classical bits that its user sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from qiskit import QuantumCircuit
+from qiskit.circuit import Clbit
+
+from tasks_app.circuits.language.interpreter.values import Bits
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A circuit and the classical bits that its user sees."""
+
+    circuit: QuantumCircuit
+    registers: tuple[tuple[int, ...], ...]
+    """Indices of the bits of each register in the order declared, the lowest bit first."""
+
+
+def _registers(circuit: QuantumCircuit, hidden: set[Clbit]) -> tuple[tuple[int, ...], ...]:
+    """Registers in the order of their bits; a bit outside registers is one of its own."""
+    groups: dict[Any, list[int]] = {}
+    for index, bit in enumerate(circuit.clbits):
+        if bit not in hidden:
+            registers = circuit.find_bit(bit).registers
+            groups.setdefault(registers[0][0] if registers else bit, []).append(index)
+    return tuple(tuple(group) for group in groups.values())
+
+
+def _indices(circuit: QuantumCircuit, bits: Any) -> tuple[int, ...]:
+    items = bits.items if isinstance(bits, Bits) else (bits,)
+    return tuple(circuit.find_bit(bit).index for bit in items)

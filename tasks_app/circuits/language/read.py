@@ -1,0 +1,23 @@
+"""From the text of a program, in either version, to a `Program`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tasks_app.circuits.job import Limits
+from tasks_app.circuits.language.program import Program, _indices, _registers
+from tasks_app.circuits.language.qasm2 import _parse_qasm2
+from tasks_app.circuits.language.qasm3 import read_qasm3
+from tasks_app.circuits.language.source import Source
+
+
+def parse(source: Source, limits: Limits, parameters: Mapping[str, Any]) -> Program:
+    """Raises CircuitError; time is bounded by the deadline of the sandbox only."""
+    if source.language == "OpenQASM 2":
+        return _parse_qasm2(source, limits, parameters)
+    interpreter = read_qasm3(source.text, limits, parameters)
+    circuit = interpreter.circuit
+    if interpreter.outputs:
+        return Program(circuit, tuple(_indices(circuit, bits) for bits in interpreter.outputs))
+    return Program(circuit, _registers(circuit, interpreter.hidden))

@@ -1,0 +1,84 @@
+"""The child's side: read a job, run it, answer. Only this process imports Qiskit."""
+
+from __future__ import annotations
+
+import gc
+import os
+import socket
+from typing import Any
+
+from tasks_app.circuits.errors import CircuitError, result_too_large
+from tasks_app.circuits.job import Limits
+from tasks_app.circuits.sandbox import confine, frames
+
+_MAX_MESSAGE = 500  # Characters; parsers quote the program in their errors.
+
+
+def main(limits_message: dict[str, Any], parent_pid: int) -> None:
+    """Serve jobs from the socket that is standard input, until the parent closes it."""
+    confine.tie_to_parent(parent_pid)
+    limits = Limits(**limits_message)
+    channel = socket.socket(fileno=os.dup(0))
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    try:
+        # Here and not above: importing fails on a machine without a working simulator, and
+        # its parent wants to know the reason.
+        from tasks_app.circuits.simulation.runner import Runner
+
+        runner = Runner(limits)
+        gc.freeze()  # Looking through Qiskit for garbage would take 60 ms now and then.
+    except BaseException as error:
+        channel.sendall(frames.encode({"unavailable": f"{type(error).__name__}: {error}"}))
+        return
+    confine.limit_resources(limits.memory_mb)
+    channel.sendall(frames.encode({"ready": True}))
+    while True:
+        try:
+            request = frames.receive(channel, 2**31)
+        except EOFError:
+            os._exit(0)  # Nothing to save, and tearing down the libraries takes a while.
+        confine.limit_cpu(limits.cpu_s)
+        channel.sendall(_answer(runner, request, limits))
+
+
+def _answer(runner: Any, request: dict[str, Any], limits: Limits) -> bytes:
+    try:
+        reply = frames.encode({"result": runner.run(request), "resident_mb": _resident_mb()})
+        if len(reply) <= limits.max_result_bytes:
+            return reply
+        error = result_too_large(limits.max_result_bytes)
+    except CircuitError as raised:
+        error = raised
+    except MemoryError:
+        error = CircuitError(
+            "out_of_memory",
+            f"The task ran into its limit of {limits.memory_mb:,} MiB; "
+            "use fewer qubits, gates or shots.",
+        )
+    except RecursionError:
+        error = CircuitError(
+            "too_deeply_nested",
+            "The circuit is nested too deeply; use fewer parentheses or blocks.",
+        )
+    # The parsers raise a zoo on bad programs, Rust panics (BaseException) included.
+    except BaseException as raised:
+        error = CircuitError(
+            "invalid_program",
+            f"The circuit could not be understood ({type(raised).__name__}: {raised}).",
+        )
+    return frames.encode({"error": _error_message(error), "resident_mb": _resident_mb()})
+
+
+def _error_message(error: CircuitError) -> dict[str, Any]:
+    """The error in plain types, without control characters and of bounded size."""
+    printable = "".join(c if c.isprintable() else " " for c in error.message[:_MAX_MESSAGE])
+    return {
+        "code": error.code,
+        "message": printable,
+        "line": error.line,
+        "column": error.column,
+    }
+
+
+def _resident_mb() -> int:
+    return confine.resident_bytes() >> 20

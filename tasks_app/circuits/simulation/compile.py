@@ -1,0 +1,118 @@
+"""From a program to counts: compile for a method, run on Aer, format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from qiskit import QuantumCircuit
+from qiskit.circuit.equivalence_library import (
+    SessionEquivalenceLibrary,
+)
+from qiskit.circuit.library import get_standard_gate_name_mapping
+from qiskit.transpiler import PassManager, TranspilerError
+from qiskit.transpiler.passes import (
+    BasisTranslator,
+    HighLevelSynthesis,
+    UnrollCustomDefinitions,
+)
+from qiskit_aer import AerSimulator
+
+from tasks_app.circuits.errors import CircuitError
+from tasks_app.circuits.job import Limits
+from tasks_app.circuits.language.program import Program
+from tasks_app.circuits.simulation import methods
+from tasks_app.circuits.simulation.noise import noise_model
+from tasks_app.circuits.simulation.sampling import Sampling, sampling
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A circuit in gates its method knows, and what was learnt on the way."""
+
+    circuit: QuantumCircuit
+    method: str
+    registers: tuple[tuple[int, ...], ...]
+    """Indices of the bits to count; none if nothing is measured."""
+    noise: Any
+    truncate: bool
+    sampling: Sampling | None
+    """How to count without running each shot, where that is possible."""
+
+
+def compile_program(
+    program: Program, *, method: str, shots: int, noise: Mapping[str, float] | None, limits: Limits
+) -> Compiled:
+    """Raises CircuitError when the method, or for ``automatic`` any, cannot run the program."""
+    asked = method
+    noisy = noise is not None
+    circuit = program.circuit
+    if "reset" in circuit.count_ops():
+        circuit = methods.without_first_resets(circuit)
+    # The state vector method knows most gates: what it leaves unchanged shows what is used.
+    circuit = _translate(circuit, "statevector" if asked == "automatic" else asked, noisy)
+    if circuit.has_control_flow_op():
+        circuit = methods.without_idle_qubits(circuit)
+    names = methods.operation_names(circuit)
+    if asked == "automatic":
+        method = methods.choose(circuit, names, shots, noisy, limits)
+        circuit = _translate(circuit, method, noisy)
+    methods.check(circuit, names, method, limits)
+    registers = program.registers if "measure" in names else ()
+    model = noise_model(noise, *_noisy_gates(method)) if noise is not None else None
+    drawn = None
+    if not noisy and method in ("statevector", "stabilizer"):
+        drawn = sampling(circuit, method=method, shots=shots)
+    return Compiled(circuit, method, registers, model, not circuit.has_control_flow_op(), drawn)
+
+
+def _translate(circuit: QuantumCircuit, method: str, noisy: bool) -> QuantumCircuit:
+    if methods.operation_names(circuit) <= _basis(method, noisy):
+        return circuit
+    try:
+        return _pass_manager(method, noisy).run(circuit)
+    except TranspilerError as error:
+        raise CircuitError(
+            "method_unsuitable",
+            f"The circuit does not translate to the gates of the {method} method: "
+            f"{error.message[:200]}",
+        ) from None
+
+
+@cache
+def _pass_manager(method: str, noisy: bool) -> PassManager:
+    """Unrolls what the method does not know; changes nothing else.
+
+    Without a backend, so that no width limit guessed from the memory of the machine applies.
+    """
+    basis = sorted(_basis(method, noisy))
+    library = SessionEquivalenceLibrary
+    return PassManager(
+        [
+            HighLevelSynthesis(basis_gates=basis, equivalence_library=library),
+            UnrollCustomDefinitions(library, basis_gates=basis),
+            BasisTranslator(library, basis),
+        ]
+    )
+
+
+@cache
+def _basis(method: str, noisy: bool) -> frozenset[str]:
+    """Names of the operations the method runs; with noise, of gates on one or two qubits only."""
+    known = AerSimulator(method=method).configuration().basis_gates
+    gates = get_standard_gate_name_mapping()
+    widest = 2 if noisy else 100
+    return methods.NOT_GATES.union(
+        name for name in known if name in gates and gates[name].num_qubits <= widest
+    )
+
+
+def _noisy_gates(method: str) -> tuple[list[str], list[str]]:
+    gates = get_standard_gate_name_mapping()
+    names = sorted(_basis(method, True) - methods.NOT_GATES)
+    return (
+        [name for name in names if gates[name].num_qubits == 1],
+        [name for name in names if gates[name].num_qubits == 2],
+    )

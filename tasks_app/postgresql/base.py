@@ -1,0 +1,247 @@
+"""A database wrapper whose waits end: a frozen server costs seconds, never a hang.
+
+`statement_timeout` is kept by the server, so it is silent when the server or the network is
+what froze. psycopg has a client-side bound for each wait; this gives it a value: what is left of
+the request's time budget (`deadline`), or the statement timeout and a margin where there is none
+(workers). A server that could not be reached is left alone for a moment (`ConnectBreaker`).
+Queries slower than `SLOW_QUERY_S` are logged, as text without parameters. Statements that run for
+every task are prepared once a connection, on both sides (`prepared`). And what counts as
+"PostgreSQL is away", and waiting until it is back.
+"""
+
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+import psycopg
+import structlog
+from django.conf import settings
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    close_old_connections,
+    connection,
+    connections,
+)
+from django.db.backends.postgresql import base
+from django.db.backends.utils import CursorWrapper
+from psycopg.abc import RV, PQGen
+from psycopg.types.datetime import TimestamptzLoader
+
+STATEMENT_WAIT_MARGIN_S = 5.0
+HEALTH_CHECK_WAIT_S = 0.5
+HEALTHY_FOR_S = 1.0  # a check costs a round trip: not before every request of a busy thread
+REQUEST_DATABASE_S = 2.6  # of an HTTP request, whose answer comes within 3 s
+RETRY_CONNECT_S = 1.0
+FIRST_DELAY_S = 0.1
+MAX_DELAY_S = 3.0
+
+# InternalError: a server that went read-only. Constraint and data errors are not outages.
+DATABASE_ERRORS = (OperationalError, InterfaceError, InternalError)
+
+T = TypeVar("T")
+Values = Sequence[Any] | Mapping[str, Any]
+
+log = structlog.get_logger(__name__)
+
+_deadline: ContextVar[float | None] = ContextVar("database_deadline", default=None)
+
+
+@contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """All database waits of this block end `seconds` from now, with `OperationalError`.
+
+    Inside another such block they end with that one's, if it ends first.
+    """
+    outer = _deadline.get()
+    at = time.monotonic() + seconds
+    token = _deadline.set(at if outer is None else min(at, outer))
+    try:
+        yield
+    finally:
+        _deadline.reset(token)
+
+
+def renew_deadline(seconds: float) -> None:
+    """Begin the enclosing `deadline` anew, for a block that rightly spent its time elsewhere."""
+    _deadline.set(time.monotonic() + seconds)
+
+
+def remaining_s() -> float:
+    """Seconds that a wait may take now: never negative, infinite where nothing bounds it."""
+    at = _deadline.get()
+    if at is not None:
+        return max(0.0, at - time.monotonic())
+    statement_s: float = settings.DB_STATEMENT_TIMEOUT_S
+    return statement_s + STATEMENT_WAIT_MARGIN_S if statement_s else float("inf")
+
+
+def _log_slow_query(execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
+    start = time.perf_counter()
+    try:
+        return execute(sql, params, many, context)
+    finally:
+        seconds = time.perf_counter() - start
+        if seconds > settings.SLOW_QUERY_S:
+            log.warning("slow_query", seconds=round(seconds, 3), sql=str(sql)[:500])
+
+
+class BoundedConnection(psycopg.Connection[Any]):
+    """A connection that gives up, and is closed, when a wait overstays the deadline."""
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        bound = remaining_s()
+        if timeout is not None and timeout <= bound:  # psycopg's own: waiting for notifications
+            return super().wait(gen, interval=interval, timeout=timeout)
+        try:
+            return super().wait(
+                gen, interval=interval, timeout=None if bound == float("inf") else bound
+            )
+        except psycopg.errors._WaitTimeout as error:
+            self.pgconn.finish()  # the answer may still come: nobody may read it as another's
+            raise psycopg.OperationalError("PostgreSQL did not answer in time") from error
+
+
+class ConnectBreaker:
+    """Keeps threads from queueing up for a server that cannot be reached.
+
+    For `RETRY_CONNECT_S` after a failed attempt, every other one is refused at once. Then one
+    thread tries, however long that takes, and the others are still refused; if it succeeds all
+    may connect again.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._retry_at: float | None = None  # None: the latest attempt succeeded
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Make the attempt inside; raises `OperationalError` instead if it is refused."""
+        with self._lock:
+            if self._retry_at is not None:
+                if time.monotonic() < self._retry_at:
+                    raise psycopg.OperationalError("PostgreSQL could not be reached a moment ago")
+                self._retry_at = float("inf")  # until this attempt's end
+        try:
+            yield
+        except BaseException:
+            self._retry_at = time.monotonic() + RETRY_CONNECT_S
+            raise
+        self._retry_at = None
+
+
+_breakers: dict[tuple[Any, ...], ConnectBreaker] = {}
+
+
+def _breaker(parameters: Mapping[str, Any]) -> ConnectBreaker:
+    """This process's breaker for the target: a refused role or database is not a dead server."""
+    target = tuple(parameters.get(name) for name in ("host", "port", "dbname", "user"))
+    return _breakers.setdefault((os.getpid(), *target), ConnectBreaker())
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """Django's wrapper on bounded connections."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.execute_wrappers.append(_log_slow_query)
+        self._healthy_until = 0.0
+        self._prepared: dict[str, psycopg.Cursor[Any]] = {}
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        if not remaining_s():
+            raise psycopg.OperationalError("no time is left to connect to PostgreSQL")
+        self.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+        with _breaker(conn_params).attempt():
+            new = BoundedConnection.connect(**conn_params)
+        self._prepared = {}
+        return new
+
+    def is_usable(self) -> bool:
+        """Whether PostgreSQL answers, and would let us write.
+
+        A session may be read-only for its whole life: of a primary that became a standby, or
+        begun while the database was set to be. A new one may not be.
+        """
+        if self.connection is None:
+            return False
+        try:
+            with deadline(HEALTH_CHECK_WAIT_S):
+                row = self.connection.execute("SHOW transaction_read_only").fetchone()
+        except psycopg.Error:
+            return False
+        self._healthy_until = time.monotonic() + HEALTHY_FOR_S
+        return bool(row == ("off",))
+
+    def close_if_health_check_failed(self) -> None:
+        if time.monotonic() < self._healthy_until:
+            self.health_check_done = True  # for this request: not later, inside its transaction
+        super().close_if_health_check_failed()
+
+    def ensure_usable(self) -> None:
+        """Have a connection that answered a moment ago. Raises `OperationalError`, at once while
+        another thread tries to reach PostgreSQL."""
+        self.close_if_health_check_failed()
+        self.ensure_connection()
+
+    def prepared(self, statement: str, values: Values) -> list[tuple[Any, ...]]:
+        """Rows of a statement whose parameters go beside it, so that the server keeps its plan.
+
+        Django's own cursor writes them into the text: the server parses and plans it every time.
+        A cursor that runs one statement again and again keeps psycopg's converters as well.
+        """
+        self.ensure_usable()
+        cursor = self._prepared.pop(statement, None)
+        if cursor is None:
+            cursor = psycopg.Cursor(self.connection)
+            # psycopg's own, which is in C, not Django's: the session's time zone is UTC anyway.
+            cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
+        with self.wrap_database_errors:
+            wrapped: CursorWrapper = self._prepare_cursor(cursor)  # type: ignore[attr-defined]
+        wrapped.execute(statement, values)
+        rows: list[tuple[Any, ...]] = wrapped.fetchall()
+        if cursor.pgresult is not None:
+            cursor.pgresult.clear()  # not to hold somebody's large result until the next
+        self._prepared[statement] = cursor
+        return rows
+
+
+def prepared(statement: str, values: Values) -> list[tuple[Any, ...]]:
+    """`DatabaseWrapper.prepared` on this thread's connection."""
+    return connection.prepared(statement, values)  # type: ignore[attr-defined,no-any-return]
+
+
+def ensure_usable() -> None:
+    """`DatabaseWrapper.ensure_usable` for this thread's connection."""
+    connection.ensure_usable()  # type: ignore[attr-defined]
+
+
+def session_connection() -> base.DatabaseWrapper:
+    """This thread's connection for what needs a session of its own, past any pooler."""
+    alias = "direct" if settings.DATABASE_DIRECT_URL else DEFAULT_DB_ALIAS
+    return connections[alias]  # type: ignore[return-value]
+
+
+def wait_for_database(work: Callable[[], T], *, give_up: threading.Event) -> T:
+    """`work()`, tried again with bounded exponential backoff and jitter while PostgreSQL is away.
+
+    Raises the last database error once `give_up` is set. `work` must be safe to repeat: a commit
+    whose answer was lost may have happened.
+    """
+    delay_s = FIRST_DELAY_S
+    while True:
+        try:
+            close_old_connections()
+            return work()
+        except DATABASE_ERRORS as error:
+            if give_up.wait(delay_s * random.uniform(0.5, 1.0)):
+                raise
+            log.warning("database_away", error=type(error).__name__, retry_s=delay_s)
+            delay_s = min(2 * delay_s, MAX_DELAY_S)

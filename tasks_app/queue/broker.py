@@ -1,0 +1,163 @@
+"""The queue: a doorbell for each task. The row is the truth; a lost or doubled ring costs time.
+
+`ring` and `depths` work on Dramatiq's current broker: `DoorbellBroker` on RabbitMQ, or Dramatiq's
+in-memory StubBroker when API and worker share one process (`make run`).
+"""
+
+import os
+import threading
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import dramatiq
+import pika
+import structlog
+from dramatiq.brokers.rabbitmq import RabbitmqBroker
+from dramatiq.brokers.stub import StubBroker
+from dramatiq.errors import ConnectionClosed
+from pika.exceptions import AMQPError
+
+from tasks_app.queue.consumer import _SafeConsumer
+from tasks_app.queue.doorbell import DEAD_LETTER_QUEUE, QUEUE, doorbell
+from tasks_app.queue.publisher import Publisher, QueueDepths, QueueUnavailable
+
+PUBLISH_TIMEOUT_S = 2.0
+DEAD_LETTER_TTL_MS = 7 * 24 * 3600 * 1000
+
+log = structlog.get_logger(__name__)
+
+
+def ring(task_id: uuid.UUID, *, correlation_id: str) -> None:
+    """Tell the workers about a task. Returns when the broker has confirmed the message.
+
+    Raises `QueueUnavailable` within `PUBLISH_TIMEOUT_S` seconds otherwise; the message may have
+    been delivered all the same.
+    """
+    ring_all({task_id: correlation_id})
+
+
+def ring_all(correlation_ids: Mapping[uuid.UUID, str]) -> None:
+    """`ring` for many tasks at once, their confirms awaited together."""
+    broker = dramatiq.get_broker()
+    messages = [doorbell(task_id, each) for task_id, each in correlation_ids.items()]
+    if isinstance(broker, DoorbellBroker):
+        broker.enqueue_all(messages)
+    else:
+        for message in messages:
+            broker.enqueue(message)
+    log.debug("messages_published", messages=len(messages))
+
+
+def depths(*, timeout_s: float = PUBLISH_TIMEOUT_S) -> QueueDepths:
+    """How many messages wait in the queue and its dead-letter queue. Raises `QueueUnavailable`."""
+    broker = dramatiq.get_broker()
+    if isinstance(broker, StubBroker):
+        ready = broker.queues[QUEUE].qsize() if QUEUE in broker.queues else 0
+        return QueueDepths(ready, 1, len(broker.dead_letters))
+    assert isinstance(broker, DoorbellBroker)
+    return broker.publisher.depths(timeout_s=timeout_s)
+
+
+class DoorbellBroker(RabbitmqBroker):
+    """RabbitMQ with a quorum queue, publisher confirms in bounded time and safe acknowledgements.
+
+    No delay queue: nothing here is ever delayed, and it would cost each worker a connection.
+    """
+
+    def __init__(self, *, url: str, middleware: list[Any] | None = None) -> None:
+        super().__init__(confirm_delivery=True, url=url, middleware=middleware)
+        parameters = pika.URLParameters(url)
+        parameters.socket_timeout = 2
+        parameters.stack_timeout = 3
+        parameters.heartbeat = 10
+        parameters.connection_attempts = 1
+        self._parameters = self.parameters = parameters  # the consumers use the latter
+        self._publisher: tuple[int, Publisher] | None = None
+        self._publisher_lock = threading.Lock()
+
+    @property
+    def publisher(self) -> Publisher:
+        """This process's publisher (a fork gets its own)."""
+        with self._publisher_lock:  # threads that come first together share one
+            if self._publisher is None or self._publisher[0] != os.getpid():
+                self._publisher = (
+                    os.getpid(),
+                    Publisher(
+                        self._parameters,
+                        queue=QUEUE,
+                        arguments={
+                            "x-queue-type": "quorum",
+                            "x-dead-letter-exchange": "",
+                            "x-dead-letter-routing-key": DEAD_LETTER_QUEUE,
+                        },
+                        dead_letter_queue=DEAD_LETTER_QUEUE,
+                        dead_letter_arguments={
+                            "x-queue-type": "quorum",
+                            "x-message-ttl": DEAD_LETTER_TTL_MS,
+                        },
+                    ),
+                )
+            return self._publisher[1]
+
+    @property
+    def consumer_class(self) -> type["_SafeConsumer"]:
+        return _SafeConsumer
+
+    def declare_queue(self, queue_name: str, *, ensure: bool = False) -> None:
+        if queue_name not in self.queues:
+            self.emit_before("declare_queue", queue_name)
+            self.queues.add(queue_name)
+            self.emit_after("declare_queue", queue_name)
+
+    def enqueue(
+        self, message: dramatiq.Message[Any], *, delay: int | None = None
+    ) -> dramatiq.Message[Any]:
+        if delay is not None:
+            raise ValueError("there is no delay queue: tasks run as soon as they can")
+        self.enqueue_all([message])
+        return message
+
+    def enqueue_all(self, messages: Sequence[dramatiq.Message[Any]]) -> None:
+        """Publish messages together. Raises `QueueUnavailable` unless all were confirmed."""
+        for message in messages:
+            self.emit_before("enqueue", message, None)
+        self.publisher.publish(
+            *(message.encode() for message in messages), timeout_s=PUBLISH_TIMEOUT_S
+        )
+        for message in messages:
+            self.emit_after("enqueue", message, None)
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Any:
+        try:
+            self.publisher.depths(timeout_s=PUBLISH_TIMEOUT_S)  # by then the queue is declared
+            return self.consumer_class(self, queue_name, prefetch, timeout)
+        except (QueueUnavailable, AMQPError, OSError) as error:
+            raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
+
+    def dead_letters(self, *, limit: int, keep: bool) -> Iterator[bytes]:
+        """The bodies of up to `limit` dead letters, oldest first; unless `keep`, each goes back
+        to the task queue, and leaves the dead letters once that is confirmed.
+
+        Raises `QueueUnavailable`.
+        """
+        self.publisher.depths(timeout_s=PUBLISH_TIMEOUT_S)  # by then both are declared
+        try:
+            with pika.BlockingConnection(self._parameters) as connection:
+                channel = connection.channel()
+                for _ in range(limit):
+                    method, _, body = channel.basic_get(DEAD_LETTER_QUEUE)
+                    if method is None:
+                        return
+                    if not keep:
+                        self.publisher.publish(body, timeout_s=PUBLISH_TIMEOUT_S)
+                        channel.basic_ack(method.delivery_tag)
+                    yield body  # what is kept is not acknowledged: it returns on closing
+        except (AMQPError, OSError) as error:
+            raise QueueUnavailable(f"{type(error).__name__}: {error}") from error
+
+    def close(self) -> None:
+        if self._publisher is not None and self._publisher[0] == os.getpid():
+            self._publisher[1].close()
+        self._publisher = None  # whoever publishes after all gets a new one
+        super().close()

@@ -1,0 +1,144 @@
+"""The admin among 100,000 tasks: each page is a walk along one index."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from tasks_app import lifecycle
+from tasks_app.admin import tasks
+from tasks_app.models import Batch, Status
+from tasks_app.postgresql.base import deadline
+
+pytestmark = pytest.mark.django_db
+
+ROWS = 100_000
+LIST = "/admin/tasks_app/task/"
+# Copies of one row, a second apart, with ids that carry that time as UUIDv7 does, in all states.
+# A trigger would refuse those not born pending.
+COPY = f"""
+INSERT INTO tasks_app_task
+SELECT row.*
+FROM tasks_app_task AS first, generate_series(1, {ROWS}) AS n,
+    LATERAL (SELECT
+        now() - ({ROWS} - n) * interval '1 second' AS at,
+        CASE n %% 100 WHEN 0 THEN 'failed' WHEN 1 THEN 'cancelled' WHEN 2 THEN 'processing'
+            WHEN 3 THEN 'pending' ELSE 'completed' END AS status
+    ) AS new,
+    jsonb_populate_record(first, jsonb_build_object(
+        'task_id', lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0')
+            || '70008' || lpad(to_hex(n), 15, '0'),
+        'correlation_id', 'run-' || n,
+        'owner_id', CASE WHEN n %% 2 = 0 THEN %(owner)s END,
+        'batch_id', CASE WHEN n %% 100 = 0 THEN %(batch)s END,
+        'submitted_at', at,
+        'current_status', status,
+        'attempt', (status <> 'pending')::int,
+        'started_at', CASE WHEN status <> 'pending' THEN at END,
+        'completed_at', CASE WHEN status NOT IN ('pending', 'processing') THEN at END,
+        'lease_expires_at', CASE WHEN status = 'processing' THEN at END,
+        'result', CASE WHEN status = 'completed' THEN '{{}}'::jsonb END,
+        'error_code', CASE WHEN status = 'failed' THEN 'syntax_error' END,
+        'error_message', CASE WHEN status = 'failed' THEN 'wrong' END
+    )) AS row
+"""
+
+
+@pytest.fixture(scope="module")
+def many_tasks(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    with django_db_blocker.unblock():
+        with deadline(300), connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = 0")
+            owner = User.objects.create_user("ada")
+            batch = Batch.objects.create(size=1)
+            lifecycle.submit(circuit=";", shots=1, correlation_id="first")
+            cursor.execute("ALTER TABLE tasks_app_task DISABLE TRIGGER USER")
+            cursor.execute(COPY, {"owner": owner.pk, "batch": str(batch.pk)})
+            cursor.execute("ALTER TABLE tasks_app_task ENABLE TRIGGER USER")
+            cursor.execute("VACUUM ANALYZE tasks_app_task")
+        yield
+        with connection.cursor() as cursor:
+            cursor.execute("TRUNCATE tasks_app_task, tasks_app_batch CASCADE")
+            cursor.execute("DELETE FROM auth_user")
+            cursor.execute("RESET statement_timeout")
+
+
+@pytest.fixture
+def operator(many_tasks: None, client: Client) -> Client:
+    client.force_login(User.objects.create_superuser("operator"))
+    return client
+
+
+def task_queries(client: Client, query: str) -> list[str]:
+    with CaptureQueriesContext(connection) as captured:
+        response = client.get(LIST + query)
+    assert response.status_code == 200
+    return [q["sql"] for q in captured if 'FROM "tasks_app_task"' in q["sql"]]
+
+
+def plan(sql: str) -> list[dict[str, Any]]:
+    """The nodes of the query's plan, after running it."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}")
+        (answer,) = cursor.fetchone()
+    found = json.loads(answer) if isinstance(answer, str) else answer
+
+    def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        yield node
+        for child in node.get("Plans", []):
+            yield from nodes(child)
+
+    return list(nodes(found[0]["Plan"]))
+
+
+def id_of(n: int) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT task_id FROM tasks_app_task WHERE correlation_id = %s", [f"run-{n}"])
+        return str(cursor.fetchone()[0])
+
+
+PAGES = {
+    "the list": "?",
+    "its last page": "?p=100",
+    "oldest first": "?o=5",
+    **{f"status {status}": f"?current_status__exact={status}" for status in Status},
+    "today": "?days=0",
+    "past 7 days": "?days=7",
+    "past 30 days": "?days=30",
+    "failed today": "?days=0&current_status__exact=failed",
+    "a task id": "?q={id}",
+    "the start of a task id": "?q={id:.8}",
+    "the short form of a task id": "?q={short}",
+    "a correlation id": "?q=run-77777",
+    "an unknown correlation id": "?q=nobody",
+    "an owner": "?owner={owner}",
+    "a batch": "?batch={batch}",
+}
+
+
+@pytest.mark.parametrize("query", PAGES.values(), ids=PAGES.keys())
+def test_every_list_is_read_along_an_index(operator: Client, query: str) -> None:
+    task_id = id_of(ROWS // 2)
+    of_task = {"id": task_id, "short": f"{task_id[:8]}…{task_id[-4:]}"}
+    others = {"owner": User.objects.get(username="ada").pk, "batch": Batch.objects.get().pk}
+    count, rows = task_queries(operator, query.format(**of_task, **others))
+    assert re.search(rf"COUNT\(.* LIMIT {tasks.LIST_ROWS}\) ", count)
+    for sql in (count, rows):
+        for node in plan(sql):
+            if node.get("Relation Name") == "tasks_app_task":
+                assert node["Node Type"] != "Seq Scan", sql
+            read = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+            # A status that nearly all tasks have may be filtered while walking along the times.
+            assert read <= 1.2 * tasks.LIST_ROWS, (node["Node Type"], read, sql)
+
+
+def test_the_list_says_that_it_does_not_reach_the_oldest(operator: Client) -> None:
+    assert "The list ends here" in operator.get(LIST).content.decode()
+    assert "The list ends here" not in operator.get(LIST + "?q=run-7").content.decode()
+    assert operator.get(LIST + "?p=101").headers["Location"].endswith("?e=1")

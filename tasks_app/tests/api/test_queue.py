@@ -1,0 +1,162 @@
+"""Queue positions, estimates and `GET /queue`: measured or null."""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from tasks_app import pace
+from tasks_app.api import read_task
+from tasks_app.models import Status, Task, Worker
+from tasks_app.pace import Ration
+from tasks_app.tests.api import people
+from tasks_app.tests.api.client import CIRCUIT, get, post
+from testing.service import Service, eventually
+
+pytestmark = pytest.mark.django_db
+
+
+def read(path: str) -> Any:
+    return json.loads(get(path).content)
+
+
+def task(task_id: object) -> Any:
+    """A task, read when its estimate is due to be measured anew."""
+    pace._seconds_a_task.cache_clear()
+    return read(f"/tasks/{task_id}")
+
+
+def completed(*, waited_s: float, ran_s: float, ago_s: float = 60) -> None:
+    """A task of the past with these measured times."""
+    begun = timezone.now() - timedelta(seconds=ago_s)
+    started = begun + timedelta(seconds=waited_s)
+    made = people.task_of(None, Status.COMPLETED, submitted_at=begun)
+    ended = started + timedelta(seconds=ran_s)
+    people.rewrite(made, started_at=started, completed_at=ended)
+
+
+def test_positions_count_who_came_before() -> None:
+    made = [people.task_of(None, enqueued_at=people.ago(minutes=minutes)) for minutes in (3, 2, 1)]
+    assert [task(each.task_id)["queue_position"] for each in made] == [0, 1, 2]
+    post({}, f"/tasks/{made[0].task_id}/cancel")
+    assert [task(each.task_id)["queue_position"] for each in made] == [None, 0, 1]
+
+
+def test_far_from_the_head_positions_come_from_a_moment_ago(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(read_task, "COUNTED", 2)
+    monkeypatch.setattr(read_task, "MAX_POSITION", 6)
+    monkeypatch.setattr(read_task, "_backlog", read_task.Backlog())
+    monkeypatch.setattr(read_task, "SNAPSHOT_S", 1e6)
+    made = [people.task_of(None, enqueued_at=people.ago(minutes=9 - n)).task_id for n in range(6)]
+
+    def positions() -> list[int | None]:
+        return [task(each)["queue_position"] for each in made]
+
+    assert positions() == [0, 1, 2, 3, 4, 5]
+    made += [people.task_of(None, enqueued_at=people.ago(minutes=3 - n)).task_id for n in range(3)]
+    assert positions() == [0, 1, 2, 3, 4, 5, 6, None, None], "who came since is counted"
+    post({}, f"/tasks/{made[0]}/cancel")
+    assert positions() == [None, 0, 1, 2, 4, 5, 6, None, None], "exact near the head"
+    monkeypatch.setattr(read_task, "SNAPSHOT_S", 0)
+    assert positions() == [None, 0, 1, 2, 3, 4, 5, 6, None]
+
+
+def test_elements_of_a_batch_have_positions_of_their_own() -> None:
+    body = json.loads(post({"circuit": CIRCUIT, "tasks": [{}] * 5}, "/tasks/batch").content)
+    positions = [task(task_id)["queue_position"] for task_id in body["task_ids"]]
+    assert positions == [0, 1, 2, 3, 4]
+
+
+def test_a_long_queue_is_counted_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "LONG_QUEUE", 2)
+    monkeypatch.setattr(pace, "_counting", Ration(share=1e-6))  # not again within this test
+    found = []
+    for _ in range(5):
+        people.task_of(None)
+        found.append(pace.pending())
+    assert found == [1, 2, 3, 3, 3]
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status != Status.PENDING])
+def test_only_what_waits_has_a_position_and_an_estimate(status: Status) -> None:
+    body = task(people.task_of(None, status).task_id)
+    assert (body["queue_position"], body["estimated_start_at"]) == (None, None)
+
+
+def test_a_start_is_estimated_from_measured_times_and_living_workers() -> None:
+    for _ in range(3):
+        completed(waited_s=1, ran_s=1000, ago_s=2000)
+    people.task_of(None, enqueued_at=people.ago(minutes=2))
+    people.task_of(None, enqueued_at=people.ago(minutes=1))
+    Worker.objects.create(worker="w", slots=4)
+
+    body = task(people.task_of(None).task_id)
+
+    assert body["queue_position"] == 2
+    seconds = (datetime.fromisoformat(body["estimated_start_at"]) - timezone.now()).total_seconds()
+    assert 0 < seconds <= 2 * 1000 / 4
+
+
+def test_no_start_is_invented_without_workers_or_without_measured_times() -> None:
+    waiting = people.task_of(None).task_id
+    assert task(waiting)["estimated_start_at"] is None
+    Worker.objects.create(worker="w", slots=4)
+    assert task(waiting)["estimated_start_at"] is None
+    completed(waited_s=1, ran_s=10)
+    assert task(waiting)["estimated_start_at"] is not None
+    Worker.objects.update(seen_at=people.ago(minutes=1))
+    assert task(waiting)["estimated_start_at"] is None
+
+
+def test_the_queue_tells_what_was_measured() -> None:
+    for waited, ran in ((1, 10), (2, 20), (3, 30)):
+        completed(waited_s=waited, ran_s=ran)
+    completed(waited_s=1000, ran_s=1000, ago_s=7200)
+    people.task_of(None, Status.PROCESSING)
+    people.task_of(None, submitted_at=people.ago(minutes=5))
+    people.task_of(None)
+    Worker.objects.create(worker="a", slots=4)
+    Worker.objects.create(worker="b", slots=2)
+    Worker.objects.create(worker="dead", slots=8, seen_at=people.ago(minutes=1))
+
+    queue = read("/queue")
+
+    assert 300 <= queue.pop("oldest_pending_s") < 400
+    assert queue == {
+        **{"pending": 2, "processing": 1, "workers": 2, "slots": 6},
+        **{"wait_p50_s": 2.0, "wait_p90_s": 2.8, "run_p50_s": 20.0, "run_p90_s": 28.0},
+    }
+
+
+def test_a_new_service_knows_nothing_and_says_so() -> None:
+    assert read("/queue") == {
+        **{"pending": 0, "processing": 0, "oldest_pending_s": 0.0, "workers": 0, "slots": 0},
+        **dict.fromkeys(("wait_p50_s", "wait_p90_s", "run_p50_s", "run_p90_s")),
+    }
+
+
+def test_the_queue_follows_real_workers(service: Service) -> None:
+    service.start_api(processes=1)
+    waiting = service.accepted()
+    queue = service.get("/queue").body
+    assert (queue["pending"], queue["workers"], queue["slots"]) == (1, 0, 0)
+
+    worker = service.start_worker(processes=2, threads=1)
+    service.finished(waiting)
+
+    def both() -> Any:
+        queue = service.get("/queue").body
+        return queue if (queue["workers"], queue["slots"]) == (2, 2) else None
+
+    queue = eventually(both, what="both worker processes report themselves")
+    assert (queue["pending"], queue["processing"]) == (0, 0)
+    done = Task.objects.get()
+    assert done.completed_at and done.started_at
+    ran = (done.completed_at - done.started_at).total_seconds()
+    assert queue["run_p50_s"] == queue["run_p90_s"] == pytest.approx(ran)
+    worker.stop()
+    assert service.get("/queue").body["workers"] == 0

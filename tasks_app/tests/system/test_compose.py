@@ -1,0 +1,138 @@
+"""docker-compose.yml, checked as far as it can be without Docker."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+import yaml
+from django.conf import settings
+
+from tasks_app.tests.system.test_env_example import described, required
+
+ROOT = settings.BASE_DIR
+TEXT = (ROOT / "docker-compose.yml").read_text()
+COMPOSE = yaml.safe_load(TEXT)
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = ("migrate", "api", "worker")
+VARIABLE = re.compile(r"\$\{(\w+)([^}]*)\}")
+
+
+def seconds(duration: str) -> int:
+    """`45s`, or the default in `${NAME:-45s}`."""
+    match = re.fullmatch(r"(?:\$\{\w+:-)?(\d+)s\}?", duration)
+    assert match, duration
+    return int(match[1])
+
+
+def test_it_is_valid_by_the_compose_specification() -> None:
+    schema = json.loads((Path(__file__).parent / "compose_spec/compose-spec.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(COMPOSE)
+
+
+def test_the_schema_would_notice_a_mistake() -> None:
+    schema = json.loads((Path(__file__).parent / "compose_spec/compose-spec.json").read_text())
+    wrong = {"services": {"api": {"image": "x", "restrat": "always"}}}
+    with pytest.raises(jsonschema.ValidationError, match="restrat"):
+        jsonschema.Draft202012Validator(schema).validate(wrong)
+
+
+def test_the_services_are_those_documented() -> None:
+    assert set(SERVICES) == {"postgres", "rabbitmq", "migrate", "api", "worker"}
+    assert SERVICES["postgres"]["image"].startswith("postgres:")
+    assert SERVICES["rabbitmq"]["image"] == "rabbitmq:4-management"
+
+
+def test_nothing_starts_before_what_it_needs() -> None:
+    needs = {
+        "postgres": "service_healthy",
+        "rabbitmq": "service_healthy",
+        "migrate": "service_completed_successfully",
+    }
+    for name in ("api", "worker"):
+        conditions = {k: v["condition"] for k, v in SERVICES[name]["depends_on"].items()}
+        assert conditions == needs
+    for service in SERVICES.values():
+        for needed, how in service.get("depends_on", {}).items():
+            assert needed in SERVICES
+            assert "healthcheck" in SERVICES[needed] or how["condition"] != "service_healthy"
+
+
+def test_the_commands_are_those_that_the_integration_tests_run() -> None:
+    worker = "python manage.py rundramatiq --processes 1 --threads 2"
+    assert " ".join(SERVICES["api"]["command"]) == "gunicorn quantumtasks.wsgi"
+    assert " ".join(SERVICES["worker"]["command"]) == worker
+    assert " ".join(SERVICES["migrate"]["command"]) == "python manage.py migrate --noinput"
+
+
+def test_every_variable_is_described_in_the_example() -> None:
+    assert {name for name, _ in VARIABLE.findall(TEXT)} <= described().keys()
+
+
+def test_secrets_come_from_the_environment_and_their_absence_is_an_error() -> None:
+    for name, modifier in VARIABLE.findall(TEXT):
+        if name in required():
+            assert modifier.startswith(":?"), f"{name} may be missing"
+            assert len(modifier) > 10, f"{name}: say what to do"
+    assert required() == {name for name, modifier in VARIABLE.findall(TEXT) if ":?" in modifier}
+    for service in SERVICES.values():
+        for name, value in service.get("environment", {}).items():
+            if re.search("KEY|PASS|_URL", name):
+                assert "${" in value, f"{name} is written out"
+
+
+def test_defaults_are_those_that_the_example_states() -> None:
+    example = described()
+    for name, modifier in VARIABLE.findall(TEXT):
+        if modifier.startswith(":-") and modifier != ":-":
+            assert example[name] == modifier.removeprefix(":-"), name
+
+
+def test_ports_are_open_to_this_machine_only_unless_asked() -> None:
+    ports = {name: s["ports"] for name, s in SERVICES.items() if "ports" in s}
+    assert ports == {
+        "api": ["${API_ADDRESS:-127.0.0.1}:8001:8001"],
+        "rabbitmq": ["${MANAGEMENT_ADDRESS:-127.0.0.1}:15672:15672"],
+    }
+
+
+def test_workers_can_be_scaled() -> None:
+    assert not {"container_name", "ports", "hostname"} & SERVICES["worker"].keys()
+
+
+def test_what_dies_is_started_again() -> None:
+    for name, service in SERVICES.items():
+        assert service["restart"] == ("no" if name == "migrate" else "unless-stopped")
+
+
+def test_a_worker_has_the_time_to_hand_back_what_it_runs() -> None:
+    assert seconds(SERVICES["worker"]["stop_grace_period"]) > settings.SHUTDOWN_GRACE_S + 10
+
+
+def test_data_outlives_its_container() -> None:
+    for name, folder in {
+        "postgres": "/var/lib/postgresql/data",
+        "rabbitmq": "/var/lib/rabbitmq",
+    }.items():
+        (volume,) = SERVICES[name]["volumes"]
+        source, target = volume.split(":")
+        assert (source in COMPOSE["volumes"], target) == (True, folder)
+    assert SERVICES["rabbitmq"]["hostname"]  # RabbitMQ keeps its data by the node's name
+
+
+def test_our_containers_have_no_privileges() -> None:
+    for name in OURS:
+        assert SERVICES[name]["read_only"] is True
+        assert SERVICES[name]["cap_drop"] == ["ALL"]
+        assert SERVICES[name]["security_opt"] == ["no-new-privileges:true"]
+        assert SERVICES[name]["environment"]["DEBUG"] == "false"
+
+
+def test_the_api_is_asked_whether_it_lives() -> None:
+    program, flag, code = SERVICES["api"]["healthcheck"]["test"][1:]
+    assert (program, flag) == ("python", "-c")
+    compile(code, "healthcheck", "exec")
+    assert "http://127.0.0.1:8001/health/live" in code
+    assert "127.0.0.1," in SERVICES["api"]["environment"]["ALLOWED_HOSTS"]

@@ -1,0 +1,89 @@
+"""Submit over HTTP, run in a worker process, read over HTTP: what the service is for."""
+
+import signal
+
+from tasks_app.models import Task
+from testing.service import Service, eventually, statuses
+
+HISTORY = ["pending", "processing", "completed"]
+
+
+def test_a_bell_circuit_completes_with_its_history(service: Service) -> None:
+    service.start_api()
+    service.start_worker()
+
+    answer = service.submit(shots=200, seed=7)
+    assert answer.status == 202
+    assert answer.body["status"] == "pending"
+    assert answer.headers["Location"].endswith(f"/tasks/{answer.body['task_id']}")
+
+    task = service.finished(answer.body["task_id"])
+    assert task["status"] == "completed"
+    assert set(task["result"]["counts"]) == {"00", "11"}
+    assert sum(task["result"]["counts"].values()) == task["result"]["shots"] == 200
+    assert task["result"]["metadata"]["seed"] == 7
+    assert [entry["status"] for entry in task["status_history"]] == HISTORY
+
+
+def test_a_bad_circuit_fails_with_a_code_and_a_position(service: Service) -> None:
+    service.start_api()
+    service.start_worker()
+
+    task = service.finished(
+        service.accepted('OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit q\nh q;\n')
+    )
+
+    assert task["status"] == "failed"
+    assert task["error_code"] == "syntax_error"
+    assert "line 4" in task["error_message"]
+    assert task["result"] is None
+
+
+def test_a_thousand_circuits_from_32_clients_all_complete_once(service: Service) -> None:
+    service.start_api()
+    service.start_worker()
+
+    answers = service.submit_many(1000, clients=32)
+    assert {answer.status for answer in answers} == {202}
+    ids = {answer.body["task_id"] for answer in answers}
+    assert len(ids) == 1000
+    eventually(
+        lambda: Task.objects.filter(completed_at__isnull=False).count() == 1000,
+        what="all tasks are terminal",
+    )
+
+    tasks = [service.task(task_id) for task_id in ids]
+    assert statuses(tasks) == {"completed": 1000}
+    for task in tasks:
+        assert [entry["status"] for entry in task["status_history"]] == HISTORY
+        times = [entry["transitioned_at"] for entry in task["status_history"]]
+        assert times == sorted(times)
+    print("slowest submission", max(answer.seconds for answer in answers))
+
+
+def test_tasks_wait_for_a_worker_that_comes_later(service: Service) -> None:
+    service.start_api()
+    ids = [service.accepted() for _ in range(20)]
+    assert {service.task(task_id)["status"] for task_id in ids} == {"pending"}
+
+    service.start_worker()
+
+    assert statuses(service.finished(task_id) for task_id in ids) == {"completed": 20}
+
+
+def test_restarting_everything_between_submit_and_read_loses_nothing(service: Service) -> None:
+    api = service.start_api()
+    worker = service.start_worker()
+    done = [service.accepted() for _ in range(10)]
+    for task_id in done:
+        service.finished(task_id)
+    waiting = service.submit_many(30, clients=4)
+
+    for process in (worker, api):
+        process.signal(signal.SIGTERM)
+    assert (worker.wait(), api.wait()) == (0, 0)
+    service.start_api()
+    service.start_worker()
+
+    ids = done + [answer.body["task_id"] for answer in waiting]
+    assert statuses(service.finished(task_id) for task_id in ids) == {"completed": 40}
