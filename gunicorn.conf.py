@@ -10,8 +10,8 @@ from quantumtasks.logging import logging_dict
 
 bind = os.environ.get("BIND", "0.0.0.0:8001")  # a container's own address
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-worker_class = "quantumtasks.http_server.SharedWorker"
-logger_class = "quantumtasks.http_server.Log"
+worker_class = "quantumtasks.serving.Worker"
+logger_class = "quantumtasks.serving.Log"
 # Load the application before listening: connections are refused while it loads, which a client
 # or load balancer sees at once, instead of waiting for it; and a lost worker is back in no time.
 preload_app = True

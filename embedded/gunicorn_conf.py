@@ -1,23 +1,17 @@
-"""How `make run` serves: one process, so that the worker inside it shares its in-memory queue."""
+"""How `make run` serves: as production does, in one process, whose worker shares its queue."""
 
 import os
+import runpy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from gunicorn.http import message  # type: ignore[import-untyped]
-
-from quantumtasks.logging import logging_dict
 from tasks_app.processes import die_with_parent
 
+globals().update(runpy.run_path(str(Path(__file__).parents[1] / "gunicorn.conf.py")))
 workers = 1
-worker_class = "quantumtasks.http_server.SharedWorker"
-logger_class = "quantumtasks.http_server.Log"
-threads = int(os.environ.get("WEB_THREADS", "8"))
 timeout = 120
 graceful_timeout = 30  # s; longer than the worker inside needs to finish or hand back
-control_socket_disable = True
-limit_request_line = message.MAX_REQUEST_LINE = 32_768  # as in gunicorn.conf.py
-logconfig_dict = logging_dict()
 
 _stop_worker: Callable[[], None] | None = None
 

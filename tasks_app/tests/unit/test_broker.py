@@ -13,6 +13,7 @@ from django.core.management import CommandError, call_command
 from dramatiq.errors import ConnectionClosed
 
 from tasks_app.queue import broker
+from tasks_app.queue import consumer as consumers
 from tasks_app.queue.broker import DoorbellBroker
 from tasks_app.queue.consumer import STOCK
 from tasks_app.queue.doorbell import DEAD_LETTER_QUEUE, QUEUE
@@ -149,7 +150,7 @@ def ready(count: int) -> None:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every task counts as quick, however slow this machine is."""
-    monkeypatch.setattr(broker, "QUICK_S", 1e6)
+    monkeypatch.setattr(consumers, "QUICK_S", 1e6)
 
 
 @pytest.mark.usefixtures("quick")

@@ -1,0 +1,76 @@
+"""gunicorn's threaded worker, in which a client that says or takes nothing costs nobody a thread.
+
+`gthread` waits 5 s for the first byte of a connection in one of its few threads, and 2 s in its
+main thread for a client to close after its last answer: a stranger with some connections stops
+the service. Here both wait in the poller.
+"""
+
+import selectors
+import socket
+import struct
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+from gunicorn.workers.gthread import TConn, ThreadWorker  # type: ignore[import-untyped]
+
+SILENCE_S = 5  # how long a client may neither send nor take anything
+
+
+class Log(Logger):  # type: ignore[misc]
+    def access(self, *_: Any) -> None:
+        """Nothing: the API's middleware writes a line for each request."""
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]
+    def run(self) -> None:
+        for listener in self.sockets:
+            for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):  # connections inherit them
+                listener.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", SILENCE_S, 0))
+        super().run()
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        super().set_accept_enabled(enabled)
+        if not self.alive:  # refused at once, new clients can go elsewhere
+            for listener in self.sockets:
+                listener.close()
+
+    def accept(self, listener: Any) -> None:
+        try:
+            client, address = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):  # another process was faster
+            return
+        self.nr_conns += 1
+        connection = TConn(self.cfg, client, address, listener.getsockname())
+        self._await(connection, self.on_pending_socket_readable)
+
+    def finish_request(self, connection: Any, answered: Any) -> None:
+        if answered.exception() or answered.result():
+            super().finish_request(connection, answered)
+            return
+        try:  # RFC 9112, section 9.6: the client may not have taken the answer yet
+            connection.sock.shutdown(socket.SHUT_WR)
+            self._await(connection, self._drain)
+        except OSError:
+            self.nr_conns -= 1
+            connection.close()
+
+    def _await(self, connection: Any, come: Callable[[Any, Any], None]) -> None:
+        """Call `come` when the client sends something; close after `SILENCE_S`."""
+        connection.sock.setblocking(False)
+        connection.timeout = time.monotonic() + SILENCE_S
+        self.pending_conns.append(connection)
+        self.poller.register(connection.sock, selectors.EVENT_READ, partial(come, connection))
+
+    def _drain(self, connection: Any, client: socket.socket) -> None:
+        try:
+            if client.recv(65536):
+                return
+        except OSError:  # it is gone
+            pass
+        self.poller.unregister(client)
+        self.pending_conns.remove(connection)
+        self.nr_conns -= 1
+        connection.close()
