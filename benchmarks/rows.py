@@ -256,7 +256,7 @@ def _restore(pending: int) -> list[uuid.UUID]:
     missing = pending - Task.objects.with_status(Status.PENDING).count()
     new = [Task(circuit=BELL, shots=1024, correlation_id="more") for _ in range(missing)]
     for some in range(0, missing, CHUNK):
-        lifecycle.submit_all(new[some : some + CHUNK])
+        lifecycle.submit(new[some : some + CHUNK])
     return [task.task_id for task in new]
 
 

@@ -20,6 +20,7 @@ from django.db.models.functions import Now
 from django.dispatch import receiver
 from django.http import HttpRequest
 
+from tasks_app import sql
 from tasks_app.models import ApiToken, AuditEntry, OwnerLimits, Status, Task, TaskQuerySet
 from tasks_app.postgresql.base import prepared
 
@@ -48,14 +49,7 @@ def create_token(
     return token, text
 
 
-_VALID = """
-SELECT token.id, label, read_only, owner.id, username, is_staff, is_active,
-    limits.id, pending, per_minute, shots, qubits
-FROM tasks_app_apitoken AS token JOIN auth_user AS owner ON owner.id = token.owner_id
-LEFT JOIN tasks_app_ownerlimits AS limits ON limits.owner_id = owner.id
-WHERE sha256 = %s AND revoked_at IS NULL AND is_active
-    AND (expires_at IS NULL OR expires_at > statement_timestamp())
-"""
+_VALID = sql.statement("token")
 
 
 def valid_token(text: str) -> ApiToken | None:
@@ -63,7 +57,7 @@ def valid_token(text: str) -> ApiToken | None:
 
     Its owner and the owner's limits come with it: a program sends it with every request.
     """
-    rows = prepared(_VALID, [_hash(text)])
+    rows = prepared(_VALID, {"sha256": _hash(text)})
     if not rows:
         return None
     row = rows[0]
@@ -90,23 +84,23 @@ def _hash(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class Visibility:
     """Whose tasks somebody may know of: everybody's, or those of one owner (None: nobody's)."""
 
     everything: bool
     owner_id: int | None
 
 
-def sight(user: AbstractBaseUser | AnonymousUser | None) -> Sight:
+def visibility(user: AbstractBaseUser | AnonymousUser | None) -> Visibility:
     """Everybody's for staff, or where access is open; otherwise one's own."""
     owner = owner_of(user)
     everything = settings.API_AUTH == "open" or bool(owner and owner.is_staff)
-    return Sight(everything, owner.pk if owner else None)
+    return Visibility(everything, owner.pk if owner else None)
 
 
 def visible_tasks(user: AbstractBaseUser | AnonymousUser | None) -> TaskQuerySet:
     """The tasks that the user may know of."""
-    seen = sight(user)
+    seen = visibility(user)
     if seen.everything:
         return Task.objects.all()
     return Task.objects.filter(owner=seen.owner_id) if seen.owner_id else Task.objects.none()

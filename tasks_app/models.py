@@ -12,7 +12,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import Func, Min, Q
+from django.db.models import F, Func, Min, Q
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
@@ -44,6 +44,10 @@ class TaskQuerySet(models.QuerySet["Task"]):
     def lease_expired(self) -> "TaskQuerySet":
         """Running tasks whose worker has not renewed its lease in time."""
         return self.with_status(Status.PROCESSING).filter(lease_expires_at__lt=Now())
+
+    def exhausted(self) -> "TaskQuerySet":
+        """Tasks that have used up the attempts that count against them."""
+        return self.filter(attempt__gte=F("handed_back") + settings.MAX_ATTEMPTS)
 
     def oldest_pending_s(self) -> float:
         """Seconds that the oldest pending task has waited; 0 if none waits."""

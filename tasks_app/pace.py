@@ -1,8 +1,8 @@
 """Which workers are alive, and how fast the queue moves: measured, never guessed."""
 
+import json
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -22,25 +22,6 @@ ESTIMATE_S = 2
 
 
 LONG_QUEUE = 10_000  # pending tasks; counting more takes a while
-
-
-class Ration:
-    """At most this share of the time, for one piece of work in one process."""
-
-    def __init__(self, share: float = 0.01) -> None:
-        self._share = share
-        self._free_at = 0.0
-
-    def is_used_up(self) -> bool:
-        """Whether the work should wait, or do without."""
-        return time.monotonic() < self._free_at
-
-    @contextmanager
-    def used(self) -> Iterator[None]:
-        """Around the work."""
-        begun = time.monotonic()
-        yield
-        self._free_at = begun + (time.monotonic() - begun) / self._share
 
 
 def report(*, slots: int) -> None:
@@ -101,19 +82,13 @@ def pace() -> Pace:
 
 
 def pending() -> int:
-    """How many tasks are pending; of more than `LONG_QUEUE` a figure that may be seconds old."""
-    global _counted
+    """How many tasks are pending; of more than `LONG_QUEUE` what PostgreSQL's planner expects."""
     tasks = Task.objects.with_status(Status.PENDING)
     few: int = tasks[: LONG_QUEUE + 1].count()
     if few <= LONG_QUEUE:
         return few
-    if not _counting.is_used_up():
-        with _counting.used():
-            _counted = tasks.count()
-    return _counted
-
-
-_counted, _counting = 0, Ration()
+    (plan,) = json.loads(tasks.order_by().explain(format="json"))
+    return max(few, int(plan["Plan"]["Plan Rows"]))
 
 
 def estimated_start(position: int | None) -> datetime | None:

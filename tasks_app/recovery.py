@@ -10,24 +10,27 @@ One recovery pass looks for three kinds of task:
   and the next pass rings again: a doubled ring is harmless and no task is left out.
 """
 
+import math
+import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
 from django.conf import settings
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from tasks_app import lifecycle, retention, worker_id
-from tasks_app.models import Status, Task
-from tasks_app.pace import LONG_QUEUE, Ration
+from tasks_app.models import Status, Task, TaskQuerySet
+from tasks_app.pace import LONG_QUEUE
 from tasks_app.postgresql.base import session_connection
 from tasks_app.queue import broker
 from tasks_app.queue.publisher import QueueUnavailable
 
 GRACE_S = 5.0  # a ring younger than this may still be on its way
 BATCH = 1000  # rings a pass; the next pass is RECOVERY_S later
+COUNT_S = 60  # between two counts of a queue that takes a while to count
 LEADER_LOCK = 7_101_885_430_117_248_001  # any constant; all workers of a database share it
 LEADER_IDLE_S = 10  # PostgreSQL ends a leader's session that says nothing for so long
 
@@ -53,17 +56,16 @@ def recover(*, grace_s: float = GRACE_S, dry_run: bool = False) -> Findings:
     """
     if not dry_run:
         _expire_leases_of_the_dead()
-    findings = Findings()
-    lost = Task.objects.lease_expired().filter(_quiet(grace_s) | _exhausted())
-    for task in (
-        lost.without_bodies().order_by("lease_expires_at").annotate(exhausted=_exhausted())[:BATCH]
-    ):
-        used_up = task.exhausted  # type: ignore[attr-defined]  # annotated above
-        (findings.exhausted if used_up else findings.lost).append(task.task_id)
-        if not dry_run and used_up:
-            lifecycle.fail_if_exhausted(task.task_id)
-    findings.silent.extend(_silent_tasks(grace_s))
+    lost = Task.objects.lease_expired().order_by("lease_expires_at")
+    exhausted = _ids(lost.exhausted())
+    findings = Findings(
+        lost=_ids(lost.filter(_quiet(grace_s)).exclude(task_id__in=exhausted)),
+        exhausted=exhausted,
+        silent=_silent_tasks(grace_s),
+    )
     if not dry_run:
+        for task_id in findings.exhausted:
+            lifecycle.fail_exhausted(task_id)
         _ring_again([*findings.lost, *findings.silent])
     return findings
 
@@ -73,32 +75,32 @@ def _expire_leases_of_the_dead() -> None:
     running = Task.objects.with_status(Status.PROCESSING).filter(lease_expires_at__gte=Now())
     gone = [w for w in running.values_list("worker", flat=True).distinct() if worker_id.is_gone(w)]
     if gone:
-        freed = running.filter(worker__in=gone).update(lease_expires_at=Now())
-        log.warning("workers_gone", workers=gone, tasks=freed)
+        log.warning("workers_gone", workers=gone, tasks=lifecycle.expire_leases(gone))
+
+
+def _ids(tasks: TaskQuerySet, limit: int = BATCH) -> list[uuid.UUID]:
+    return list(tasks.values_list("task_id", flat=True)[:limit])
 
 
 def _quiet(grace_s: float) -> Q:
     return Q(enqueued_at__lt=Now() - timedelta(seconds=grace_s))
 
 
-def _exhausted() -> Q:
-    return Q(attempt__gte=F("handed_back") + settings.MAX_ATTEMPTS)
-
-
-_counting = Ration()
+_counted_at = -math.inf  # when a long queue was counted last
 
 
 def _silent_tasks(grace_s: float) -> list[uuid.UUID]:
+    global _counted_at
     ready = broker.depths().ready
+    if ready > LONG_QUEUE:
+        if time.monotonic() < _counted_at + COUNT_S:
+            return []
+        _counted_at = time.monotonic()
     pending = Task.objects.with_status(Status.PENDING)
-    if ready > LONG_QUEUE and _counting.is_used_up():
-        return []
-    with _counting.used():
-        missing = pending[: ready + BATCH].count() - ready  # more would not be rung anyway
+    missing = pending[: ready + BATCH].count() - ready  # more would not be rung anyway
     if missing <= 0:
         return []
-    quiet = pending.filter(_quiet(grace_s)).order_by("enqueued_at")
-    return list(quiet.values_list("task_id", flat=True)[: min(missing, BATCH)])
+    return _ids(pending.filter(_quiet(grace_s)).order_by("enqueued_at"), min(missing, BATCH))
 
 
 def _ring_again(task_ids: list[uuid.UUID]) -> None:

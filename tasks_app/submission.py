@@ -85,7 +85,7 @@ def accept(
                     access.check_limits(owner, tasks)
                     if batch is not None:
                         batch.save(force_insert=True)
-                    lifecycle.submit_all(tasks)
+                    lifecycle.submit(tasks)
                     if idempotency:
                         IdempotencyKey.objects.filter(owner=owner, key=idempotency.key).update(
                             task=None if batch else tasks[0], batch=batch
@@ -119,7 +119,7 @@ def _ring(tasks: Sequence[Task]) -> None:
 
 def _store_and_ring_all(submissions: Sequence[Sequence[Task]]) -> None:
     tasks = list(chain.from_iterable(submissions))
-    lifecycle.submit_all(tasks)
+    lifecycle.submit(tasks)
     _ring(tasks)
 
 
@@ -194,6 +194,6 @@ def _replay(earlier: IdempotencyKey) -> Accepted | None:
     fresh = {k: pending[k] for k in pending.keys() - set(old.values_list("task_id", flat=True))}
     if fresh and settings.QUEUE_DOWN_POLICY == "reject":
         broker.ring_all(fresh)
-        if not lifecycle.vouch(list(fresh)):
+        if not lifecycle.note_rung(list(fresh)):
             return None
     return Accepted(tasks, earlier.batch, replayed=True)

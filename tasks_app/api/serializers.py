@@ -321,7 +321,7 @@ class TaskSerializer(TaskSummarySerializer):
     message = serializers.CharField()
     queue_position = serializers.IntegerField(
         allow_null=True,
-        help_text="Pending tasks before this one; null if not pending or more than 10,000.",
+        help_text="Pending tasks before this one; null if not pending or more than 1,000.",
     )
     estimated_start_at = serializers.DateTimeField(
         allow_null=True,

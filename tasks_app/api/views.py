@@ -56,7 +56,7 @@ class TaskApiView(APIView):
 
     def task(self, request: Request, task_id: str) -> dict[str, Any]:
         """One of them, as it is answered. Raises 400 for what is no id, 404 for an unknown one."""
-        task = read_task.task(_uuid(task_id, "task"), access.sight(request.user))
+        task = read_task.task(_uuid(task_id, "task"), access.visibility(request.user))
         if task is None:
             raise NotFound("There is no task with this id.")
         return task
@@ -96,7 +96,7 @@ class TaskApiView(APIView):
 
     def cancel(self, request: Request, ids: list[uuid.UUID]) -> list[uuid.UUID]:
         """Cancel what is not terminal; the ids of what was cancelled."""
-        return lifecycle.cancel_all(ids, reason=f"cancelled by {_name(request)}")
+        return lifecycle.cancel(ids, reason=f"cancelled by {_name(request)}")
 
 
 class TaskViewSet(TaskApiView, ViewSet):

@@ -13,7 +13,7 @@ from django.utils import timezone
 from tasks_app import access, lifecycle
 from tasks_app.models import ApiToken, Batch, Status, Task
 from tasks_app.tests.api.client import send
-from tasks_app.tests.unit.tasks import CIRCUIT, RESULT, claimed
+from tasks_app.tests.unit.tasks import CIRCUIT, RESULT, claimed, submitted
 
 PASSWORD = "Correct-horse-7"
 
@@ -49,9 +49,9 @@ def task_of(owner: User | None, status: Status = Status.PENDING, **fields: Any) 
     """A task in that state, moved there by the real moves; times of the past are written after."""
     past = {name: fields.pop(name) for name in ("submitted_at", "enqueued_at") if name in fields}
     fields = {"circuit": CIRCUIT, "shots": 3, "correlation_id": "c-1", "owner": owner, **fields}
-    task = lifecycle.submit(**fields)
+    task = submitted(**fields)
     if status == Status.CANCELLED:
-        lifecycle.cancel(task.task_id, reason="not wanted")
+        lifecycle.cancel([task.task_id], reason="not wanted")
     elif status != Status.PENDING:
         claim = claimed(task.task_id)
         if status == Status.COMPLETED:

@@ -16,6 +16,7 @@ from django.utils import timezone
 from tasks_app import lifecycle
 from tasks_app.admin import tasks as task_admin
 from tasks_app.models import Batch, Status, Task
+from tasks_app.tests.unit.tasks import submitted
 
 pytestmark = pytest.mark.django_db
 
@@ -40,7 +41,7 @@ def superuser(client: Client) -> Client:
 
 
 def submit(circuit: str = "OPENQASM 3.0; qubit q;", correlation_id: str = "notebook-42") -> Task:
-    return lifecycle.submit(circuit=circuit, shots=77, seed=None, correlation_id=correlation_id)
+    return submitted(circuit=circuit, shots=77, seed=None, correlation_id=correlation_id)
 
 
 def claimed(task: Task) -> lifecycle.Claim:
@@ -68,7 +69,7 @@ def one_of_each() -> dict[Status, Task]:
     tasks[Status.COMPLETED] = completed({"0": 1})
     tasks[Status.FAILED] = failed()
     tasks[Status.CANCELLED] = submit()
-    lifecycle.cancel(tasks[Status.CANCELLED].task_id, reason="not needed any more")
+    lifecycle.cancel([tasks[Status.CANCELLED].task_id], reason="not needed any more")
     return tasks
 
 
@@ -227,9 +228,9 @@ def test_the_page_links_to_the_tasks_of_the_same_owner_and_batch(operator: Clien
     ada, bob = (User.objects.create_user(name) for name in ("ada", "bob"))
     batch = Batch.objects.create(size=1, owner=ada)
     fields = {"circuit": ";", "shots": 1, "correlation_id": "x"}
-    alone = lifecycle.submit(**fields, owner=ada, name="vqe", tags=["h2", "sweep"])
-    inside = lifecycle.submit(**fields, owner=ada, batch=batch, batch_index=0)
-    lifecycle.submit(**fields, owner=bob, options={"method": "stabilizer"})
+    alone = submitted(**fields, owner=ada, name="vqe", tags=["h2", "sweep"])
+    inside = submitted(**fields, owner=ada, batch=batch, batch_index=0)
+    submitted(**fields, owner=bob, options={"method": "stabilizer"})
 
     links = re.findall(r'href="(/admin/tasks_app/task/\?[^"]+)"', body(operator, page(inside)))
     by_owner, by_batch, _ = (unescape(link).removeprefix(LIST) for link in links)
@@ -241,7 +242,7 @@ def test_the_page_links_to_the_tasks_of_the_same_owner_and_batch(operator: Clien
 
 def test_an_option_beyond_the_usual_is_shown(operator: Client) -> None:
     options = {"method": "stabilizer"}
-    task = lifecycle.submit(circuit=";", shots=1, correlation_id="x", options=options)
+    task = submitted(circuit=";", shots=1, correlation_id="x", options=options)
     assert '{"method": "stabilizer"}' in unescape(body(operator, page(task)))
 
 

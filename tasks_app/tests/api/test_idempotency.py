@@ -59,7 +59,7 @@ def test_how_the_json_is_written_does_not_matter() -> None:
 
 def test_a_repetition_tells_the_tasks_present_status() -> None:
     task_id = read(submit())["task_id"]
-    lifecycle.cancel(Task.objects.get().task_id, reason="not wanted")
+    lifecycle.cancel([Task.objects.get().task_id], reason="not wanted")
     again = read(submit())
     assert (again["task_id"], again["status"]) == (task_id, "cancelled")
 
@@ -114,7 +114,7 @@ def test_a_repetition_is_no_new_submission_to_the_owners_limits(settings: Settin
 
 def test_the_key_goes_with_its_task() -> None:
     first = read(submit())["task_id"]
-    lifecycle.cancel(Task.objects.get().task_id, reason="not wanted")
+    lifecycle.cancel([Task.objects.get().task_id], reason="not wanted")
     assert send("DELETE", f"/tasks/{first}").status_code == 204
     assert not IdempotencyKey.objects.exists()
     assert read(submit())["task_id"] != first
@@ -283,7 +283,7 @@ def test_where_tasks_are_kept_while_the_queue_is_away_repetitions_find_them(
 
 def test_a_repetition_does_not_ring_for_what_has_ended(empty_queue: None) -> None:
     read(submit())
-    lifecycle.cancel(Task.objects.get().task_id, reason="not wanted")
+    lifecycle.cancel([Task.objects.get().task_id], reason="not wanted")
     rung()
     submit()
     assert rung() == []

@@ -50,7 +50,7 @@ def batch(size: int) -> list[str]:
         Task(circuit=CIRCUIT, shots=1, correlation_id="b", batch=made, batch_index=index)
         for index in range(size)
     ]
-    lifecycle.submit_all(tasks)
+    lifecycle.submit(tasks)
     return [str(task.task_id) for task in reversed(tasks)]
 
 

@@ -11,10 +11,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from tasks_app import lifecycle
 from tasks_app.admin import tasks
 from tasks_app.models import Batch, Status
 from tasks_app.postgresql.base import deadline
+from tasks_app.tests.unit.tasks import submitted
 
 pytestmark = pytest.mark.django_db
 
@@ -57,7 +57,7 @@ def many_tasks(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
             cursor.execute("SET statement_timeout = 0")
             owner = User.objects.create_user("ada")
             batch = Batch.objects.create(size=1)
-            lifecycle.submit(circuit=";", shots=1, correlation_id="first")
+            submitted(circuit=";", shots=1, correlation_id="first")
             cursor.execute("ALTER TABLE tasks_app_task DISABLE TRIGGER USER")
             cursor.execute(COPY, {"owner": owner.pk, "batch": str(batch.pk)})
             cursor.execute("ALTER TABLE tasks_app_task ENABLE TRIGGER USER")

@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from tasks_app import pace
 from tasks_app.api import read_task
 from tasks_app.models import Status, Task, Worker
-from tasks_app.pace import Ration
 from tasks_app.tests.api import people
 from tasks_app.tests.api.client import CIRCUIT, get, post
 from testing.service import Service, eventually
@@ -44,25 +44,11 @@ def test_positions_count_who_came_before() -> None:
     assert [task(each.task_id)["queue_position"] for each in made] == [None, 0, 1]
 
 
-def test_far_from_the_head_positions_come_from_a_moment_ago(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(read_task, "COUNTED", 2)
-    monkeypatch.setattr(read_task, "MAX_POSITION", 6)
-    monkeypatch.setattr(read_task, "_backlog", read_task.Backlog())
-    monkeypatch.setattr(read_task, "SNAPSHOT_S", 1e6)
+def test_far_from_the_head_there_is_no_position(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read_task, "MAX_POSITION", 3)
     made = [people.task_of(None, enqueued_at=people.ago(minutes=9 - n)).task_id for n in range(6)]
-
-    def positions() -> list[int | None]:
-        return [task(each)["queue_position"] for each in made]
-
-    assert positions() == [0, 1, 2, 3, 4, 5]
-    made += [people.task_of(None, enqueued_at=people.ago(minutes=3 - n)).task_id for n in range(3)]
-    assert positions() == [0, 1, 2, 3, 4, 5, 6, None, None], "who came since is counted"
-    post({}, f"/tasks/{made[0]}/cancel")
-    assert positions() == [None, 0, 1, 2, 4, 5, 6, None, None], "exact near the head"
-    monkeypatch.setattr(read_task, "SNAPSHOT_S", 0)
-    assert positions() == [None, 0, 1, 2, 3, 4, 5, 6, None]
+    assert [task(each)["queue_position"] for each in made] == [0, 1, 2, 3, None, None]
+    assert task(made[-1])["estimated_start_at"] is None
 
 
 def test_elements_of_a_batch_have_positions_of_their_own() -> None:
@@ -71,14 +57,17 @@ def test_elements_of_a_batch_have_positions_of_their_own() -> None:
     assert positions == [0, 1, 2, 3, 4]
 
 
-def test_a_long_queue_is_counted_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_queue_is_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pace, "LONG_QUEUE", 2)
-    monkeypatch.setattr(pace, "_counting", Ration(share=1e-6))  # not again within this test
     found = []
-    for _ in range(5):
+    for _ in range(30):
         people.task_of(None)
         found.append(pace.pending())
-    assert found == [1, 2, 3, 3, 3]
+    assert found[:2] == [1, 2]
+    assert min(found[2:]) >= 3
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE tasks_app_task")
+    assert pace.pending() == 30
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status != Status.PENDING])

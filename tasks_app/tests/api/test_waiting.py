@@ -66,8 +66,8 @@ def test_waiting_clients_hear_of_the_end_at_once_whatever_it_is(service: Service
 
     lifecycle.complete(claims[0], RESULT)
     lifecycle.fail(claims[1], code="bad", message="It is bad.")
-    lifecycle.cancel(tasks[2].task_id, reason="not wanted")
-    lifecycle.cancel(pending.task_id, reason="not wanted")
+    lifecycle.cancel([tasks[2].task_id], reason="not wanted")
+    lifecycle.cancel([pending.task_id], reason="not wanted")
 
     first, result, second, third, fourth = (answer.result(LIMIT_S) for answer in answers)
     assert first.body["status"] == "completed"
@@ -108,7 +108,7 @@ def test_beyond_the_bound_clients_get_the_present_state_and_may_come_back(
     assert service.get("/health/ready").status == 200
     assert service.submit().status == 202
 
-    lifecycle.cancel(task.task_id, reason="not wanted")
+    lifecycle.cancel([task.task_id], reason="not wanted")
     assert {each.result(LIMIT_S).body["status"] for each in patient} == {"cancelled"}
 
 
@@ -136,7 +136,7 @@ def test_a_task_that_is_deleted_meanwhile_is_not_found() -> None:
     done = threading.Event()
 
     def end() -> None:
-        lifecycle.cancel(task.task_id, reason="not wanted")
+        lifecycle.cancel([task.task_id], reason="not wanted")
         Task.objects.filter(task_id=task.task_id).delete()
         connection.close()
         done.set()
@@ -192,7 +192,7 @@ def test_what_has_not_changed_is_not_sent_again(status: Status, gzipped: bool) -
 def test_what_has_changed_is_sent() -> None:
     task = people.task_of(None)
     etag = get(f"/tasks/{task.task_id}")["ETag"]
-    lifecycle.cancel(task.task_id, reason="not wanted")
+    lifecycle.cancel([task.task_id], reason="not wanted")
     response = get(f"/tasks/{task.task_id}", **{"If-None-Match": etag})
     assert response.status_code == 200
     assert response["ETag"] != etag

@@ -5,26 +5,41 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import connections
 from django.db.models.functions import Now
 
 from tasks_app import lifecycle
 from tasks_app.lifecycle import Claim
-from tasks_app.models import Status, StatusHistory, Task
+from tasks_app.models import TERMINAL, Status, StatusHistory, Task
 from testing.service import LIMIT_S
 
 CIRCUIT = "OPENQASM 2.0; qreg q[1]; creg c[1]; measure q -> c;"
 RESULT = {"counts": {"0": 3}, "shots": 3, "metadata": {"seed": 1}}
 SOMEWHERE = "another-machine"  # a worker of whom nobody here can know whether it lives
 
+# What the README's picture shows, pending's birth and the handing back of an attempt included.
+ARROWS = {
+    Status.PENDING: {Status.PROCESSING, Status.CANCELLED},
+    Status.PROCESSING: {Status.PROCESSING, *TERMINAL},
+    Status.COMPLETED: set(),
+    Status.FAILED: set(),
+    Status.CANCELLED: set(),
+}
+
 T = TypeVar("T")
 
 
+def submitted(**fields: Any) -> Task:
+    """A new pending task as PostgreSQL has it. `fields` are Task's."""
+    task = Task(**fields)
+    lifecycle.submit([task])
+    return Task.objects.get(task_id=task.task_id)
+
+
 def pending(circuit: str = CIRCUIT, *, shots: int = 3, correlation_id: str = "c-1") -> uuid.UUID:
-    task = lifecycle.submit(circuit=circuit, shots=shots, seed=None, correlation_id=correlation_id)
-    return task.task_id
+    return submitted(circuit=circuit, shots=shots, correlation_id=correlation_id).task_id
 
 
 def claimed(task_id: uuid.UUID, *, worker: str = SOMEWHERE) -> Claim:
@@ -44,7 +59,7 @@ def in_state(status: Status) -> uuid.UUID:
     if status == Status.PENDING:
         return task_id
     if status == Status.CANCELLED:
-        lifecycle.cancel(task_id, reason="not wanted")
+        lifecycle.cancel([task_id], reason="not wanted")
         return task_id
     claim = claimed(task_id)
     if status == Status.COMPLETED:

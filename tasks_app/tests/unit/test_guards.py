@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
-from tasks_app.lifecycle import ARROWS
 from tasks_app.models import TERMINAL, Status, StatusHistory, Task
-from tasks_app.tests.unit.tasks import claimed, history, in_state, pending, processing
+from tasks_app.tests.unit.tasks import ARROWS, claimed, history, in_state, pending, processing
 
 pytestmark = pytest.mark.django_db
 

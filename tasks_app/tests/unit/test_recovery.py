@@ -1,6 +1,7 @@
 """Recovery: what is lost is found and rung for, and what is only slow is left alone."""
 
 import io
+import math
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -14,7 +15,6 @@ from structlog.testing import capture_logs
 
 from tasks_app import lifecycle, recovery, worker_id
 from tasks_app.models import Status, Task
-from tasks_app.pace import Ration
 from tasks_app.postgresql.base import DATABASE_ERRORS
 from tasks_app.queue import broker
 from tasks_app.queue.doorbell import QUEUE
@@ -125,7 +125,8 @@ def test_a_task_without_attempts_left_fails_and_is_not_rung_for(settings: LazySe
 
 def test_a_long_queue_is_counted_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recovery, "LONG_QUEUE", 1)
-    monkeypatch.setattr(recovery, "_counting", Ration(share=1e-6))  # not again within this test
+    monkeypatch.setattr(recovery, "_counted_at", -math.inf)
+    monkeypatch.setattr(recovery, "COUNT_S", math.inf)
     ids = [pending() for _ in range(5)]
     ring(*ids[:2])
     age_ring(*ids)
@@ -136,7 +137,7 @@ def test_a_long_queue_is_counted_now_and_then(monkeypatch: pytest.MonkeyPatch) -
     age_ring(*more)
     assert recover() == Findings()
 
-    monkeypatch.setattr(recovery, "_counting", Ration())
+    monkeypatch.setattr(recovery, "COUNT_S", 0)
     assert len(recover().silent) == 2
 
 

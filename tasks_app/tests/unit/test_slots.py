@@ -40,7 +40,7 @@ def test_the_simulation_of_a_lost_claim_is_stopped_and_said_to_be(slot: Slot) ->
     claim, heart, runner = processing(), Session(), Session()
 
     def stopped() -> bool:
-        lifecycle.cancel_all([claim.task_id], reason="not needed")
+        lifecycle.cancel([claim.task_id], reason="not needed")
         slots.renew_all()
         return any(each["event"] == "claim_lost" for each in logs)
 

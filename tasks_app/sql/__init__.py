@@ -1,0 +1,12 @@
+"""The statements that every task goes through, a file each: the server plans each once a session.
+
+Each is a whole transaction, without BEGIN and COMMIT. Whatever changes a task locks its row first
+(`FOR UPDATE`), so that of two moves the second waits, and finds what the first has made of it.
+"""
+
+from pathlib import Path
+
+
+def statement(name: str) -> str:
+    """The text of `name`.sql."""
+    return (Path(__file__).parent / f"{name}.sql").read_text()

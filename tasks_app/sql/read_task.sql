@@ -1,0 +1,21 @@
+-- A task as its client sees it, with its history and, while it is pending, how many are before it.
+-- Elements of a batch share their time and are rung for in the order of their ids.
+SELECT current_status, name, tags, batch_id, shots, submitted_at, started_at, completed_at,
+    error_code, seed, result, error_message, correlation_id,
+    moves.statuses, moves.times, moves.notes,
+    CASE current_status WHEN 'pending' THEN (
+        SELECT count(*) FROM (
+            SELECT FROM tasks_app_task AS other WHERE other.current_status = 'pending'
+                AND (other.enqueued_at, other.task_id) < (task.enqueued_at, task.task_id)
+            LIMIT %(max_position)s + 1
+        ) AS before
+    ) END
+FROM tasks_app_task AS task, LATERAL (
+    SELECT array_agg(status) AS statuses, array_agg(transitioned_at) AS times,
+        array_agg(notes) AS notes
+    FROM (
+        SELECT status, transitioned_at, notes FROM tasks_app_statushistory AS history
+        WHERE history.task_id = task.task_id ORDER BY id
+    ) AS ordered
+) AS moves
+WHERE task.task_id = %(task_id)s AND (%(everything)s::bool OR owner_id = %(owner_id)s::int)
