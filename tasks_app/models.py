@@ -32,6 +32,7 @@ class Status(models.TextChoices):
     CANCELLED = "cancelled"
 
 
+INTERNAL_ERROR = "internal_error"  # the `error_code` of what was our own fault
 TERMINAL = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
 
 
@@ -171,6 +172,11 @@ class Task(models.Model):
                 fields=["lease_expires_at"],
                 name="task_leased",
                 condition=Q(current_status=Status.PROCESSING),
+            ),
+            models.Index(
+                fields=["completed_at"],
+                name="task_internal_error",
+                condition=Q(error_code=INTERNAL_ERROR),
             ),
         ]
 

@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 from tasks_app import pace
 from tasks_app.api.content import AnyMediaType
 from tasks_app.api.serializers import HealthSerializer, ProbeSerializer
-from tasks_app.models import Status, Task
+from tasks_app.models import INTERNAL_ERROR, Status, Task
 from tasks_app.postgresql.base import DATABASE_ERRORS, deadline
 from tasks_app.queue import broker
 from tasks_app.queue.publisher import QueueDepths, QueueUnavailable
@@ -93,50 +93,51 @@ class ReadyView(APIView):
 
 
 class ServiceCollector(Collector):
-    """Gauges of the whole service; those of a dependency that is away are left out."""
+    """Gauges of the whole service; those of a dependency that is away are left out.
+
+    The same from every API process, because none is kept in one. All are counted along small
+    partial indexes: finished tasks grow for ever.
+    """
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        yield from self._database()
-        yield from self._queue()
+        for name, figures in (("database", _database_gauges()), ("queue", _queue_gauges())):
+            yield _gauge(f"{name}_up", f"1 if the {name} answers.", figures is not None)
+            yield from figures or ()
 
-    def _database(self) -> Iterator[GaugeMetricFamily]:
-        up = GaugeMetricFamily("quantumtasks_database_up", "1 if PostgreSQL answers.")
-        tasks = GaugeMetricFamily("quantumtasks_tasks", "Unfinished tasks.", labels=["status"])
-        oldest = GaugeMetricFamily(
-            "quantumtasks_oldest_pending_seconds", "How long the oldest pending task has waited."
-        )
-        lost = GaugeMetricFamily(
-            "quantumtasks_leases_expired", "Processing tasks whose worker is lost."
-        )
-        try:
-            with deadline(CHECK_S):
-                tasks.add_metric([Status.PENDING.value], pace.pending())
-                processing = Task.objects.with_status(Status.PROCESSING).count()
-                tasks.add_metric([Status.PROCESSING.value], processing)
-                oldest.add_metric([], Task.objects.all().oldest_pending_s())
-                lost.add_metric([], Task.objects.all().lease_expired().count())
-        except DATABASE_ERRORS:
-            up.add_metric([], 0)
-            yield up
-            return
-        up.add_metric([], 1)
-        yield from (up, tasks, oldest, lost)
 
-    def _queue(self) -> Iterator[GaugeMetricFamily]:
-        up = GaugeMetricFamily("quantumtasks_queue_up", "1 if RabbitMQ answers.")
-        depths = queue_depths()
-        if depths is None:
-            up.add_metric([], 0)
-            yield up
-            return
-        up.add_metric([], 1)
-        yield up
-        for name, help_text, value in (
-            ("quantumtasks_queue_messages", "Messages ready in the task queue.", depths.ready),
-            ("quantumtasks_queue_consumers", "Worker processes that consume.", depths.consumers),
-            ("quantumtasks_dead_letters", "Messages nobody could work on.", depths.dead_letters),
-        ):
-            yield GaugeMetricFamily(name, help_text, value=value)
+def _gauge(name: str, what: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"quantumtasks_{name}", what, value=value)
+
+
+def _database_gauges() -> list[GaugeMetricFamily] | None:
+    tasks = Task.objects.all()
+    unfinished = GaugeMetricFamily("quantumtasks_tasks", "Unfinished tasks.", labels=["status"])
+    try:
+        with deadline(CHECK_S):
+            unfinished.add_metric([Status.PENDING.value], pace.pending())
+            processing = tasks.with_status(Status.PROCESSING).count()
+            unfinished.add_metric([Status.PROCESSING.value], processing)
+            oldest, lost = tasks.oldest_pending_s(), tasks.lease_expired().count()
+            bugs = tasks.filter(error_code=INTERNAL_ERROR).count()
+    except DATABASE_ERRORS:
+        return None
+    return [
+        unfinished,
+        _gauge("oldest_pending_seconds", "How long the oldest pending task has waited.", oldest),
+        _gauge("leases_expired", "Processing tasks whose worker is lost.", lost),
+        _gauge("internal_errors", "Tasks that failed by a fault of our own code.", bugs),
+    ]
+
+
+def _queue_gauges() -> list[GaugeMetricFamily] | None:
+    depths = queue_depths()
+    if depths is None:
+        return None
+    return [
+        _gauge("queue_messages", "Messages ready in the task queue.", depths.ready),
+        _gauge("queue_consumers", "Worker processes that consume.", depths.consumers),
+        _gauge("dead_letters", "Messages nobody could work on.", depths.dead_letters),
+    ]
 
 
 class MetricsView(APIView):

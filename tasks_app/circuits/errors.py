@@ -36,6 +36,8 @@ ERROR_CODES: Mapping[str, str] = MappingProxyType(
         "timed_out": "The task did not finish within its deadline.",
         "cpu_time_exceeded": "The task used more processor time than allowed.",
         "simulation_failed": "The simulator refused or gave up on the circuit.",
+        # Ours.
+        "internal_error": "Our own code failed; the program is not known to be at fault.",
     }
 )
 
@@ -44,11 +46,18 @@ class CircuitError(Exception):
     """The program or its size is at fault; running it again gives the same error.
 
     ``code`` is a key of :data:`ERROR_CODES`, ``message`` a sentence that says what to change,
-    ``line`` and ``column`` count from 1 where the place is known.
+    ``line`` and ``column`` count from 1 where the place is known. ``traceback`` says where our own
+    code failed, for its log and never for the user.
     """
 
     def __init__(
-        self, code: str, message: str, *, line: int | None = None, column: int | None = None
+        self,
+        code: str,
+        message: str,
+        *,
+        line: int | None = None,
+        column: int | None = None,
+        traceback: str | None = None,
     ) -> None:
         assert code in ERROR_CODES, code
         super().__init__(message)
@@ -56,10 +65,11 @@ class CircuitError(Exception):
         self.message = message
         self.line = line
         self.column = column
+        self.traceback = traceback
 
 
 class SandboxDied(Exception):
-    """The child died under a task without an answer; the task may be tried again."""
+    """The child never started, or died without an answer; the task may be tried again."""
 
 
 class SandboxStopped(Exception):

@@ -59,6 +59,8 @@ def run(claim: Claim) -> None:
                 Job(circuit=claim.circuit, shots=claim.shots, seed=claim.seed, **claim.options)
             )
         except CircuitError as error:
+            if error.traceback is not None:
+                log.error("circuit_internal_error", traceback=error.traceback)
             code, message = error.code, error.message + _position(error)
             _patiently(partial(lifecycle.fail, claim, code=code, message=message))
         except SandboxDied as error:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import os
 import socket
+import traceback
 from typing import Any
 
 from tasks_app.circuits.errors import CircuitError, result_too_large
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.sandbox import confine, frames
 
+_MAX_TRACEBACK = 8_000  # Characters.
 _MAX_MESSAGE = 500  # Characters; parsers quote the program in their errors.
 
 
@@ -60,13 +62,20 @@ def _answer(runner: Any, request: dict[str, Any], limits: Limits) -> bytes:
             "too_deeply_nested",
             "The circuit is nested too deeply; use fewer parentheses or blocks.",
         )
-    # The parsers raise a zoo on bad programs, Rust panics (BaseException) included.
-    except BaseException as raised:
-        error = CircuitError(
-            "invalid_program",
-            f"The circuit could not be understood ({type(raised).__name__}: {raised}).",
-        )
+    except BaseException as raised:  # ours to mend, panics of Qiskit's Rust included
+        error = _internal_error(raised)
     return frames.encode({"error": _error_message(error), "resident_mb": _resident_mb()})
+
+
+def _internal_error(raised: BaseException) -> CircuitError:
+    """Without the exception's text, which may quote the program."""
+    where = "".join(traceback.format_tb(raised.__traceback__))[-_MAX_TRACEBACK:]
+    return CircuitError(
+        "internal_error",
+        "Our own code failed on this circuit, which may well be right. Tell whoever runs the "
+        "service the task's id: the worker's log has the rest.",
+        traceback=f"{where}{type(raised).__name__}",
+    )
 
 
 def _error_message(error: CircuitError) -> dict[str, Any]:
@@ -77,6 +86,7 @@ def _error_message(error: CircuitError) -> dict[str, Any]:
         "message": printable,
         "line": error.line,
         "column": error.column,
+        "traceback": error.traceback,
     }
 
 

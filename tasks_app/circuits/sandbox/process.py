@@ -52,9 +52,16 @@ class ChildProcess:
     def wait_ready(self) -> None:
         """Wait until the child has imported the simulator.
 
-        Raises ChildGone, TimeoutError and the errors of ``frames.receive``.
+        Raises ChildGone, whatever kept it from starting: no circuit has to do with that.
         """
-        greeting = self._receive(_FRAME_SLACK, time.monotonic() + START_S)
+        try:
+            greeting = self._receive(_FRAME_SLACK, time.monotonic() + START_S)
+        except TimeoutError:
+            self.kill()
+            raise ChildGone(f"the simulator did not start within {START_S:g} s") from None
+        except (frames.FrameTooLarge, frames.BadFrame):
+            self.kill()
+            raise ChildGone("the simulator answered nonsense instead of starting") from None
         if "unavailable" in greeting:
             raise ChildGone(greeting["unavailable"])
         self._ready = True

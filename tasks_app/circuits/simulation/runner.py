@@ -12,7 +12,9 @@ from typing import Any
 import numpy
 import qiskit
 import qiskit_aer
+from qiskit.exceptions import QiskitError
 
+from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.read import parse
 from tasks_app.circuits.language.source import read_source
@@ -37,7 +39,15 @@ class Runner:
         self._cache: OrderedDict[str, _Prepared] = OrderedDict()
 
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The result of a job as plain types. Raises CircuitError, and what the libraries raise."""
+        """The result of a job as plain types. Raises CircuitError; anything else is a bug."""
+        try:
+            return self._run(request)
+        except QiskitError as error:
+            raise CircuitError(
+                "invalid_program", f"The circuit could not be understood: {error.message}"
+            ) from error
+
+    def _run(self, request: dict[str, Any]) -> dict[str, Any]:
         begun = perf_counter()
         # Depends on the shots because the choice of a method does; for repeated runs it pays.
         key_fields = [request[name] for name in ("method", "parameters", "noise", "shots")]

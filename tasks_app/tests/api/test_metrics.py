@@ -42,10 +42,13 @@ def test_the_figures_follow_the_tables() -> None:
     assert (now["tasks/pending"], now["tasks/processing"]) == (2, 2)
     assert now["leases_expired"] == 1
     assert now["oldest_pending_seconds"] > 0
+    assert now["internal_errors"] == 0
     assert (now["database_up"], now["queue_up"]) == (1, 1)
 
     lifecycle.complete(claimed(waiting[0]), {"counts": {}})
     assert metrics()["tasks/pending"] == 1
+    lifecycle.fail(claimed(waiting[1]), code="internal_error", message="Ours.")
+    assert metrics()["internal_errors"] == 1
 
 
 def test_the_figures_follow_the_queue() -> None:

@@ -18,7 +18,7 @@ def test_every_code_is_documented_once() -> None:
 
 
 def test_every_code_is_raised_somewhere() -> None:
-    sources = [path.read_text() for path in (ROOT / "tasks_app/circuits").glob("*.py")]
+    sources = [path.read_text() for path in (ROOT / "tasks_app/circuits").rglob("*.py")]
     for code in ERROR_CODES:
         assert sum(text.count(f'"{code}"') for text in sources) >= 2, code
 

@@ -1,16 +1,21 @@
 """What the heartbeat does to the slots of a worker process."""
 
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from tasks_app import lifecycle
 from tasks_app.circuits import Job, SandboxStopped
-from tasks_app.tests.unit.tasks import RESULT, Session, processing
-from tasks_app.worker import slots
+from tasks_app.circuits.sandbox import process
+from tasks_app.models import Task
+from tasks_app.tests.unit.tasks import RESULT, Session, claimed, history, processing
+from tasks_app.worker import actors, slots
 from tasks_app.worker.slots import Slot
-from testing.service import eventually
+from testing.service import ROOT, eventually
 
 pytestmark = pytest.mark.django_db
 SLOW = (
@@ -21,9 +26,8 @@ SLOW = (
 
 @pytest.fixture
 def slot() -> Iterator[Slot]:
-    yield slots.current()
-    slots.close_all()
-    del slots._local.slot
+    with fresh_slot():
+        yield slots.current()
 
 
 def test_a_claim_that_has_just_been_completed_is_not_called_lost(slot: Slot) -> None:
@@ -51,3 +55,54 @@ def test_the_simulation_of_a_lost_claim_is_stopped_and_said_to_be(slot: Slot) ->
             simulation()
     heart.close()
     runner.close()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("empty_queue")
+def test_a_simulator_that_starts_too_slowly_costs_an_attempt_and_not_the_task(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patch, fresh_slot():
+        patch.setattr(process, "START_S", 0.01)
+        first = processing()
+        actors.run(first)
+    assert history(first.task_id)[-1] == (
+        "processing",
+        "attempt 1 handed back: the simulator did not start within 0.01 s",
+    )
+    with fresh_slot():
+        second = claimed(first.task_id)
+        actors.run(second)
+    task = Task.objects.get(task_id=first.task_id)
+    assert (task.current_status, task.attempt, task.handed_back) == ("completed", 2, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_bug_of_ours_is_not_told_as_the_users_mistake(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shutil.copytree(ROOT / "tasks_app" / "circuits", tmp_path / "tasks_app" / "circuits")
+    (tmp_path / "tasks_app" / "__init__.py").touch()
+    runner = tmp_path / "tasks_app" / "circuits" / "simulation" / "runner.py"
+    runner.write_text(runner.read_text().replace("begun = perf_counter()", "begun = 1 / 0", 1))
+    monkeypatch.setattr(process, "_ROOT", str(tmp_path))
+    with fresh_slot(), capture_logs() as logs:
+        claim = processing()
+        actors.run(claim)
+    task = Task.objects.get(task_id=claim.task_id)
+    assert (task.current_status, task.error_code) == ("failed", "internal_error")
+    assert "ZeroDivisionError" not in str(task.error_message)
+    (bug,) = [each for each in logs if each["event"] == "circuit_internal_error"]
+    assert bug["log_level"] == "error"
+    assert "runner.py" in bug["traceback"]
+    assert bug["traceback"].endswith("ZeroDivisionError")
+
+
+@contextmanager
+def fresh_slot() -> Iterator[None]:
+    """With another child than the tests before."""
+    slots.close_all()
+    slots._local.__dict__.pop("slot", None)
+    yield
+    slots.close_all()
+    slots._local.__dict__.pop("slot", None)
