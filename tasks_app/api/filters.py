@@ -1,56 +1,25 @@
 """The list's filters and its pages."""
 
+import re
+import uuid
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
 
-from django.db.models import QuerySet
 from django.http import QueryDict
-from django.utils.dateparse import parse_datetime
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
-from rest_framework.pagination import CursorPagination
-from rest_framework.request import Request
+from rest_framework.utils.urls import replace_query_param
 
-from tasks_app.api.serializers import StrictSerializer
-from tasks_app.models import Status, Task
+from tasks_app.api.serializers import StrictSerializer, TaskSummarySerializer, shown
+from tasks_app.models import Status, Task, TaskQuerySet
 
 MAX_IDS = 500
 PAGE_SIZE = 50
 MAX_PAGE_SIZE = 500
-NEWEST_FIRST = ("-submitted_at", "-task_id")
-OLDEST_FIRST = ("submitted_at", "task_id")
-
-
-class TaskPages(CursorPagination):
-    """Pages that stay put while tasks arrive: a cursor names a row, not a number."""
-
-    page_size = PAGE_SIZE
-    max_page_size = MAX_PAGE_SIZE
-    page_size_query_param = "page_size"
-    offset_cutoff = 10_000  # tasks of a batch share their time of submission
-
-    def __init__(self, *, oldest_first: bool = False) -> None:
-        self.ordering = OLDEST_FIRST if oldest_first else NEWEST_FIRST
-
-    def get_page_size(self, request: Request) -> int | None:
-        """With `ids` all of them unless asked otherwise: who names them wants to see them.
-
-        A short page would also tempt PostgreSQL to look for them among all tasks, newest first.
-        """
-        asked = request.query_params
-        if "ids" in asked and self.page_size_query_param not in asked:
-            return MAX_IDS
-        return super().get_page_size(request)
-
-    def decode_cursor(self, request: Request) -> Any:
-        """404, like any other bad cursor, for one that names no time."""
-        cursor = super().decode_cursor(request)
-        try:
-            if cursor is None or cursor.position is None or parse_datetime(str(cursor.position)):
-                return cursor
-        except ValueError:
-            pass
-        raise NotFound("Invalid cursor")
+_CURSOR = re.compile(r"([+-])(\d{1,17})\.([0-9a-f]{32})", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class FilterSerializer(StrictSerializer):
@@ -60,12 +29,12 @@ class FilterSerializer(StrictSerializer):
         child=serializers.ChoiceField(choices=Status.choices), required=False
     )
     tag = serializers.ListField(
-        child=serializers.CharField(max_length=64),
+        child=serializers.CharField(max_length=64, trim_whitespace=False),
         required=False,
         help_text="Repeated: tasks that have all of them.",
     )
     ids = serializers.ListField(child=serializers.UUIDField(), max_length=MAX_IDS, required=False)
-    name = serializers.CharField(max_length=200, required=False)
+    name = serializers.CharField(max_length=200, trim_whitespace=False, required=False)
     batch_id = serializers.UUIDField(required=False)
     submitted_after = serializers.DateTimeField(required=False)
     submitted_before = serializers.DateTimeField(required=False)
@@ -79,18 +48,21 @@ class FilterSerializer(StrictSerializer):
 
 
 def listed(query: QueryDict) -> dict[str, Any]:
-    """What `FilterSerializer` checks: repeated parameters and comma-separated ones are the same."""
+    """What `FilterSerializer` checks: statuses and ids may be repeated or separated by commas.
+
+    A tag may hold a comma, so that tags are repeated.
+    """
     data: dict[str, Any] = {}
     for name in query:
         values = query.getlist(name)
-        if name in ("status", "tag", "ids"):
+        if name in ("status", "ids"):
             data[name] = [part for value in values for part in value.split(",") if part]
         else:
-            data[name] = values[-1]
+            data[name] = values if name == "tag" else values[-1]
     return data
 
 
-def filtered(tasks: QuerySet[Task], wanted: Mapping[str, Any]) -> QuerySet[Task]:
+def filtered(tasks: TaskQuerySet, wanted: Mapping[str, Any]) -> TaskQuerySet:
     """The tasks that pass the checked filters."""
     if "status" in wanted:
         tasks = tasks.filter(current_status__in=wanted["status"])
@@ -107,3 +79,68 @@ def filtered(tasks: QuerySet[Task], wanted: Mapping[str, Any]) -> QuerySet[Task]
     if "submitted_before" in wanted:
         tasks = tasks.filter(submitted_at__lt=wanted["submitted_before"])
     return tasks
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The row beyond which a page begins: whatever becomes of that row, none other is skipped.
+
+    Tasks of a batch share their time of submission, so that a time alone names no row.
+    """
+
+    submitted_at: datetime
+    task_id: uuid.UUID
+    backwards: bool
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Raises 404 for what is no cursor."""
+        match = _CURSOR.fullmatch(text)
+        if match is None:
+            raise NotFound("Invalid cursor")
+        submitted_at = _EPOCH + timedelta(microseconds=int(match[2]))
+        return cls(submitted_at, uuid.UUID(match[3]), match[1] == "-")
+
+    def __str__(self) -> str:
+        microseconds = (self.submitted_at - _EPOCH) // timedelta(microseconds=1)
+        return f"{'-' if self.backwards else '+'}{microseconds}.{self.task_id.hex}"
+
+    def beyond(self, tasks: TaskQuerySet, *, rising: bool) -> TaskQuerySet:
+        """The rows after this one in an order, along the index on the time alone."""
+        if rising:
+            later = tasks.filter(submitted_at__gte=self.submitted_at)
+            return later.exclude(submitted_at=self.submitted_at, task_id__lte=self.task_id)
+        earlier = tasks.filter(submitted_at__lte=self.submitted_at)
+        return earlier.exclude(submitted_at=self.submitted_at, task_id__gte=self.task_id)
+
+
+def page(tasks: TaskQuerySet, wanted: Mapping[str, Any], *, url: str) -> dict[str, Any]:
+    """The page of filtered tasks that was asked for, and the addresses of its neighbours.
+
+    With `ids` all of them unless asked otherwise: who names them wants to see them, and a short
+    page would tempt PostgreSQL to look for them among all tasks, newest first.
+    """
+    size = wanted.get("page_size", MAX_IDS if "ids" in wanted else PAGE_SIZE)
+    cursor = Cursor.read(wanted["cursor"]) if "cursor" in wanted else None
+    backwards = cursor is not None and cursor.backwards
+    rising = (wanted.get("ordering") == "submitted_at") != backwards
+    if cursor is not None:
+        tasks = cursor.beyond(tasks, rising=rising)
+    order = ("submitted_at", "task_id") if rising else ("-submitted_at", "-task_id")
+    rows = list(tasks.order_by(*order)[: size + 1])
+    more, rows = len(rows) > size, rows[:size]
+    if backwards:
+        rows.reverse()
+
+    def link(there: bool, row: Task | None, towards: bool) -> str | None:
+        if not there or row is None:
+            return None
+        neighbour = Cursor(row.submitted_at, row.task_id, towards)
+        return replace_query_param(url, "cursor", str(neighbour))
+
+    first, last = (rows[0], rows[-1]) if rows else (None, None)
+    return {
+        "next": link(more or backwards, last, False),
+        "previous": link(more if backwards else cursor is not None, first, True),
+        "results": [shown(TaskSummarySerializer, task) for task in rows],
+    }

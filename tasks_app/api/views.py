@@ -23,13 +23,12 @@ from tasks_app.api import read_task, schema
 from tasks_app.api.auth import AUTHENTICATION, TaskAccess
 from tasks_app.api.correlation import correlation_id
 from tasks_app.api.errors import ApiError, queue_unavailable
-from tasks_app.api.filters import FilterSerializer, TaskPages, filtered, listed
+from tasks_app.api.filters import FilterSerializer, filtered, listed, page
 from tasks_app.api.serializers import (
     BatchSerializer,
     BatchSubmissionSerializer,
     LabelsSerializer,
     SubmissionSerializer,
-    TaskSummarySerializer,
     checked,
     new_task,
     shown,
@@ -124,10 +123,8 @@ class TaskViewSet(TaskApiView, ViewSet):
     def list(self, request: Request) -> Response:
         """Tasks without circuits and results, newest first."""
         wanted = checked(FilterSerializer, listed(request.query_params))
-        pages = TaskPages(oldest_first=wanted.get("ordering") == "submitted_at")
         tasks = filtered(self.tasks(request).without_bodies(), wanted)
-        page = pages.paginate_queryset(tasks, request) or ()
-        return pages.get_paginated_response([shown(TaskSummarySerializer, task) for task in page])
+        return Response(page(tasks, wanted, url=request.build_absolute_uri()))
 
     @schema.get_task
     def retrieve(self, request: Request, task_id: str) -> Response:
