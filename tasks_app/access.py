@@ -25,7 +25,8 @@ from tasks_app.models import ApiToken, AuditEntry, OwnerLimits, Status, Task, Ta
 from tasks_app.postgresql.base import prepared
 
 TOKEN_PREFIX = "qt_"  # noqa: S105  # lets secret scanners find a leaked one
-LOGIN_FAILURES = 5
+LOGIN_FAILURES = 5  # with one name from one address
+ADDRESS_FAILURES = 20  # with whatever names
 LOGIN_WINDOW_S = 300
 
 _DECLARED = re.compile(
@@ -123,12 +124,13 @@ class LimitExceeded(Exception):
     retry_after_s: int | None
 
 
-def check_limits(owner: User | None, tasks: Sequence[Task]) -> None:
-    """Raises `LimitExceeded` if the owner may not submit these unsaved tasks now.
+def check_limits(tasks: Sequence[Task]) -> None:
+    """Raises `LimitExceeded` if their one owner may not submit these unsaved tasks now.
 
     Counts come from the database, so that all API processes share them; requests that arrive
     together may pass a limit by as many as there are.
     """
+    owner = tasks[0].owner
     limits = _limits_of(owner)
     if owner is None or not any(limits.values()):
         return
@@ -180,13 +182,17 @@ def audit(request: HttpRequest | None, action: str, target: object) -> None:
         actor=user.get_username() if user is not None else "",
         action=action,
         target=str(target)[:200],
-        address=request.META.get("REMOTE_ADDR") or None if request else None,
+        address=_address(request),
         correlation_id=structlog.contextvars.get_contextvars().get("correlation_id", ""),
     )
 
 
+def _address(request: HttpRequest | None) -> str | None:
+    return request.META.get("REMOTE_ADDR") or None if request else None
+
+
 class ThrottledBackend(ModelBackend):
-    """User name and password, refused for a while after too many failures for that name."""
+    """User name and password, refused for a while to an address that has failed too often."""
 
     def authenticate(
         self,
@@ -195,20 +201,27 @@ class ThrottledBackend(ModelBackend):
         password: str | None = None,
         **kwargs: Any,
     ) -> Any:
-        if login_blocked(username or ""):
+        if login_blocked(request, username or ""):
             log.warning("login_throttled")
             raise PermissionDenied
         return super().authenticate(request, username=username, password=password, **kwargs)
 
 
-def login_blocked(username: str) -> bool:
-    """Whether this name has failed `LOGIN_FAILURES` times within `LOGIN_WINDOW_S`."""
+def login_blocked(request: HttpRequest | None, username: str) -> bool:
+    """Whether the request's address has failed too often within `LOGIN_WINDOW_S`.
+
+    With this name or with any: a name alone is never blocked, or anybody could lock it out.
+    """
     failures = AuditEntry.objects.filter(
         action="login_failed",
-        target=username[:200],
+        address=_address(request),
         at__gt=Now() - timedelta(seconds=LOGIN_WINDOW_S),
     )
-    return failures[:LOGIN_FAILURES].count() >= LOGIN_FAILURES
+    named = failures.filter(target=username[:200])
+    return (
+        named[:LOGIN_FAILURES].count() >= LOGIN_FAILURES
+        or failures[:ADDRESS_FAILURES].count() >= ADDRESS_FAILURES
+    )
 
 
 @receiver(user_login_failed)
@@ -216,5 +229,5 @@ def _note_failed_login(
     credentials: Mapping[str, Any], request: HttpRequest | None = None, **_: Any
 ) -> None:
     username = str(credentials.get("username") or "")
-    if not login_blocked(username):  # what is refused anyway must not prolong the block
+    if not login_blocked(request, username):  # what is refused anyway must not prolong the block
         audit(request, "login_failed", username)

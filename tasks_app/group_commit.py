@@ -23,7 +23,7 @@ class _Turn(Generic[T]):
         self.error: BaseException | None = None
 
 
-class Gathering(Generic[T]):
+class GroupCommit(Generic[T]):
     """Calls `work` with the items of one or more threads, never twice at a time.
 
     `work` must do all or none. Its errors of the types `common` are those of all who shared it;

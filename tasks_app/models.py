@@ -136,7 +136,7 @@ class Task(models.Model):
                     *("current_status", "shots", "seed", "batch_index", "attempt", "handed_back"),
                     *("started_at", "completed_at", "lease_expires_at"),
                     *("result", "error_code", "error_message"),
-                    function="tasks_app_task_fits",  # migration 0005
+                    function="tasks_app_task_fits",  # migration 0002
                     output_field=models.BooleanField(),
                 ),
             ),
@@ -214,7 +214,7 @@ class StatusHistory(models.Model):
 class IdempotencyKey(models.Model):
     """An `Idempotency-Key` that an owner has used, and what it led to."""
 
-    # Both constraints are made by migration 0003 with ON DELETE CASCADE: a key goes with its task.
+    # Both constraints are made by migration 0002 with ON DELETE CASCADE: a key goes with its task.
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, db_index=False
     )
@@ -225,6 +225,9 @@ class IdempotencyKey(models.Model):
     )
     batch = models.ForeignKey(
         Batch, null=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
+    )
+    task_ids = ArrayField(
+        models.UUIDField(), default=list, help_text="What it led to; empty: not yet."
     )
 
     class Meta:
@@ -277,7 +280,7 @@ class OwnerLimits(models.Model):
 
 
 class AuditEntry(models.Model):
-    """Who did what to a token, a task or a login. Append-only (trigger, migration 0004)."""
+    """Who did what to a token, a task or a login. Append-only (trigger, migration 0002)."""
 
     at = models.DateTimeField(db_default=Now())
     actor = models.CharField(max_length=150, help_text="User name; empty: anonymous.")
@@ -291,7 +294,7 @@ class AuditEntry(models.Model):
         indexes = [
             models.Index(fields=["at"], name="audit_at"),
             models.Index(
-                fields=["target", "at"],
+                fields=["address", "at"],
                 name="audit_failed_logins",
                 condition=Q(action="login_failed"),
             ),

@@ -20,34 +20,43 @@ from django.db import OperationalError, transaction
 from django.db.models.functions import Now
 
 from tasks_app import access, lifecycle
-from tasks_app.group_commit import Gathering
+from tasks_app.group_commit import GroupCommit
 from tasks_app.models import Batch, IdempotencyKey, Status, Task
 from tasks_app.postgresql.base import DATABASE_ERRORS, ensure_usable, remaining_s
 from tasks_app.queue import broker
 from tasks_app.queue.publisher import QueueUnavailable
 
-log = structlog.get_logger(__name__)
-
 LEADER_S = 1.0  # database time that a group of submissions has at least
-VOUCH_S = 30  # a pending task younger than this may still be withdrawn by its first request
+FRESH_S = 30  # a pending task younger than this may still be withdrawn by its first request
+_RETRIED = (
+    *("circuit", "shots", "seed", "options", "name", "tags"),
+    *("owner_id", "batch_id", "batch_index"),
+)
+
+log = structlog.get_logger(__name__)
 
 
 class KeyReused(Exception):
-    """The owner has used this idempotency key for another request."""
+    """The requester has used this idempotency key for another request."""
+
+
+class NothingFailed(Exception):
+    """The batch has no element whose latest task failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Idempotency:
     """A client's key, and what it was sent with."""
 
+    requester: User | None
     key: str
     request_sha256: str
 
     @classmethod
-    def of(cls, key: str, path: str, body: Any) -> "Idempotency":
+    def of(cls, requester: User | None, key: str, path: str, body: Any) -> "Idempotency":
         """`body`: the JSON value; how it was written does not matter."""
         canonical = json.dumps([path, body], sort_keys=True, separators=(",", ":"))
-        return cls(key, hashlib.sha256(canonical.encode()).hexdigest())
+        return cls(requester, key, hashlib.sha256(canonical.encode()).hexdigest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,56 +70,121 @@ class Accepted:
 
 
 def accept(
-    tasks: Sequence[Task],
-    *,
-    owner: User | None = None,
-    batch: Batch | None = None,
-    idempotency: Idempotency | None = None,
+    tasks: Sequence[Task], *, batch: Batch | None = None, idempotency: Idempotency | None = None
 ) -> Accepted:
-    """Store unsaved tasks (and the batch they form) and ring for them, all or none.
+    """Store one owner's unsaved tasks (and the new batch they form) and ring for them, all or none.
 
     With `idempotency`, a repetition returns the first request's tasks, whatever the limits.
 
     Raises `QueueUnavailable` and `access.LimitExceeded` with nothing kept, and `KeyReused`.
     """
+    if batch is None and idempotency is None:
+        access.check_limits(tasks)
+        # Each thread sees for itself that PostgreSQL answers, lest one after the other keeps all
+        # the others waiting to find out that it does not.
+        ensure_usable()
+        return _rung(partial(_store_and_ring, tasks), tasks)
+    return _accept_once(lambda: tasks, batch, idempotency)
+
+
+def retry(batch: Batch, *, correlation_id: str, idempotency: Idempotency | None = None) -> Accepted:
+    """`accept` for the elements whose latest task failed: new tasks in their places.
+
+    The limits are those of the tasks' owner. Raises `NothingFailed` as well.
+    """
+    return _accept_once(lambda: _failed_again(batch, correlation_id), None, idempotency)
+
+
+def _failed_again(batch: Batch, correlation_id: str) -> list[Task]:
+    Batch.objects.select_for_update().filter(pk=batch.pk).first()  # one retry after the other
+    latest = Task.objects.filter(batch=batch).order_by("batch_index", "-task_id")
+    ids = latest.distinct("batch_index").values("task_id")
+    failed = Task.objects.with_status(Status.FAILED).filter(task_id__in=ids)
+    tasks = [
+        Task(correlation_id=correlation_id, **{name: getattr(task, name) for name in _RETRIED})
+        for task in failed.order_by("batch_index")
+    ]
+    if not tasks:
+        raise NothingFailed
+    return tasks
+
+
+def _accept_once(
+    make: Callable[[], Sequence[Task]], batch: Batch | None, idempotency: Idempotency | None
+) -> Accepted:
     while True:
-        earlier = None
-        if batch is None and idempotency is None:
-            access.check_limits(owner, tasks)
-            rung = _rung(partial(_store_and_ring, tasks), tasks, batch)
-        else:
-            with transaction.atomic():
-                earlier = _reserve(idempotency, owner) if idempotency else None
-                if earlier is None:
-                    access.check_limits(owner, tasks)
-                    if batch is not None:
-                        batch.save(force_insert=True)
-                    lifecycle.submit(tasks)
-                    if idempotency:
-                        IdempotencyKey.objects.filter(owner=owner, key=idempotency.key).update(
-                            task=None if batch else tasks[0], batch=batch
-                        )
-            rung = earlier is None and _rung(partial(_ring, tasks), tasks, batch)
+        with transaction.atomic():
+            earlier = _reserve(idempotency) if idempotency else None
+            if earlier is None:
+                tasks = make()
+                access.check_limits(tasks)
+                if batch is not None:
+                    batch.save(force_insert=True)
+                lifecycle.submit(tasks)
+                if idempotency:
+                    _keep(idempotency, tasks)
         if earlier is None:
-            _log_submitted(tasks)
-            return Accepted(tasks, batch, queue_down=not rung)
+            return _rung(partial(_ring, tasks), tasks, batch, idempotency)
         replay = _replay(earlier)
         if replay is not None:
             return replay  # else the first request has just withdrawn its tasks: ours is the first
 
 
-def _reserve(idempotency: Idempotency, owner: User | None) -> IdempotencyKey | None:
+# -- idempotency -------------------------------------------------------------------------------
+
+
+def _reserve(idempotency: Idempotency) -> IdempotencyKey | None:
     """Take the key; the earlier use if there is one, which may have to be waited for."""
-    fields = {"owner": owner, "key": idempotency.key}
+    fields = {"owner": idempotency.requester, "key": idempotency.key}
     mine = IdempotencyKey(**fields, request_sha256=idempotency.request_sha256)
     IdempotencyKey.objects.bulk_create([mine], ignore_conflicts=True)
-    keys = IdempotencyKey.objects.select_for_update(of=("self",)).select_related("task", "batch")
+    keys = IdempotencyKey.objects.select_for_update(of=("self",)).select_related("batch")
     taken = keys.filter(**fields).first()
     if taken is None:  # it went with its withdrawn task just now
-        return _reserve(idempotency, owner)
+        return _reserve(idempotency)
     if taken.request_sha256 != idempotency.request_sha256:
         raise KeyReused
-    return None if taken.task_id is None and taken.batch_id is None else taken
+    return taken if taken.task_ids else None
+
+
+def _keep(idempotency: Idempotency, tasks: Sequence[Task]) -> None:
+    batch_id = tasks[0].batch_id
+    _keys(idempotency).update(
+        task=None if batch_id else tasks[0],
+        batch=batch_id,
+        task_ids=[task.task_id for task in tasks],
+    )
+
+
+def _keys(idempotency: Idempotency) -> Any:
+    return IdempotencyKey.objects.filter(owner=idempotency.requester, key=idempotency.key)
+
+
+def _replay(earlier: IdempotencyKey) -> Accepted | None:
+    """The tasks of an earlier request, safe from its withdrawal; None if they are gone."""
+    found = Task.objects.filter(task_id__in=earlier.task_ids).without_bodies()
+    tasks = list(found.order_by("task_id"))
+    if not tasks:  # deleted since, one by one or as too old: nothing is left to repeat
+        earlier.delete()
+        if earlier.batch_id is not None:
+            Batch.objects.filter(batch_id=earlier.batch_id, task=None).delete()
+        return None
+    pending = {
+        task.task_id: task.correlation_id for task in tasks if task.current_status == Status.PENDING
+    }
+    # By the database's clock, like every other time; a task deleted meanwhile is not old.
+    old = Task.objects.filter(
+        task_id__in=pending, enqueued_at__lte=Now() - timedelta(seconds=FRESH_S)
+    )
+    fresh = {k: pending[k] for k in pending.keys() - set(old.values_list("task_id", flat=True))}
+    if fresh and settings.QUEUE_DOWN_POLICY == "reject":
+        broker.ring_all(fresh)
+        if not lifecycle.note_rung(list(fresh)):
+            return None
+    return Accepted(tasks, earlier.batch, replayed=True)
+
+
+# -- the queue ---------------------------------------------------------------------------------
 
 
 def _ring(tasks: Sequence[Task]) -> None:
@@ -129,71 +203,44 @@ def _check_time() -> None:
         raise OperationalError("too little time is left to store tasks")
 
 
-_together = Gathering(
+_store_and_ring = GroupCommit(
     _store_and_ring_all, common=(*DATABASE_ERRORS, QueueUnavailable), check=_check_time
 )
 
 
-def _store_and_ring(tasks: Sequence[Task]) -> None:
-    """In one go with those of other threads; but first each sees for itself that PostgreSQL
-    answers, lest one after the other keeps all the others waiting to find out that it does not."""
-    ensure_usable()
-    _together(tasks)
-
-
-def _rung(ring: Callable[[], None], tasks: Sequence[Task], batch: Batch | None) -> bool:
-    """Ring for new tasks; False if they are kept although the queue is down."""
+def _rung(
+    ring: Callable[[], None],
+    tasks: Sequence[Task],
+    batch: Batch | None = None,
+    idempotency: Idempotency | None = None,
+) -> Accepted:
+    """Ring for new tasks; without the queue take them back and raise, or keep them (by policy)."""
+    queue_down = False
     try:
         ring()
     except QueueUnavailable:
-        if settings.QUEUE_DOWN_POLICY == "accept":
-            return False
-        if withdraw(tasks, batch):
+        queue_down = settings.QUEUE_DOWN_POLICY == "accept"
+        if not queue_down and withdraw(tasks, batch, idempotency):
             raise
         # Some messages arrived after all and a worker has them, or a repetition rang: the tasks
         # stay, and recovery rings for those that nobody did.
-    return True
-
-
-def _log_submitted(tasks: Sequence[Task]) -> None:
-    if len(tasks) == 1:
-        log.info("task_submitted", task_id=str(tasks[0].task_id), shots=tasks[0].shots)
+    first = tasks[0]
+    if first.batch_id is None:
+        log.info("task_submitted", task_id=str(first.task_id), shots=first.shots)
     else:
-        log.info("tasks_submitted", tasks=len(tasks), batch_id=str(tasks[0].batch_id))
+        log.info("tasks_submitted", tasks=len(tasks), batch_id=str(first.batch_id))
+    return Accepted(tasks, batch, queue_down=queue_down)
 
 
-def withdraw(tasks: Sequence[Task], batch: Batch | None) -> bool:
-    """Take back what was just stored, keys included; False if it must stay."""
+def withdraw(
+    tasks: Sequence[Task], batch: Batch | None = None, idempotency: Idempotency | None = None
+) -> bool:
+    """Take back what was just stored, its key included; False if it must stay."""
     ids = [task.task_id for task in tasks]
     with transaction.atomic():
         gone = lifecycle.withdraw(*ids, rung_at=max(task.enqueued_at for task in tasks))
+        if gone and idempotency is not None:
+            _keys(idempotency).delete()
         if gone and batch is not None:
             batch.delete()
     return gone
-
-
-def _replay(earlier: IdempotencyKey) -> Accepted | None:
-    """The tasks of an earlier request, safe from its withdrawal; None if they are gone."""
-    if earlier.task is not None:
-        tasks = [earlier.task]
-    else:
-        assert earlier.batch is not None
-        elements = Task.objects.filter(batch=earlier.batch).without_bodies()
-        # An element may have been retried: the first task at each position is the request's.
-        tasks = list(elements.order_by("batch_index", "task_id").distinct("batch_index"))
-        if not tasks:  # deleted since, one by one or as too old: nothing is left to repeat
-            Batch.objects.filter(batch_id=earlier.batch.batch_id, task=None).delete()
-            return None
-    pending = {
-        task.task_id: task.correlation_id for task in tasks if task.current_status == Status.PENDING
-    }
-    # By the database's clock, like every other time; a task deleted meanwhile is not old.
-    old = Task.objects.filter(
-        task_id__in=pending, enqueued_at__lte=Now() - timedelta(seconds=VOUCH_S)
-    )
-    fresh = {k: pending[k] for k in pending.keys() - set(old.values_list("task_id", flat=True))}
-    if fresh and settings.QUEUE_DOWN_POLICY == "reject":
-        broker.ring_all(fresh)
-        if not lifecycle.note_rung(list(fresh)):
-            return None
-    return Accepted(tasks, earlier.batch, replayed=True)

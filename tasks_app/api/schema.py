@@ -125,7 +125,11 @@ list_tasks = extend_schema(
             {"type": "array", "items": {"type": "string", "enum": Status.values}},
             "Any of them.",
         ),
-        _filter("tag", str, "All of them.", many=True),
+        _filter(
+            "tag",
+            {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 64}},
+            "All of them.",
+        ),
         _filter("ids", OpenApiTypes.UUID, f"Up to {MAX_IDS}.", many=True),
         _filter("name", {"type": "string", "minLength": 1}, "Exactly this name."),
         _filter("batch_id", OpenApiTypes.UUID, "Elements of this batch."),
@@ -216,7 +220,7 @@ cancel_batch = extend_schema(
 retry_batch = extend_schema(
     operation_id="retry_batch",
     summary="Retry a batch's failed elements",
-    parameters=[BATCH_ID],
+    parameters=[BATCH_ID, IDEMPOTENCY_KEY],
     request=None,
     responses=_responses({202: AcceptedBatchSerializer}, 404, 409, 429),
 )

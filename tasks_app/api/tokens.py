@@ -76,11 +76,11 @@ class LoginView(APIView):
         responses={204: None, **ERRORS, 429: ErrorSerializer},
     )
     def post(self, request: Request) -> Response:
-        """Start a session. Too many failures for a name are refused for a while."""
+        """Start a session. Too many failures from an address are refused for a while."""
         credentials = checked(LoginSerializer, request.data)
-        if access.login_blocked(credentials["username"]):
+        if access.login_blocked(request._request, credentials["username"]):
             raise ApiError(
-                "Too many failed logins for this name.",
+                "Too many failed logins from this address.",
                 code="login_throttled",
                 status_code=status.HTTP_429_TOO_MANY_REQUESTS,
                 retry_after_s=access.LOGIN_WINDOW_S,

@@ -3,7 +3,8 @@
 import re
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -70,29 +71,6 @@ class TaskApiView(APIView):
             raise NotFound("There is no batch with this id.")
         return batch, list(latest.values())
 
-    def accept(
-        self,
-        request: Request,
-        tasks: list[Task],
-        *,
-        batch: Batch | None = None,
-        idempotency: submission.Idempotency | None = None,
-    ) -> submission.Accepted:
-        """Store and ring. Raises 409, 429 and 503."""
-        owner = access.owner_of(request.user)
-        try:
-            return submission.accept(tasks, owner=owner, batch=batch, idempotency=idempotency)
-        except access.LimitExceeded as error:
-            raise _limit_exceeded(error) from None
-        except submission.KeyReused:
-            raise ApiError(
-                "This Idempotency-Key was used for another request. Use a new key.",
-                code="idempotency_key_reused",
-                status_code=status.HTTP_409_CONFLICT,
-            ) from None
-        except QueueUnavailable:
-            raise queue_unavailable() from None
-
     def cancel(self, request: Request, ids: list[uuid.UUID]) -> list[uuid.UUID]:
         """Cancel what is not terminal; the ids of what was cancelled."""
         return lifecycle.cancel(ids, reason=f"cancelled by {_name(request)}")
@@ -108,7 +86,8 @@ class TaskViewSet(TaskApiView, ViewSet):
         task = new_task(
             element, owner=access.owner_of(request.user), correlation_id=correlation_id()
         )
-        accepted = self.accept(request, [task], idempotency=_idempotency(request))
+        with _refusals():
+            accepted = submission.accept([task], idempotency=_idempotency(request))
         task = accepted.tasks[0]
         body = {
             "task_id": task.task_id,
@@ -211,7 +190,8 @@ class BatchViewSet(TaskApiView, ViewSet):
             )
             for index, element in enumerate(elements)
         ]
-        accepted = self.accept(request, tasks, batch=batch, idempotency=_idempotency(request))
+        with _refusals():
+            accepted = submission.accept(tasks, batch=batch, idempotency=_idempotency(request))
         return _accepted_batch(request, accepted, batch)
 
     @schema.get_batch
@@ -231,29 +211,12 @@ class BatchViewSet(TaskApiView, ViewSet):
     @schema.retry_batch
     def retry(self, request: Request, batch_id: str) -> Response:
         """Submit the failed elements again, as new tasks in their places."""
-        batch, tasks = self.batch(request, batch_id)
-        failed = [task.task_id for task in tasks if task.current_status == Status.FAILED]
-        originals = Task.objects.filter(task_id__in=failed).order_by("batch_index")
-        again = [
-            Task(
-                **{name: getattr(original, name) for name in _RESUBMITTED},
-                correlation_id=correlation_id(),
+        batch, _ = self.batch(request, batch_id)
+        with _refusals():
+            accepted = submission.retry(
+                batch, correlation_id=correlation_id(), idempotency=_idempotency(request)
             )
-            for original in originals
-        ]
-        if not again:
-            raise ApiError(
-                "No element of this batch has failed.",
-                code="nothing_to_retry",
-                status_code=status.HTTP_409_CONFLICT,
-            )
-        return _accepted_batch(request, self.accept(request, again), batch)
-
-
-_RESUBMITTED = (
-    *("circuit", "shots", "seed", "options", "name", "tags"),
-    *("owner_id", "batch_id", "batch_index"),
-)
+        return _accepted_batch(request, accepted, batch)
 
 
 class QueueView(TaskApiView):
@@ -290,6 +253,29 @@ def _name(request: Request) -> str:
     return owner.get_username() if owner else "an anonymous client"
 
 
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What a submission raises, as 409, 429 and 503."""
+    try:
+        yield
+    except access.LimitExceeded as error:
+        raise _limit_exceeded(error) from None
+    except submission.KeyReused:
+        raise ApiError(
+            "This Idempotency-Key was used for another request. Use a new key.",
+            code="idempotency_key_reused",
+            status_code=status.HTTP_409_CONFLICT,
+        ) from None
+    except submission.NothingFailed:
+        raise ApiError(
+            "No element of this batch has failed.",
+            code="nothing_to_retry",
+            status_code=status.HTTP_409_CONFLICT,
+        ) from None
+    except QueueUnavailable:
+        raise queue_unavailable() from None
+
+
 def _idempotency(request: Request) -> submission.Idempotency | None:
     key = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is None:
@@ -300,7 +286,8 @@ def _idempotency(request: Request) -> submission.Idempotency | None:
             code="invalid_idempotency_key",
             status_code=status.HTTP_400_BAD_REQUEST,
         )
-    return submission.Idempotency.of(key, request.path.rstrip("/"), request.data)
+    requester = access.owner_of(request.user)
+    return submission.Idempotency.of(requester, key, request.path.rstrip("/"), request.data)
 
 
 def _wait_s(request: Request) -> int:

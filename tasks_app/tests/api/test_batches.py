@@ -1,6 +1,7 @@
 """Batches: all or none, in order, with every element's status."""
 
 import json
+from functools import partial
 from typing import Any
 
 import dramatiq
@@ -13,6 +14,7 @@ from tasks_app.queue.broker import DoorbellBroker
 from tasks_app.tests.api import people
 from tasks_app.tests.api.client import CIRCUIT, error, get, post, unknown_id
 from tasks_app.tests.unit.queues import rung, taken
+from tasks_app.tests.unit.tasks import together
 from testing.service import Service, eventually
 
 pytestmark = pytest.mark.django_db
@@ -241,6 +243,29 @@ def test_an_element_that_failed_again_may_be_retried_again() -> None:
         finish(again, failed=True)
     assert read(body["batch_id"])["tasks"][0]["task_id"] == again
     assert Task.objects.count() == 3
+
+
+def test_a_retry_is_repeated_by_its_key_alone(empty_queue: None) -> None:
+    batch = people.batch_of(None, Status.FAILED, Status.COMPLETED, Status.FAILED)
+    path, key = f"/batches/{batch.batch_id}/retry", {"Idempotency-Key": "again"}
+
+    first, second = post({}, path, **key), post({}, path, **key)
+
+    assert first.status_code == second.status_code == 202
+    assert second["Idempotent-Replayed"] == "true"
+    ids = json.loads(first.content)["task_ids"]
+    assert json.loads(second.content)["task_ids"] == ids
+    assert {str(task_id) for task_id in rung()} == set(ids)
+    assert Task.objects.count() == 5
+    error(post({"x": 1}, path, **key), 409, "idempotency_key_reused")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_clicks_on_retry_one_runs_everything(empty_queue: None) -> None:
+    batch = people.batch_of(None, Status.FAILED, Status.FAILED)
+    clicks = together(*[partial(post, {}, f"/batches/{batch.batch_id}/retry")] * 2)
+    assert sorted(click.status_code for click in clicks) == [202, 409]
+    assert Task.objects.count() == 4
 
 
 def test_a_batch_without_failures_has_nothing_to_retry() -> None:

@@ -230,6 +230,18 @@ def test_after_a_503_the_same_key_works(proxied: Proxy, path: str, body: Any) ->
     assert rung() == list(Task.objects.order_by("task_id").values_list("task_id", flat=True))
 
 
+def test_after_a_503_a_batch_can_be_retried_with_the_same_key(proxied: Proxy) -> None:
+    batch = people.batch_of(None, Status.FAILED)
+    path = f"/batches/{batch.batch_id}/retry"
+    proxied.refuse()
+    with far_away(lambda: submit({}, path=path)) as refused:
+        error(refused(), 503, "queue_unavailable")
+    assert Task.objects.count() == 1
+    assert not IdempotencyKey.objects.exists()
+    assert "Idempotent-Replayed" not in submit({}, path=path)
+    assert rung() == [Task.objects.latest("task_id").task_id]
+
+
 @pytest.mark.parametrize("many", [False, True], ids=["task", "batch"])
 def test_a_repetition_keeps_what_its_first_request_was_about_to_withdraw(
     proxied: Proxy, many: bool

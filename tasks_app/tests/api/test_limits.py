@@ -87,6 +87,21 @@ def test_a_retry_is_a_submission(settings: Settings, ada: User) -> None:
     assert Task.objects.count() == 2
 
 
+def test_who_retries_for_an_owner_is_charged_nothing(settings: Settings, ada: User) -> None:
+    boss = people.user("boss", is_staff=True)
+    OwnerLimits.objects.create(owner=boss, pending=1)
+    batch = people.batch_of(ada, Status.FAILED, Status.FAILED)
+    assert submit(boss, {}, f"/batches/{batch.pk}/retry").status_code == 202
+    OwnerLimits.objects.create(owner=ada, pending=1)
+    batch = people.batch_of(ada, Status.FAILED)
+    refused(
+        submit(people.user("chief", is_staff=True), {}, f"/batches/{batch.pk}/retry"),
+        "pending",
+        1,
+        "10",
+    )
+
+
 def test_limits_are_each_owners_own(settings: Settings, ada: User) -> None:
     limit(settings, pending=1)
     assert submit(ada).status_code == submit(people.user("bob")).status_code == 202

@@ -26,13 +26,16 @@ def ada(settings: Settings) -> User:
     return User.objects.create_user("ada", password=people.PASSWORD, is_staff=True)
 
 
-def login(password: str, username: str = "ada") -> HttpResponse:
-    return post({"username": username, "password": password}, "/login")
+def login(password: str, username: str = "ada", address: str = "127.0.0.1") -> HttpResponse:
+    body = json.dumps({"username": username, "password": password})
+    client = Client(REMOTE_ADDR=address)
+    return client.post("/login", body, "application/json")  # type: ignore[return-value]
 
 
-def admin_login(password: str) -> bool:
+def admin_login(password: str, address: str = "127.0.0.1") -> bool:
     """Whether the admin lets her in."""
-    response = Client().post(ADMIN_LOGIN, {"username": "ada", "password": password})
+    client = Client(REMOTE_ADDR=address)
+    response = client.post(ADMIN_LOGIN, {"username": "ada", "password": password})
     assert response.status_code in (200, 302)
     return response.status_code == 302
 
@@ -70,7 +73,7 @@ def test_what_is_no_login_is_refused(body: Any) -> None:
     assert not AuditEntry.objects.exists()
 
 
-def test_five_failures_close_the_name_for_a_while_even_to_the_right_password() -> None:
+def test_five_failures_close_the_name_to_their_address_even_with_the_right_password() -> None:
     for _ in range(access.LOGIN_FAILURES):
         error(login("wrong"), 401, "not_authenticated")
 
@@ -80,6 +83,22 @@ def test_five_failures_close_the_name_for_a_while_even_to_the_right_password() -
         assert int(response["Retry-After"]) == access.LOGIN_WINDOW_S
     assert not admin_login(people.PASSWORD)
     assert AuditEntry.objects.count() == access.LOGIN_FAILURES  # the block is not prolonged
+
+
+def test_nobody_can_lock_a_name_out() -> None:
+    for _ in range(access.LOGIN_FAILURES + 1):
+        login("wrong", address="198.51.100.7")
+        admin_login("wrong", address="198.51.100.8")
+    assert login(people.PASSWORD).status_code == 204
+    assert admin_login(people.PASSWORD)
+
+
+def test_an_address_that_tries_many_names_is_closed() -> None:
+    for number in range(access.ADDRESS_FAILURES):
+        error(login("wrong", f"name{number}"), 401, "not_authenticated")
+    error(login(people.PASSWORD), 429, "login_throttled")
+    assert not admin_login(people.PASSWORD)
+    assert login(people.PASSWORD, address="198.51.100.7").status_code == 204
 
 
 def test_failures_in_the_admin_count_as_well() -> None:

@@ -37,7 +37,7 @@ def test_who_may_not_connect_does_not_wait_for_who_is_stuck(
     with ThreadPoolExecutor(1) as pool, psycopg.connect(database_url()) as other:
         other.execute("LOCK TABLE tasks_app_task")
         stuck = pool.submit(submit_in_a_thread)
-        eventually(lambda: submission._together._led, what="a submission at work")
+        eventually(lambda: submission._store_and_ring._led, what="a submission at work")
         connection.close()
         with (
             suppress(ConnectionError),
@@ -59,11 +59,11 @@ def test_who_has_no_time_left_fails_alone(empty_queue: None) -> None:
     with ThreadPoolExecutor(3) as pool, psycopg.connect(database_url()) as other:
         other.execute("LOCK TABLE tasks_app_task")
         first = pool.submit(submit_in_a_thread)
-        eventually(lambda: submission._together._led, what="a submission at work")
+        eventually(lambda: submission._store_and_ring._led, what="a submission at work")
         late = pool.submit(submit_in_a_thread, submission.LEADER_S)
-        eventually(lambda: len(submission._together._waiting) == 1, what="the second waits")
+        eventually(lambda: len(submission._store_and_ring._waiting) == 1, what="the second waits")
         fresh = pool.submit(submit_in_a_thread)
-        eventually(lambda: len(submission._together._waiting) == 2, what="the third waits")
+        eventually(lambda: len(submission._store_and_ring._waiting) == 2, what="the third waits")
         other.rollback()
         with pytest.raises(OperationalError, match="too little time"):
             late.result()

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from tasks_app.group_commit import Gathering
+from tasks_app.group_commit import GroupCommit
 from testing.service import eventually
 
 
@@ -26,19 +26,19 @@ class Held:
             raise self._error
 
 
-def _wait(gathering: Gathering[int], count: int) -> bool:
-    return len(gathering._waiting) == count
+def _wait(group: GroupCommit[int], count: int) -> bool:
+    return len(group._waiting) == count
 
 
 def all_at_once(work: Held, *, check: Callable[[], None] = lambda: None) -> list[Future[None]]:
     """The outcomes of items 0 to 4: the first is held until the others have come, in order."""
-    gathering = Gathering(work, common=(ConnectionError,), check=check)
+    group = GroupCommit(work, common=(ConnectionError,), check=check)
     with ThreadPoolExecutor(5) as pool:
-        outcomes = [pool.submit(gathering, 0)]
+        outcomes = [pool.submit(group, 0)]
         eventually(lambda: work.groups, what="the first is at work")
         for item in range(1, 5):
-            outcomes.append(pool.submit(gathering, item))
-            eventually(partial(_wait, gathering, item), what="it waits")
+            outcomes.append(pool.submit(group, item))
+            eventually(partial(_wait, group, item), what="it waits")
         work.go.set()
     return outcomes
 
@@ -52,9 +52,9 @@ def test_what_comes_while_others_are_at_work_goes_together() -> None:
 def test_nobody_waits_for_company() -> None:
     work = Held()
     work.go.set()
-    gathering = Gathering(work, common=())
+    group = GroupCommit(work, common=())
     for item in range(3):
-        gathering(item)
+        group(item)
     assert work.groups == [[0], [1], [2]]
 
 
@@ -95,7 +95,7 @@ def test_the_fault_of_one_is_not_that_of_the_others() -> None:
 def test_after_an_error_the_next_are_served() -> None:
     work = Held(ConnectionError("away"), only_for=1)
     work.go.set()
-    gathering = Gathering(work, common=(ConnectionError,))
+    group = GroupCommit(work, common=(ConnectionError,))
     with pytest.raises(ConnectionError):
-        gathering(1)
-    gathering(2)
+        group(1)
+    group(2)
