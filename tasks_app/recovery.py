@@ -138,8 +138,9 @@ class Leader:
         except QueueUnavailable as error:
             log.warning("recovery_waits", reason=str(error))
         if self._leading and settings.RETENTION_DAYS:
+            # Half of the leader's time, that it may keep up with what workers complete.
             kept = timedelta(days=settings.RETENTION_DAYS)
-            if 0 < retention.purge_chunk(older_than=kept) < retention.CHUNK:
+            if retention.purge(older_than=kept, within_s=settings.RECOVERY_S):
                 retention.purge_empty_batches(older_than=kept)
 
     def _holds_lock(self) -> bool:

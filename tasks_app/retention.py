@@ -1,5 +1,7 @@
 """Deleting old terminal tasks, a few at a time, so that nobody waits for a lock."""
 
+import math
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -20,6 +22,19 @@ def old_tasks(*, older_than: timedelta, statuses: Sequence[Status] = TERMINAL) -
     return Task.objects.with_status(*statuses).filter(
         submitted_at__lt=Now() - older_than, completed_at__lt=Now() - older_than
     )
+
+
+def purge(
+    *, older_than: timedelta, statuses: Sequence[Status] = TERMINAL, within_s: float = math.inf
+) -> int:
+    """Delete old tasks, chunk after chunk, until none is left or `within_s` is over; how many."""
+    until = time.monotonic() + within_s
+    total = 0
+    while deleted := purge_chunk(older_than=older_than, statuses=statuses):
+        total += deleted
+        if time.monotonic() > until:
+            break
+    return total
 
 
 def purge_chunk(*, older_than: timedelta, statuses: Sequence[Status] = TERMINAL) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from tasks_app.models import TERMINAL, Status
-from tasks_app.retention import old_tasks, purge_chunk, purge_empty_batches
+from tasks_app.retention import old_tasks, purge, purge_empty_batches
 
 
 def duration(text: str) -> timedelta:
@@ -47,8 +47,6 @@ class Command(BaseCommand):
             count = old_tasks(older_than=older_than, statuses=statuses).count()
             self.stdout.write(f"{count} task(s) would be deleted")
             return
-        total = 0
-        while deleted := purge_chunk(older_than=older_than, statuses=statuses):
-            total += deleted
+        tasks = purge(older_than=older_than, statuses=statuses)
         batches = purge_empty_batches(older_than=older_than)
-        self.stdout.write(f"{total} task(s) and {batches} empty batch(es) deleted")
+        self.stdout.write(f"{tasks} task(s) and {batches} empty batch(es) deleted")

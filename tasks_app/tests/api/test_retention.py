@@ -24,6 +24,7 @@ from tasks_app.recovery import Leader
 from tasks_app.tests.api import people
 from tasks_app.tests.api.client import CIRCUIT, post
 from tasks_app.tests.unit.tasks import Session
+from testing.service import LIMIT_S
 
 pytestmark = pytest.mark.django_db
 
@@ -168,6 +169,22 @@ def test_the_leader_purges_what_is_kept_too_long(settings: Settings, empty_queue
     session.do(Leader().attend)
     session.close()  # and with it the leader's lock
     assert set(Task.objects.all()) == kept
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_leader_keeps_up_with_more_than_a_chunk_at_a_time(
+    settings: Settings, empty_queue: None
+) -> None:
+    settings.RETENTION_DAYS = 90
+    settings.RECOVERY_S = LIMIT_S
+    first = aged(Status.FAILED)
+    first.refresh_from_db()
+    with people.unguarded():
+        Task.objects.bulk_create(copy_of(first) for _ in range(3 * retention.CHUNK))
+    session = Session()
+    session.do(Leader().attend)
+    session.close()
+    assert not Task.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)
