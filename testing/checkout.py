@@ -44,7 +44,7 @@ class Checkout:
         self.path = path
         self._uid = uid
         shutil.copytree(ROOT, path, ignore=_NOT_COPIED)
-        _link_venv(path / ".venv", python or os.path.realpath(sys.executable))
+        _link_venv(path / ".venv", python or os.path.realpath(sys.executable), uid)
         if uid is not None:
             for part in (path, *path.rglob("*")):
                 os.chown(part, uid, uid, follow_symlinks=False)
@@ -105,10 +105,17 @@ class Checkout:
         )
 
 
-def _link_venv(venv: Path, python: str) -> None:
-    """A virtual environment of `python` with the packages of ours, and nothing to install."""
+def _link_venv(venv: Path, python: str, uid: int | None) -> None:
+    """A virtual environment of `python` with the packages of ours, and nothing to install.
+
+    They are copied if the user cannot reach ours, as in a clone below `/root`.
+    """
     (venv / "bin").mkdir(parents=True)
     (venv / "bin" / "python").symlink_to(python)
     (venv / "pyvenv.cfg").write_text(f"home = {Path(python).parent}\n")
-    (venv / "lib").symlink_to(Path(sys.prefix) / "lib")
+    packages = Path(sys.prefix) / "lib"
+    if subprocess.run(["ls", packages], user=uid, capture_output=True, check=False).returncode:
+        shutil.copytree(packages, venv / "lib", symlinks=True)
+    else:
+        (venv / "lib").symlink_to(packages)
     (venv / "embedded.stamp").touch()
