@@ -1,7 +1,6 @@
 """`make run`: database, service and worker on this machine, shown at work, until Ctrl-C."""
 
 import argparse
-import contextlib
 import os
 import secrets
 import signal
@@ -27,6 +26,7 @@ from embedded.postgres import (
     migrate,
     write_private,
 )
+from quantumtasks import logging
 from tasks_app.processes import die_with_parent, port_is_free, tail, tethered
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -107,8 +107,8 @@ class Service:
         log = self._log_path.open("a")
         environment = os.environ | self._settings()
         os.environ |= environment | {"DB_STATEMENT_TIMEOUT_S": "0"}  # migrations may take long
-        with contextlib.redirect_stderr(log):
-            django.setup()  # its logging keeps the stream that it finds now
+        logging.stream = log  # the terminal is for banners
+        django.setup()
         if self._postgres:
             self._postgres.wait_ready()
         self._prepare_database()

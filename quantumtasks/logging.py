@@ -20,16 +20,17 @@ class _Logger(structlog.WriteLogger):
     """Writes our own lines to stderr without the standard library, which takes far longer."""
 
     def __init__(self, name: str = "") -> None:
-        super().__init__(_stderr)
+        super().__init__(stream)
         self.name = name
 
 
-# Not what Dramatiq puts in its place: a pipe to its master process, a message for each write.
-_stderr = sys.__stderr__ or sys.stderr
+# Where lines go; to be changed before Django is set up. Not what Dramatiq puts in the place of
+# stderr: a pipe to its master process, a message for each write.
+stream = sys.__stderr__ or sys.stderr
 
 
 def configure_logging(*, console: bool, level: str) -> None:
-    """Send structlog's lines and, in the same form, those of the standard library to stderr."""
+    """Send structlog's lines and, in the same form, those of the standard library to `stream`."""
     structlog.configure(
         processors=[*_SHARED, *_renderer(console)],
         logger_factory=_Logger,
@@ -60,13 +61,19 @@ def logging_dict(*, console: bool = False, level: str = "INFO") -> dict[str, Any
                 ],
             }
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
-        "root": {"handlers": ["stderr"], "level": level},
+        "handlers": {
+            "stream": {
+                "class": "logging.StreamHandler",
+                "formatter": "structured",
+                "stream": stream,
+            }
+        },
+        "root": {"handlers": ["stream"], "level": level},
         "loggers": {
             # Both narrate their own retries at length; we log what those mean for a task.
             "pika": {"level": "CRITICAL"},
             "django.request": {"level": "CRITICAL"},
             # Named, so that this takes the place of gunicorn's own handler.
-            "gunicorn.error": {"handlers": ["stderr"], "propagate": False},
+            "gunicorn.error": {"handlers": ["stream"], "propagate": False},
         },
     }

@@ -66,6 +66,19 @@ def test_first_start_shows_a_bell_pair_and_leaves_nothing_running(fresh_checkout
         assert (fresh_checkout.data_dir / secret).stat().st_mode & 0o777 == 0o600
 
 
+def test_what_the_launcher_logs_stays_off_the_terminal(fresh_checkout: Checkout) -> None:
+    settings = fresh_checkout.path / "quantumtasks" / "settings.py"
+    text = settings.read_text()
+    settings.write_text(text.replace("SLOW_QUERY_S = 0.1", "SLOW_QUERY_S = -1.0"))
+
+    done = fresh_checkout.run("ONCE=1")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "slow_query" not in done.stdout
+    (log,) = fresh_checkout.data_dir.glob("service-*.log")
+    assert "CREATE TABLE" in log.read_text(), "a migration, which the launcher runs itself"
+
+
 @pytest.mark.parametrize("victim", ["launcher", "make"])
 def test_a_kill_leaves_no_orphan_and_the_next_start_finishes_the_tasks(
     checkout: Checkout, victim: str
