@@ -18,10 +18,10 @@ def private_servers(*, fsync: bool = True, **settings: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="quantum-tasks-bench-") as name:
         folder = Path(name)
         # Imported here: the test servers choose their ports, and start, when they are imported.
-        from testing.servers import ensure_installed, new_postgres_server, new_rabbit_server
+        from testing.servers import new_postgres_server, new_rabbit_server
 
         new_rabbit = new_rabbit_server(folder / "rabbitmq")
-        ensure_installed(new_rabbit)
+        new_rabbit.ensure_installed()
         with (
             new_postgres_server(folder / "postgres", durable=fsync) as postgres,
             new_rabbit as rabbit,

@@ -2,7 +2,8 @@
 
 Loaded with `-p testing.servers`, before pytest-django reads the settings, it names both
 servers in the environment; they start, side by side, only when tests are really going to run.
-`TEST_DATABASE_URL` and `TEST_RABBITMQ_URL` name servers to use instead.
+`TEST_DATABASE_URL` and `TEST_RABBITMQ_URL` name servers to use instead; `RABBITMQ=4` asks for
+RabbitMQ 4, which Debian 12 does not have.
 
 Fault tests may stop, kill and start the servers of the fixtures `postgres_server` and
 `rabbit_server` as long as they leave them running, or make servers of their own.
@@ -15,7 +16,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +31,7 @@ START_LIMIT_S = 300.0
 STOP_LIMIT_S = 120.0
 _DEBIAN_POSTGRES = Path("/usr/lib/postgresql")
 _DEBIAN_RABBITMQ = Path("/usr/lib/rabbitmq/bin")
+_RABBITMQ_4 = Path("/var/cache/quantum-tasks/rabbitmq-4")  # a Debian 13, and nothing runs there
 _RABBITMQ_IMAGE = "rabbitmq:4-management"
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _INSTALL_RABBITMQ = """\
@@ -86,8 +88,8 @@ class RabbitServer:
         if self.running:
             return
         if self._epmd is None or self._epmd.poll() is not None:
-            self._epmd = self._spawn(["epmd", "-port", str(self._epmd_port)])
-        self._process = self._spawn([self._script("rabbitmq-server")])
+            self._epmd = self._spawn("epmd", "-port", str(self._epmd_port))
+        self._process = self._spawn(self._script("rabbitmq-server"))
 
     def wait_ready(self) -> None:
         """The second half of `start`: wait until the node speaks AMQP."""
@@ -128,7 +130,7 @@ class RabbitServer:
 
         Raises subprocess.CalledProcessError, with the output, when it fails.
         """
-        command = [self._script("rabbitmqctl"), "--quiet", *arguments]
+        command = self._command(self._script("rabbitmqctl"), "--quiet", *arguments)
         return subprocess.run(
             command, env=self._environment(), check=True, capture_output=True, text=True
         ).stdout
@@ -145,16 +147,33 @@ class RabbitServer:
     ) -> None:
         self.remove()
 
+    @staticmethod
+    def ensure_installed() -> None:
+        """Install RabbitMQ if this machine has none. Raises RabbitError if that cannot be done."""
+        if _rabbitmq_bin_dir() is None:
+            if not _can_install():
+                raise RabbitError(_INSTALL_RABBITMQ)
+            _apt_get("update", "-qq")
+            _apt_get("install", "-y", "-qq", "--no-install-recommends", "rabbitmq-server")
+
+    @property
+    def _folder(self) -> str:
+        """The data's folder, as the node sees it."""
+        return str(self.data_dir)
+
     def _script(self, name: str) -> str:
         folder = _rabbitmq_bin_dir()
         if folder is None:
             raise RabbitError(_INSTALL_RABBITMQ)
         return str(folder / name)
 
-    def _spawn(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
+    def _command(self, *command: str) -> Sequence[str]:
+        return command
+
+    def _spawn(self, *command: str) -> subprocess.Popen[bytes]:
         with self.log_path.open("ab") as log:
             return subprocess.Popen(
-                command,
+                self._command(*command),
                 cwd=self.data_dir,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
@@ -165,7 +184,7 @@ class RabbitServer:
             )
 
     def _environment(self) -> dict[str, str]:
-        folder = str(self.data_dir)
+        folder = self._folder
         return {
             "PATH": os.environ["PATH"],
             "LC_ALL": "C.UTF-8",
@@ -212,33 +231,24 @@ def _can_install() -> bool:
     return os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
-def install_rabbitmq() -> None:
-    """Install Debian's rabbitmq-server, leaving no system service running behind our back."""
+def _apt_get(*arguments: str) -> None:
+    """Run apt-get, leaving no system service running behind our back. Raises RabbitError."""
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
-    commands = (
-        ["apt-get", "update", "-qq"],
-        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "rabbitmq-server"],
-    )
     with _no_services_started():
-        for command in commands:
-            done = subprocess.run(
-                command,
-                check=False,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-            )
-            if done.returncode != 0:
-                raise RabbitError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+        _run(["apt-get", *arguments], environment)
 
 
-def ensure_installed(rabbit: RabbitServer | None) -> None:
-    """Install RabbitMQ if this machine has none. Raises RabbitError if that cannot be done."""
-    if type(rabbit) is RabbitServer and _rabbitmq_bin_dir() is None:
-        if not _can_install():
-            raise RabbitError(_INSTALL_RABBITMQ)
-        install_rabbitmq()
+def _run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+    done = subprocess.run(
+        command,
+        check=False,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != 0:
+        raise RabbitError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
 
 
 @contextmanager
@@ -257,6 +267,10 @@ def _no_services_started() -> Iterator[None]:
 
 class DockerRabbitServer(RabbitServer):
     """The same from the image of the deployment, for machines with Docker but no RabbitMQ."""
+
+    @staticmethod
+    def ensure_installed() -> None:
+        pass
 
     def __init__(self, data_dir: Path, *, port: int | None = None) -> None:
         super().__init__(data_dir, port=port)
@@ -306,6 +320,53 @@ class DockerRabbitServer(RabbitServer):
         )
 
 
+class Rabbit4Server(RabbitServer):
+    """The same, from Debian 13: a tree of its own, entered by chroot, in `_RABBITMQ_4`.
+
+    Each process has mounts of its own, which end with it: /proc, and the data at /srv.
+    """
+
+    @staticmethod
+    def ensure_installed() -> None:
+        if (_RABBITMQ_4 / "complete").exists():
+            return
+        if not _can_install():
+            raise RabbitError("RABBITMQ=4 needs root on Debian, to make a Debian 13 in a folder.")
+        if shutil.which("debootstrap") is None:
+            _apt_get("update", "-qq")
+            _apt_get("install", "-y", "-qq", "--no-install-recommends", "debootstrap")
+        shutil.rmtree(_RABBITMQ_4, ignore_errors=True)
+        _RABBITMQ_4.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        options = ["--variant=minbase", "--include=rabbitmq-server"]
+        _run(["debootstrap", *options, "trixie", str(_RABBITMQ_4), _debian_mirror()])
+        (_RABBITMQ_4 / "complete").touch()
+
+    @property
+    def _folder(self) -> str:
+        return "/srv"
+
+    def _script(self, name: str) -> str:
+        return str(_DEBIAN_RABBITMQ / name)
+
+    def _command(self, *command: str) -> Sequence[str]:
+        enter = 'mount -t proc proc "$0/proc" && mount --bind "$1" "$0/srv" && shift && '
+        enter += 'exec chroot "$0" "$@"'
+        mounts = ["unshare", "--mount", "sh", "-c", enter, str(_RABBITMQ_4), str(self.data_dir)]
+        return [*mounts, *command]
+
+
+def _debian_mirror() -> str:
+    """Where apt gets this machine's packages."""
+    found = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"],
+        check=False,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+    mirrors = [site for site in found if not site.rstrip("/").endswith("-security")]
+    return mirrors[0] if mirrors else "http://deb.debian.org/debian"
+
+
 def _docker_answers() -> bool:
     if shutil.which("docker") is None:
         return False
@@ -313,7 +374,10 @@ def _docker_answers() -> bool:
 
 
 def new_rabbit_server(data_dir: Path) -> RabbitServer:
-    """A node, not started, of whatever RabbitMQ this machine offers."""
+    """A node, not started, of whatever RabbitMQ this machine offers, or of the one asked for."""
+    is_4 = any(_DEBIAN_RABBITMQ.parent.glob("lib/rabbitmq_server-4*"))
+    if os.environ.get("RABBITMQ") == "4" and not is_4:
+        return Rabbit4Server(data_dir)
     if _rabbitmq_bin_dir() is None and not _can_install() and _docker_answers():
         return DockerRabbitServer(data_dir)
     return RabbitServer(data_dir)
@@ -350,7 +414,7 @@ class Servers:
         if self.postgres:
             self.postgres.launch()
         if self.rabbit:
-            ensure_installed(self.rabbit)
+            self.rabbit.ensure_installed()
             self.rabbit.launch()
         if self.postgres:
             self.postgres.wait_ready()
@@ -380,7 +444,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     hands_out = getattr(session.config.option, "dist", "no") != "no"
     try:
         if hands_out and not hasattr(session.config, "workerinput"):
-            ensure_installed(_servers.rabbit)
+            if _servers.rabbit:
+                _servers.rabbit.ensure_installed()
         else:
             _servers.start()
     except (RabbitError, PostgresError) as error:
