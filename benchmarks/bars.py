@@ -249,10 +249,8 @@ def fill(side: Side, count: int) -> None:
     ids = side.sql(REFERENCE_WAITING, BELL, count)
     publisher = Publisher(
         pika.URLParameters(os.environ["RABBITMQ_URL"]),
-        queue=side.queue,
-        arguments={"x-queue-type": "quorum"},
-        dead_letter_queue=f"{side.queue}_unused",
-        dead_letter_arguments={},
+        side.queue,
+        {f"{side.queue}_unused": {}, side.queue: {"x-queue-type": "quorum"}},
     )
     # With confirms: RabbitMQ may lose what a connection leaves unconfirmed.
     publisher.publish(*(task_id.bytes for (task_id,) in ids), timeout_s=60)  # type: ignore[attr-defined]

@@ -18,12 +18,21 @@ from dramatiq.brokers.stub import StubBroker
 from dramatiq.errors import ConnectionClosed
 from pika.exceptions import AMQPError
 
-from tasks_app.queue.consumer import _SafeConsumer
+from tasks_app.queue.consumer import DoorbellConsumer
 from tasks_app.queue.doorbell import DEAD_LETTER_QUEUE, QUEUE, doorbell
 from tasks_app.queue.publisher import Publisher, QueueDepths, QueueUnavailable
 
 PUBLISH_TIMEOUT_S = 2.0
 DEAD_LETTER_TTL_MS = 7 * 24 * 3600 * 1000
+# A queue that exists with other arguments cannot be declared: these never change.
+_DECLARATIONS: dict[str, dict[str, Any]] = {
+    DEAD_LETTER_QUEUE: {"x-queue-type": "quorum", "x-message-ttl": DEAD_LETTER_TTL_MS},
+    QUEUE: {
+        "x-queue-type": "quorum",
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": DEAD_LETTER_QUEUE,
+    },
+}
 
 log = structlog.get_logger(__name__)
 
@@ -72,7 +81,7 @@ class DoorbellBroker(RabbitmqBroker):
         parameters.stack_timeout = 3
         parameters.heartbeat = 10
         parameters.connection_attempts = 1
-        self._parameters = self.parameters = parameters  # the consumers use the latter
+        self.parameters = parameters
         self._publisher: tuple[int, Publisher] | None = None
         self._publisher_lock = threading.Lock()
 
@@ -81,28 +90,8 @@ class DoorbellBroker(RabbitmqBroker):
         """This process's publisher (a fork gets its own)."""
         with self._publisher_lock:  # threads that come first together share one
             if self._publisher is None or self._publisher[0] != os.getpid():
-                self._publisher = (
-                    os.getpid(),
-                    Publisher(
-                        self._parameters,
-                        queue=QUEUE,
-                        arguments={
-                            "x-queue-type": "quorum",
-                            "x-dead-letter-exchange": "",
-                            "x-dead-letter-routing-key": DEAD_LETTER_QUEUE,
-                        },
-                        dead_letter_queue=DEAD_LETTER_QUEUE,
-                        dead_letter_arguments={
-                            "x-queue-type": "quorum",
-                            "x-message-ttl": DEAD_LETTER_TTL_MS,
-                        },
-                    ),
-                )
+                self._publisher = os.getpid(), Publisher(self.parameters, QUEUE, _DECLARATIONS)
             return self._publisher[1]
-
-    @property
-    def consumer_class(self) -> type["_SafeConsumer"]:
-        return _SafeConsumer
 
     def declare_queue(self, queue_name: str, *, ensure: bool = False) -> None:
         if queue_name not in self.queues:
@@ -122,18 +111,20 @@ class DoorbellBroker(RabbitmqBroker):
         """Publish messages together. Raises `QueueUnavailable` unless all were confirmed."""
         for message in messages:
             self.emit_before("enqueue", message, None)
-        self.publisher.publish(
-            *(message.encode() for message in messages), timeout_s=PUBLISH_TIMEOUT_S
-        )
+        self.publish(*(message.encode() for message in messages))
         for message in messages:
             self.emit_after("enqueue", message, None)
+
+    def publish(self, *bodies: bytes) -> None:
+        """`Publisher.publish` within `PUBLISH_TIMEOUT_S`."""
+        self.publisher.publish(*bodies, timeout_s=PUBLISH_TIMEOUT_S)
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Any:
         try:
             self.publisher.depths(timeout_s=PUBLISH_TIMEOUT_S)  # by then the queue is declared
-            return self.consumer_class(self, queue_name, prefetch, timeout)
-        except (QueueUnavailable, AMQPError, OSError) as error:
+        except QueueUnavailable as error:
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
+        return DoorbellConsumer(self, threads=prefetch, idle_s=timeout / 1000)
 
     def dead_letters(self, *, limit: int, keep: bool) -> Iterator[bytes]:
         """The bodies of up to `limit` dead letters, oldest first; unless `keep`, each goes back
@@ -143,14 +134,14 @@ class DoorbellBroker(RabbitmqBroker):
         """
         self.publisher.depths(timeout_s=PUBLISH_TIMEOUT_S)  # by then both are declared
         try:
-            with pika.BlockingConnection(self._parameters) as connection:
+            with pika.BlockingConnection(self.parameters) as connection:
                 channel = connection.channel()
                 for _ in range(limit):
                     method, _, body = channel.basic_get(DEAD_LETTER_QUEUE)
                     if method is None:
                         return
                     if not keep:
-                        self.publisher.publish(body, timeout_s=PUBLISH_TIMEOUT_S)
+                        self.publish(body)
                         channel.basic_ack(method.delivery_tag)
                     yield body  # what is kept is not acknowledged: it returns on closing
         except (AMQPError, OSError) as error:

@@ -6,11 +6,7 @@ import dramatiq
 from dramatiq.common import xq_name
 
 QUEUE = "quantum_tasks"
-
-
 DEAD_LETTER_QUEUE = xq_name(QUEUE)
-
-
 RUN_TASK = "run_task"
 
 
@@ -25,7 +21,7 @@ def doorbell(task_id: object, correlation_id: str) -> dramatiq.Message[None]:
     )
 
 
-def _is_doorbell(message: Any) -> bool:
+def is_doorbell(message: Any) -> bool:
     """Whether a decoded message is one that `ring` could have sent.
 
     A message that is not can end the worker thread that gets it: by a queue name without a

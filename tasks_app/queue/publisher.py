@@ -74,26 +74,6 @@ class _Message:
     sent_again: bool = False
 
 
-class _Connection(SelectConnection):  # type: ignore[misc]
-    """Can hold what it has to send: pika sends each frame, of which a message has three, alone."""
-
-    _held: list[bytes] | None = None
-
-    def hold(self) -> None:
-        self._held = []
-
-    def release(self) -> None:
-        held, self._held = self._held, None
-        if held:
-            self._adapter_emit_data(b"".join(held))
-
-    def _adapter_emit_data(self, data: bytes) -> None:
-        if self._held is None:
-            super()._adapter_emit_data(data)
-        else:
-            self._held.append(data)
-
-
 class Publisher:
     """Publishes to one durable queue, which it declares together with its dead-letter queue.
 
@@ -103,16 +83,11 @@ class Publisher:
     def __init__(
         self,
         parameters: pika.ConnectionParameters,
-        *,
         queue: str,
-        arguments: Mapping[str, Any],
-        dead_letter_queue: str,
-        dead_letter_arguments: Mapping[str, Any],
+        declarations: Mapping[str, Mapping[str, Any]],
     ) -> None:
-        self._parameters = parameters
-        self._queue = queue
-        self._dead_letter_queue = dead_letter_queue
-        self._declarations = {dead_letter_queue: dead_letter_arguments, queue: arguments}
+        """`declarations`: arguments of the dead-letter queue and, after it, of `queue`."""
+        self._parameters, self._queue, self._declarations = parameters, queue, declarations
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closing = False
@@ -121,7 +96,7 @@ class Publisher:
         self._woken = False  # the thread is about to look into the inbox
         # The rest belongs to the publisher's thread.
         self._ioloop = IOLoop()
-        self._connection: _Connection | None = None
+        self._connection: SelectConnection | None = None
         self._channel: Any = None  # set once the queues are declared and confirms are on
         self._unconfirmed: OrderedDict[int, _Message] = OrderedDict()
         self._unroutable: list[_Message] = []  # they wait for their queue to be declared anew
@@ -213,7 +188,7 @@ class Publisher:
     def _connect(self) -> None:
         if self._connection is not None:  # two reasons to connect anew, one connection
             return
-        self._connection = _Connection(
+        self._connection = SelectConnection(
             self._parameters,
             on_open_callback=self._opened,
             on_open_error_callback=self._lost,
@@ -221,7 +196,7 @@ class Publisher:
             custom_ioloop=self._ioloop,
         )
 
-    def _opened(self, connection: _Connection) -> None:
+    def _opened(self, connection: SelectConnection) -> None:
         connection.add_on_connection_blocked_callback(
             lambda *_: self._refuse("RabbitMQ blocks publishers: memory or disk alarm")
         )
@@ -229,7 +204,7 @@ class Publisher:
         connection.channel(on_open_callback=lambda channel: self._prepare(connection, channel))
         self._ioloop.call_later(HANDSHAKE_S, lambda: self._check_prepared(connection))
 
-    def _prepare(self, connection: _Connection, channel: Any) -> None:
+    def _prepare(self, connection: SelectConnection, channel: Any) -> None:
         channel.add_on_close_callback(lambda _, reason: self._lost(connection, reason))
         channel.add_on_return_callback(self._returned)
 
@@ -241,7 +216,7 @@ class Publisher:
             self._confirmed, callback=lambda _: self._declare(prepared, channel)
         )
 
-    def _check_prepared(self, connection: _Connection) -> None:
+    def _check_prepared(self, connection: SelectConnection) -> None:
         if connection is self._connection and self._channel is None:
             self._drop("RabbitMQ did not open a channel in time")
 
@@ -254,9 +229,9 @@ class Publisher:
         def collect(frame: Any) -> None:
             counts[frame.method.queue] = frame.method
             if len(counts) == len(self._declarations):
-                main = counts[self._queue]
-                dead = counts[self._dead_letter_queue].message_count
-                declared(QueueDepths(main.message_count, main.consumer_count, dead))
+                dead, main = (counts[name] for name in self._declarations)
+                ready, consumers = main.message_count, main.consumer_count
+                declared(QueueDepths(ready, consumers, dead.message_count))
 
         for queue, arguments in self._declarations.items():
             channel.queue_declare(
@@ -273,13 +248,10 @@ class Publisher:
 
     def _work_off(self) -> None:
         self._woken = False  # first: who comes from here on wakes us again
-        connection = self._connection
-        if connection is not None and self._channel is not None:
-            connection.hold()
+        if self._channel is not None:
             while self._down is None and self._inbox:
                 action, _ = self._inbox.popleft()
                 action()
-            connection.release()
         if self._down is not None:
             self._fail_waiting(self._down)
 
@@ -327,7 +299,7 @@ class Publisher:
         for message in messages:
             self._send(message)
 
-    def _lost(self, connection: _Connection, reason: Any) -> None:
+    def _lost(self, connection: SelectConnection, reason: Any) -> None:
         """The connection could not be opened, or broke, or its channel was closed by RabbitMQ."""
         if connection is self._connection:
             self._drop(f"{type(reason).__name__}: {reason}")
