@@ -110,12 +110,12 @@ MIDDLEWARE = [
     "tasks_app.api.middleware.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "tasks_app.api.middleware.SessionForPeople",
+    "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.http.ConditionalGetMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "tasks_app.api.middleware.UserForPeople",
-    "tasks_app.api.middleware.MessagesForPeople",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "quantumtasks.urls"
@@ -202,7 +202,6 @@ elif urlsplit(RABBITMQ_URL).scheme in {"amqp", "amqps"} and urlsplit(RABBITMQ_UR
 else:
     raise ImproperlyConfigured("RABBITMQ_URL is amqp://host…, amqps://host… or memory://.")
 DRAMATIQ_BROKER = _broker | {"MIDDLEWARE": []}  # `actors` adds the worker's own
-DRAMATIQ_AUTODISCOVER_MODULES = ["actors"]
 
 # --- Tasks ------------------------------------------------------------------------------------
 
@@ -250,7 +249,6 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": [],
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_RENDERER_CLASSES": ["tasks_app.api.content.OrjsonRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "tasks_app.api.content.FirstMediaType",
     "DEFAULT_PARSER_CLASSES": ["tasks_app.api.content.SafeJSONParser"],
     "DEFAULT_METADATA_CLASS": "tasks_app.api.content.AllowedMethods",
     "LIST_SERIALIZER_ERRORS_AS_DICT": True,  # a batch's wrong elements are named by index

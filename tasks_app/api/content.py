@@ -1,4 +1,4 @@
-"""Answers as JSON."""
+"""JSON in, JSON out."""
 
 import math
 from typing import Any
@@ -6,10 +6,12 @@ from typing import Any
 import orjson
 from rest_framework.exceptions import ParseError
 from rest_framework.metadata import BaseMetadata
-from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
+from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import JSONParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.utils import json
+
+MAX_DEPTH = 64
 
 
 class OrjsonRenderer(BaseRenderer):
@@ -30,20 +32,6 @@ class AnyMediaType(BaseContentNegotiation):
 
     def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
         return renderers[0], renderers[0].media_type
-
-
-class FirstMediaType(DefaultContentNegotiation):
-    """REST framework's, with a short way for who wants the first form or has no wish."""
-
-    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
-        first = renderers[0]
-        accept = request.META.get("HTTP_ACCEPT", "*/*")
-        if accept in ("*/*", first.media_type) and not (format_suffix or request.query_params):
-            return first, first.media_type
-        return super().select_renderer(request, renderers, format_suffix)
-
-
-MAX_DEPTH = 64
 
 
 class SafeJSONParser(JSONParser):

@@ -26,25 +26,38 @@ class FilterSerializer(StrictSerializer):
     """Query parameters of the list; those that may be repeated are lists."""
 
     status = serializers.ListField(
-        child=serializers.ChoiceField(choices=Status.choices), required=False
+        child=serializers.ChoiceField(choices=Status.choices),
+        required=False,
+        help_text="Any of them.",
     )
     tag = serializers.ListField(
         child=serializers.CharField(max_length=64, trim_whitespace=False),
         required=False,
-        help_text="Repeated: tasks that have all of them.",
+        help_text="All of them.",
     )
-    ids = serializers.ListField(child=serializers.UUIDField(), max_length=MAX_IDS, required=False)
-    name = serializers.CharField(max_length=200, trim_whitespace=False, required=False)
-    batch_id = serializers.UUIDField(required=False)
-    submitted_after = serializers.DateTimeField(required=False)
-    submitted_before = serializers.DateTimeField(required=False)
+    ids = serializers.ListField(
+        child=serializers.UUIDField(),
+        max_length=MAX_IDS,
+        required=False,
+        help_text=f"Up to {MAX_IDS}.",
+    )
+    name = serializers.CharField(
+        max_length=200, trim_whitespace=False, required=False, help_text="Exactly this name."
+    )
+    batch_id = serializers.UUIDField(required=False, help_text="Elements of this batch.")
+    submitted_after = serializers.DateTimeField(required=False, help_text="Later than this.")
+    submitted_before = serializers.DateTimeField(required=False, help_text="Earlier than this.")
     ordering = serializers.ChoiceField(
         choices=["-submitted_at", "submitted_at"],
         required=False,
         help_text="Newest first if absent.",
     )
-    page_size = serializers.IntegerField(min_value=1, max_value=MAX_PAGE_SIZE, required=False)
-    cursor = serializers.CharField(required=False)
+    page_size = serializers.IntegerField(
+        min_value=1, max_value=MAX_PAGE_SIZE, required=False, help_text="Tasks a page."
+    )
+    cursor = serializers.CharField(
+        required=False, help_text="Where a page begins: from `next` or `previous`."
+    )
 
 
 def listed(query: QueryDict) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """How the routes are described in OpenAPI; the views stay free of it."""
 
 import threading
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from django.http import HttpResponse
 from drf_spectacular.extensions import (
@@ -14,7 +15,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schem
 from drf_spectacular.views import SpectacularYAMLAPIView
 from rest_framework.request import Request
 
-from tasks_app.api.filters import MAX_IDS, MAX_PAGE_SIZE
+from tasks_app.api.filters import FilterSerializer
 from tasks_app.api.serializers import (
     AcceptedBatchSerializer,
     AcceptedSerializer,
@@ -28,7 +29,8 @@ from tasks_app.api.serializers import (
     TaskPageSerializer,
     TaskSerializer,
 )
-from tasks_app.models import Status
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class StrictSerializerSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
@@ -93,142 +95,82 @@ WAIT = [
 ]
 
 
-def _responses(success: dict[Any, Any], *errors: int) -> dict[Any, Any]:
-    return success | dict.fromkeys((400, 401, 403, *errors, 503), ErrorSerializer)
+def _described(
+    operation_id: str, summary: str, success: dict[Any, Any], *errors: int, **more: Any
+) -> Callable[[F], F]:
+    responses = success | dict.fromkeys((400, 401, 403, *errors, 503), ErrorSerializer)
+    return extend_schema(operation_id=operation_id, summary=summary, responses=responses, **more)
 
 
-def _filter(name: str, schema: Any, description: str, *, many: bool = False) -> OpenApiParameter:
-    return OpenApiParameter(name, schema, description=description, many=many)
+def _example(name: str, body: dict[str, Any]) -> OpenApiExample:
+    return OpenApiExample(name, body, request_only=True)
 
 
-submit_task = extend_schema(
-    operation_id="submit_task",
-    summary="Submit a circuit",
+submit_task = _described(
+    *("submit_task", "Submit a circuit", {202: AcceptedSerializer}, 409, 413, 415, 429),
     parameters=[IDEMPOTENCY_KEY],
     request=SubmissionSerializer,
-    responses=_responses({202: AcceptedSerializer}, 409, 413, 415, 429),
     examples=[
-        OpenApiExample("Bell state", {"circuit": BELL, "shots": 1024}, request_only=True),
-        OpenApiExample(
+        _example("Bell state", {"circuit": BELL, "shots": 1024}),
+        _example(
             "With a parameter and a seed",
             {"circuit": ROTATION, "parameters": {"theta": 1.5707963}, "seed": 7, "tags": ["demo"]},
-            request_only=True,
         ),
     ],
 )
-list_tasks = extend_schema(
-    operation_id="list_tasks",
-    summary="List tasks",
-    parameters=[
-        _filter(
-            "status",
-            {"type": "array", "items": {"type": "string", "enum": Status.values}},
-            "Any of them.",
-        ),
-        _filter(
-            "tag",
-            {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 64}},
-            "All of them.",
-        ),
-        _filter("ids", OpenApiTypes.UUID, f"Up to {MAX_IDS}.", many=True),
-        _filter("name", {"type": "string", "minLength": 1}, "Exactly this name."),
-        _filter("batch_id", OpenApiTypes.UUID, "Elements of this batch."),
-        _filter("submitted_after", OpenApiTypes.DATETIME, "Later than this."),
-        _filter("submitted_before", OpenApiTypes.DATETIME, "Earlier than this."),
-        _filter(
-            "ordering",
-            {"type": "string", "enum": ["-submitted_at", "submitted_at"]},
-            "Newest first if absent.",
-        ),
-        _filter(
-            "page_size",
-            {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE},
-            "Tasks a page.",
-        ),
-        _filter(
-            "cursor",
-            {"type": "string", "minLength": 1},
-            "Where a page begins: from `next` or `previous`.",
-        ),
-    ],
-    responses=_responses({200: TaskPageSerializer}, 404),
+list_tasks = _described(
+    *("list_tasks", "List tasks", {200: TaskPageSerializer}, 404), parameters=[FilterSerializer]
 )
-get_task = extend_schema(
-    operation_id="get_task",
-    summary="Read a task",
-    parameters=[TASK_ID, *WAIT],
-    responses=_responses({200: TaskSerializer}, 404),
+get_task = _described(
+    *("get_task", "Read a task", {200: TaskSerializer}, 404), parameters=[TASK_ID, *WAIT]
 )
-edit_task = extend_schema(
-    operation_id="edit_task",
-    summary="Change name and tags",
+edit_task = _described(
+    *("edit_task", "Change name and tags", {200: TaskSerializer}, 404, 413, 415),
     parameters=[TASK_ID],
     request=LabelsSerializer,
-    responses=_responses({200: TaskSerializer}, 404, 413, 415),
 )
-delete_task = extend_schema(
-    operation_id="delete_task",
-    summary="Delete a terminal task",
-    parameters=[TASK_ID],
-    responses=_responses({204: None}, 404, 409),
+delete_task = _described(
+    *("delete_task", "Delete a terminal task", {204: None}, 404, 409), parameters=[TASK_ID]
 )
-cancel_task = extend_schema(
-    operation_id="cancel_task",
-    summary="Cancel a task",
+cancel_task = _described(
+    *("cancel_task", "Cancel a task", {200: TaskSerializer}, 404, 409),
     parameters=[TASK_ID],
     request=None,
-    responses=_responses({200: TaskSerializer}, 404, 409),
 )
-get_result = extend_schema(
-    operation_id="get_result",
-    summary="Read a result",
+get_result = _described(
+    *("get_result", "Read a result", {200: ResultSerializer}, 404, 409),
     parameters=[TASK_ID, *WAIT],
-    responses=_responses({200: ResultSerializer}, 404, 409),
 )
-submit_batch = extend_schema(
-    operation_id="submit_batch",
-    summary="Submit many circuits",
+submit_batch = _described(
+    *("submit_batch", "Submit many circuits", {202: AcceptedBatchSerializer}, 409, 413, 415, 429),
     parameters=[IDEMPOTENCY_KEY],
     request=BatchSubmissionSerializer,
-    responses=_responses({202: AcceptedBatchSerializer}, 409, 413, 415, 429),
     examples=[
-        OpenApiExample(
+        _example(
             "Two circuits",
             {"shots": 500, "tasks": [{"circuit": BELL}, {"circuit": BELL, "seed": 7}]},
-            request_only=True,
         ),
-        OpenApiExample(
+        _example(
             "A parameter sweep",
             {"circuit": ROTATION, "parameter_sets": [{"theta": 0.1}, {"theta": 0.2}]},
-            request_only=True,
         ),
     ],
 )
-get_batch = extend_schema(
-    operation_id="get_batch",
-    summary="Read a batch",
-    parameters=[BATCH_ID],
-    responses=_responses({200: BatchSerializer}, 404),
+get_batch = _described(
+    *("get_batch", "Read a batch", {200: BatchSerializer}, 404), parameters=[BATCH_ID]
 )
-cancel_batch = extend_schema(
-    operation_id="cancel_batch",
-    summary="Cancel a batch",
+cancel_batch = _described(
+    *("cancel_batch", "Cancel a batch", {200: BatchSerializer}, 404),
     parameters=[BATCH_ID],
     request=None,
-    responses=_responses({200: BatchSerializer}, 404),
 )
-retry_batch = extend_schema(
-    operation_id="retry_batch",
-    summary="Retry a batch's failed elements",
+retry_batch = _described(
+    *("retry_batch", "Retry a batch's failed elements", {202: AcceptedBatchSerializer}),
+    *(404, 409, 429),
     parameters=[BATCH_ID, IDEMPOTENCY_KEY],
     request=None,
-    responses=_responses({202: AcceptedBatchSerializer}, 404, 409, 429),
 )
-get_queue = extend_schema(
-    operation_id="get_queue",
-    summary="Read the queue",
-    responses=_responses({200: QueueSerializer}),
-)
+get_queue = _described("get_queue", "Read the queue", {200: QueueSerializer})
 
 
 class DescriptionView(SpectacularYAMLAPIView):

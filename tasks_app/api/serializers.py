@@ -197,12 +197,9 @@ class ElementSerializer(LabelsSerializer):
             raise serializers.ValidationError("This field may not be blank.")
         size, limit = len(circuit.encode()), settings.CIRCUIT_LIMITS.max_circuit_bytes
         if size > limit:
-            raise ApiError(
-                f"The circuit has {size} bytes; the limit is {limit}.",
-                code="circuit_too_large",
-                status_code=413,
-                details={"circuit": {"bytes": size, "max_bytes": limit}},
-            )
+            sentence = f"The circuit has {size} bytes; the limit is {limit}."
+            details = {"circuit": {"bytes": size, "max_bytes": limit}}
+            raise ApiError(413, "circuit_too_large", sentence, details=details)
         return circuit
 
 

@@ -7,7 +7,7 @@ from django.contrib.auth import authenticate, login, logout
 from django.contrib.auth.models import User
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers, status
+from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -79,21 +79,13 @@ class LoginView(APIView):
         """Start a session. Too many failures from an address are refused for a while."""
         credentials = checked(LoginSerializer, request.data)
         if access.login_blocked(request._request, credentials["username"]):
-            raise ApiError(
-                "Too many failed logins from this address.",
-                code="login_throttled",
-                status_code=status.HTTP_429_TOO_MANY_REQUESTS,
-                retry_after_s=access.LOGIN_WINDOW_S,
-            )
+            sentence, later = "Too many failed logins from this address.", access.LOGIN_WINDOW_S
+            raise ApiError(429, "login_throttled", sentence, retry_after_s=later)
         user = authenticate(request._request, **credentials)
         if user is None:
-            raise ApiError(
-                "User name or password is wrong.",
-                code="not_authenticated",
-                status_code=status.HTTP_401_UNAUTHORIZED,
-            )
+            raise ApiError(401, "not_authenticated", "User name or password is wrong.")
         login(request._request, user)
-        return Response(status=status.HTTP_204_NO_CONTENT)
+        return Response(status=204)
 
 
 class LogoutView(APIView):
@@ -103,7 +95,7 @@ class LogoutView(APIView):
     def post(self, request: Request) -> Response:
         """End the session, if there is one."""
         logout(request._request)
-        return Response(status=status.HTTP_204_NO_CONTENT)
+        return Response(status=204)
 
 
 class TokenViewSet(ViewSet):
@@ -141,7 +133,7 @@ class TokenViewSet(ViewSet):
         access.audit(request._request, "token_created", f"{token.pk} {token}")
         token.token = text  # type: ignore[attr-defined]  # for this answer only
         token.refresh_from_db(fields=["created_at"])
-        return Response(shown(CreatedTokenSerializer, token), status=status.HTTP_201_CREATED)
+        return Response(shown(CreatedTokenSerializer, token), status=201)
 
     @extend_schema(
         operation_id="revoke_token", summary="Revoke a token", responses={204: None, **ERRORS}
@@ -153,7 +145,7 @@ class TokenViewSet(ViewSet):
             raise NotFound("You have no token with this id.")
         access.revoke(tokens)
         access.audit(request._request, "token_revoked", token_id)
-        return Response(status=status.HTTP_204_NO_CONTENT)
+        return Response(status=204)
 
 
 def _user(request: Request) -> User:

@@ -3,8 +3,7 @@
 import re
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -12,7 +11,6 @@ from django.urls import get_script_prefix
 from django.utils.cache import set_response_etag
 from django.utils.decorators import method_decorator
 from django.views.decorators.gzip import gzip_page
-from rest_framework import status
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -23,7 +21,7 @@ from tasks_app import access, lifecycle, pace, submission
 from tasks_app.api import read_task, schema
 from tasks_app.api.auth import AUTHENTICATION, TaskAccess
 from tasks_app.api.correlation import correlation_id
-from tasks_app.api.errors import ApiError, queue_unavailable
+from tasks_app.api.errors import ApiError
 from tasks_app.api.filters import FilterSerializer, filtered, listed, page
 from tasks_app.api.serializers import (
     BatchSerializer,
@@ -37,7 +35,6 @@ from tasks_app.api.serializers import (
 from tasks_app.api.waiting import waiters
 from tasks_app.models import TERMINAL, Batch, Status, Task, TaskQuerySet
 from tasks_app.postgresql.base import REQUEST_DATABASE_S, renew_deadline
-from tasks_app.queue.publisher import QueueUnavailable
 
 MAX_WAIT_S = 60
 _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
@@ -86,8 +83,7 @@ class TaskViewSet(TaskApiView, ViewSet):
         task = new_task(
             element, owner=access.owner_of(request.user), correlation_id=correlation_id()
         )
-        with _refusals():
-            accepted = submission.accept([task], idempotency=_idempotency(request))
+        accepted = submission.accept([task], idempotency=_idempotency(request))
         task = accepted.tasks[0]
         body = {
             "task_id": task.task_id,
@@ -143,7 +139,7 @@ class TaskViewSet(TaskApiView, ViewSet):
         if not deleted:
             raise _conflict(task, "Only a task that has ended can be deleted; cancel it first.")
         access.audit(request, "task_deleted", task["task_id"])
-        return Response(status=status.HTTP_204_NO_CONTENT)
+        return Response(status=204)
 
     @schema.cancel_task
     def cancel_one(self, request: Request, task_id: str) -> Response:
@@ -180,18 +176,11 @@ class BatchViewSet(TaskApiView, ViewSet):
         owner = access.owner_of(request.user)
         elements = values["elements"]
         batch = Batch(owner=owner, name=values["name"], size=len(elements))
+        common = {"owner": owner, "correlation_id": correlation_id(), "batch": batch}
         tasks = [
-            new_task(
-                element,
-                owner=owner,
-                correlation_id=correlation_id(),
-                batch=batch,
-                batch_index=index,
-            )
-            for index, element in enumerate(elements)
+            new_task(element, batch_index=index, **common) for index, element in enumerate(elements)
         ]
-        with _refusals():
-            accepted = submission.accept(tasks, batch=batch, idempotency=_idempotency(request))
+        accepted = submission.accept(tasks, batch=batch, idempotency=_idempotency(request))
         return _accepted_batch(request, accepted, batch)
 
     @schema.get_batch
@@ -212,10 +201,9 @@ class BatchViewSet(TaskApiView, ViewSet):
     def retry(self, request: Request, batch_id: str) -> Response:
         """Submit the failed elements again, as new tasks in their places."""
         batch, _ = self.batch(request, batch_id)
-        with _refusals():
-            accepted = submission.retry(
-                batch, correlation_id=correlation_id(), idempotency=_idempotency(request)
-            )
+        accepted = submission.retry(
+            batch, correlation_id=correlation_id(), idempotency=_idempotency(request)
+        )
         return _accepted_batch(request, accepted, batch)
 
 
@@ -243,9 +231,7 @@ def _uuid(text: str, what: str) -> uuid.UUID:
             raise ValueError
         return found
     except ValueError:
-        raise ApiError(
-            f"The {what} id is not a UUID.", code=f"invalid_{what}_id", status_code=400
-        ) from None
+        raise ApiError(400, f"invalid_{what}_id", f"The {what} id is not a UUID.") from None
 
 
 def _name(request: Request) -> str:
@@ -253,39 +239,13 @@ def _name(request: Request) -> str:
     return owner.get_username() if owner else "an anonymous client"
 
 
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """What a submission raises, as 409, 429 and 503."""
-    try:
-        yield
-    except access.LimitExceeded as error:
-        raise _limit_exceeded(error) from None
-    except submission.KeyReused:
-        raise ApiError(
-            "This Idempotency-Key was used for another request. Use a new key.",
-            code="idempotency_key_reused",
-            status_code=status.HTTP_409_CONFLICT,
-        ) from None
-    except submission.NothingFailed:
-        raise ApiError(
-            "No element of this batch has failed.",
-            code="nothing_to_retry",
-            status_code=status.HTTP_409_CONFLICT,
-        ) from None
-    except QueueUnavailable:
-        raise queue_unavailable() from None
-
-
 def _idempotency(request: Request) -> submission.Idempotency | None:
     key = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is None:
         return None
     if not _IDEMPOTENCY_KEY.fullmatch(key):
-        raise ApiError(
-            "Idempotency-Key must be 1 to 255 printable ASCII characters.",
-            code="invalid_idempotency_key",
-            status_code=status.HTTP_400_BAD_REQUEST,
-        )
+        sentence = "Idempotency-Key must be 1 to 255 printable ASCII characters."
+        raise ApiError(400, "invalid_idempotency_key", sentence)
     requester = access.owner_of(request.user)
     return submission.Idempotency.of(requester, key, request.path.rstrip("/"), request.data)
 
@@ -297,9 +257,7 @@ def _wait_s(request: Request) -> int:
         preferred = _PREFER_WAIT.search(request.META.get("HTTP_PREFER", ""))
         return min(int(preferred[1][:6]), MAX_WAIT_S) if preferred else 0
     if not (text.isascii() and text.isdigit()):
-        raise ApiError(
-            "wait must be a whole number of seconds.", code="validation_error", status_code=400
-        )
+        raise ApiError(400, "validation_error", "wait must be a whole number of seconds.")
     return min(int(text[:6]), MAX_WAIT_S)
 
 
@@ -316,7 +274,7 @@ def _location(request: Request, path: str) -> str:
 
 
 def _accepted(accepted: submission.Accepted, body: Any, location: str) -> Response:
-    response = Response(body, status=status.HTTP_202_ACCEPTED, headers={"Location": location})
+    response = Response(body, status=202, headers={"Location": location})
     if accepted.replayed:
         response["Idempotent-Replayed"] = "true"
     return response
@@ -341,19 +299,4 @@ def _batch_body(batch: Batch, tasks: list[Task]) -> Any:
 
 
 def _conflict(task: Mapping[str, Any], sentence: str) -> ApiError:
-    return ApiError(
-        sentence,
-        code="illegal_transition",
-        status_code=status.HTTP_409_CONFLICT,
-        details={"status": task["status"]},
-    )
-
-
-def _limit_exceeded(error: access.LimitExceeded) -> ApiError:
-    return ApiError(
-        f"Your limit '{error.limit}' is {error.allowed}.",
-        code="limit_exceeded",
-        status_code=status.HTTP_429_TOO_MANY_REQUESTS,
-        details={"limit": error.limit, "allowed": error.allowed},
-        retry_after_s=error.retry_after_s,
-    )
+    return ApiError(409, "illegal_transition", sentence, details={"status": task["status"]})
