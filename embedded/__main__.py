@@ -16,16 +16,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError
 from django.db import DatabaseError
 
+from embedded.database import ADMIN, create_admin, demonstration_token, migrate
 from embedded.demonstration import DemonstrationError, call, demonstrate
-from embedded.postgres import (
-    ADMIN,
-    PostgresError,
-    SharedPostgres,
-    create_admin,
-    demonstration_token,
-    migrate,
-    write_private,
-)
+from embedded.postgres import PostgresError, SharedPostgres, write_private
 from quantumtasks import logging
 from tasks_app.processes import die_with_parent, port_is_free, tail, tethered
 

@@ -24,19 +24,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
-from datetime import timedelta
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
 import psycopg
-from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.core.management import CommandError, call_command
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
-from django.utils import timezone
 
 from tasks_app.processes import (
     free_port,
@@ -155,12 +147,7 @@ class PostgresServer:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def _kept_url(self, port: int | None) -> str:
@@ -316,10 +303,6 @@ def _public_copy(bin_dir: Path) -> Path:
     return copy / bin_dir.relative_to(package.parent)
 
 
-ADMIN = "admin"
-_START_LIMIT_S = 120.0
-
-
 class SharedPostgres:
     """The PostgreSQL of a data folder. The first copy runs it, the others use it.
 
@@ -352,7 +335,7 @@ class SharedPostgres:
     def url(self) -> str:
         """Where the server is, once it or the copy that runs it has decided."""
         path = self._data_dir / "database_url"
-        deadline = time.monotonic() + _START_LIMIT_S
+        deadline = time.monotonic() + START_LIMIT_S
         while not path.exists():  # the other copy is about to write it
             if time.monotonic() > deadline:
                 raise PostgresError(f"another copy of the service never finished {self._data_dir}")
@@ -365,7 +348,7 @@ class SharedPostgres:
         if self._server is not None:
             self._server.wait_ready()
             return
-        deadline = time.monotonic() + _START_LIMIT_S
+        deadline = time.monotonic() + START_LIMIT_S
         while True:
             try:
                 psycopg.connect(self.url(), connect_timeout=2).close()
@@ -381,43 +364,3 @@ class SharedPostgres:
         """Stop the server if we run it."""
         if self._server is not None:
             self._server.stop()
-
-
-def migrate(data_dir: Path) -> int:
-    """Apply what is missing and return how many migrations that was.
-
-    One copy at a time; needs a Django that is set up.
-    """
-    with (data_dir / "migrate.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        executor = MigrationExecutor(connection)
-        missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
-        if missing:
-            call_command("migrate", interactive=False, verbosity=0)
-        return len(missing)
-
-
-def demonstration_token() -> str:
-    """What the demonstration needs to be let in, for ten minutes; empty where access is open.
-
-    Raises CommandError if there is nobody to be let in as.
-    """
-    from tasks_app.access import create_token  # models need a Django that is set up
-
-    if settings.API_AUTH == "open":
-        return ""
-    owner = get_user_model().objects.filter(is_superuser=True, is_active=True).first()
-    if owner is None:
-        raise CommandError("API_AUTH is required, and there is no superuser: createsuperuser")
-    expires_at = timezone.now() + timedelta(minutes=10)
-    return create_token(owner, label="make run", expires_at=expires_at)[1]
-
-
-def create_admin() -> str | None:
-    """Make the first user of the admin pages; its password, or None if there is a user."""
-    users = get_user_model().objects
-    if users.exists():
-        return None
-    password = secrets.token_hex(10)
-    users.create_superuser(ADMIN, password=password)
-    return password
