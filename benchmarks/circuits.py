@@ -1,10 +1,8 @@
-"""Figures of the circuits package, as ratios in one run: ``python benchmarks/circuits.py``.
+"""Figures of the circuits package, as ratios in one run: `python benchmarks/circuits.py`.
 
 Times are processor seconds of one thread, the best of several runs, so that a busy machine
 disturbs them little. Each line ends with the bar it has to meet.
 """
-
-from __future__ import annotations
 
 import random
 import sys

@@ -1,6 +1,4 @@
-"""Every way a circuit can fail, each with a stable code; ``docs/errors.md`` explains them."""
-
-from __future__ import annotations
+"""Every way a circuit can fail, each with a stable code; `docs/errors.md` explains them."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -45,8 +43,8 @@ ERROR_CODES: Mapping[str, str] = MappingProxyType(
 class CircuitError(Exception):
     """The program or its size is at fault; running it again gives the same error.
 
-    ``code`` is a key of :data:`ERROR_CODES`, ``message`` a sentence that says what to change,
-    ``line`` and ``column`` count from 1 where the place is known. ``traceback`` says where our own
+    `code` is a key of `ERROR_CODES`, `message` a sentence that says what to change,
+    `line` and `column` count from 1 where the place is known. `traceback` says where our own
     code failed, for its log and never for the user.
     """
 
@@ -73,7 +71,7 @@ class SandboxDied(Exception):
 
 
 class SandboxStopped(Exception):
-    """``Sandbox.stop()`` was called while this run was under way."""
+    """`Sandbox.stop()` was called while this run was under way."""
 
 
 class SimulatorUnavailable(Exception):

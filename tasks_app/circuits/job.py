@@ -1,7 +1,5 @@
 """What to run, and within which bounds."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -26,7 +24,7 @@ class Limits:
     max_circuit_bytes: int = 1_048_576
     """Bytes of circuit text as UTF-8."""
     max_qubits: int = 1_024
-    """Qubits declared. Clifford circuits of this width run; dense ones hit ``memory_mb`` first."""
+    """Qubits declared. Clifford circuits of this width run; dense ones hit `memory_mb` first."""
     max_clbits: int = 4_096
     """Classical bits declared; each is a character of every key of the counts."""
     max_operations: int = 1_000_000
@@ -43,7 +41,7 @@ class Limits:
     cpu_s: int = 1_200
     """Seconds of processor time over all threads of the child, for one task."""
     cpu_cores: int | None = None
-    """Cores that this process's busy children share; ``None``: all that the process may use."""
+    """Cores that this process's busy children share; `None`: all that the process may use."""
     max_tasks_per_child: int = 10_000
     """A child is replaced after this many tasks."""
     max_idle_memory_mb: int = 512
@@ -57,12 +55,12 @@ class Job:
     circuit: str
     shots: int = 1024
     seed: int | None = None
-    """0 to ``MAX_SEED``; ``None``: drawn at random and reported in the result."""
+    """0 to `MAX_SEED`; `None`: drawn at random and reported in the result."""
     method: str = "automatic"
     memory: bool = False
-    """Also return the outcome of every shot, in order, as ``memory`` in the result."""
+    """Also return the outcome of every shot, in order, as `memory` in the result."""
     parameters: Mapping[str, float] = field(default_factory=dict)
-    """A value for each ``input`` of the program."""
+    """A value for each `input` of the program."""
     noise: Mapping[str, Any] | None = None
 
 

@@ -1,7 +1,5 @@
 """The fast lane: plain top-level statements of OpenQASM 3, without a syntax tree."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Callable
@@ -56,7 +54,7 @@ class FastLane:
         }
 
     def drive(self, offset: int) -> int:
-        """Execute statements from ``offset``; return where the first other one begins."""
+        """Execute statements from `offset`; return where the first other one begins."""
         text, match_statement = self._text, _STATEMENT.match
         while True:
             try:

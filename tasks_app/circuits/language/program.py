@@ -1,7 +1,5 @@
 """What a program becomes: a circuit, and the classical bits that its user sees."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """From OpenQASM text to a Qiskit circuit, with every failure a CircuitError."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -3,10 +3,8 @@
 A program is cut into its top-level statements. A gate, measurement, reset, barrier or
 declaration in its plain form is recognised by a regular expression and takes microseconds;
 any other goes to the parser of the OpenQASM project, which takes a millisecond for each.
-Both end in the same ``Interpreter``, and the tests prove that the two lanes agree.
+Both end in the same `Interpreter`, and the tests prove that the two lanes agree.
 """
-
-from __future__ import annotations
 
 import re
 from collections.abc import Mapping
@@ -36,7 +34,7 @@ _PLACE = re.compile(r"L(\d+):C(\d+): ")
 def read_qasm3(
     text: str, limits: Limits, inputs: Mapping[str, Any], *, fast: bool = True
 ) -> Interpreter:
-    """Execute a program. ``fast=False`` sends every statement through the reference parser.
+    """Execute a program. `fast=False` sends every statement through the reference parser.
 
     Raises CircuitError.
     """
@@ -136,7 +134,7 @@ _BRACKET = re.compile(r"""[(\[{]|[)\]}]|;|"[^"\n]*"|'[^'\n]*'""")
 
 
 def statement_end(text: str, start: int) -> int | None:
-    """The offset behind the statement at ``start``; ``None`` if only space is left.
+    """The offset behind the statement at `start`; `None` if only space is left.
 
     A text that is no statement ends anywhere behind its start: a parser will refuse it.
     """
@@ -176,7 +174,7 @@ def _after_space(text: str, start: int) -> int:
 
 
 def _after_group(text: str, start: int) -> int:
-    """Behind the bracket that closes the one at ``start``."""
+    """Behind the bracket that closes the one at `start`."""
     if start < 0:
         return len(text)
     depth = 0

@@ -1,7 +1,5 @@
 """From the text of a program, in either version, to a `Program`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The circuit as text: its language, without comments, and with no include left to open."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -24,7 +22,7 @@ _INCLUDE = re.compile(r"""\binclude\b\s*(?:"([^"\n]*)"|'([^'\n]*)')?""")
 class Source:
     """A program safe to hand to a parser.
 
-    ``text`` has the lines and columns of the submission with every comment blanked: what was
+    `text` has the lines and columns of the submission with every comment blanked: what was
     checked here is what a parser sees.
     """
 

@@ -1,7 +1,5 @@
 """The child's side: read a job, run it, answer. Only this process imports Qiskit."""
 
-from __future__ import annotations
-
 import gc
 import os
 import socket

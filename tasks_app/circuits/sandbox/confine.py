@@ -1,7 +1,5 @@
 """What a child gives up before it sees a program. Linux only; runs in the child."""
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import os
@@ -35,14 +33,14 @@ def tie_to_parent(parent_pid: int) -> None:
 
 
 def limit_resources(memory_mb: int) -> None:
-    """Cap memory at ``memory_mb`` MiB beyond what is mapped now; forbid core dumps and writing."""
+    """Cap memory at `memory_mb` MiB beyond what is mapped now; forbid core dumps and writing."""
     _limit(resource.RLIMIT_AS, address_space_bytes() + memory_mb * 2**20)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_FSIZE, 0)
 
 
 def limit_cpu(cpu_s: int) -> None:
-    """Let the kernel end this process after ``cpu_s`` more seconds of processor time."""
+    """Let the kernel end this process after `cpu_s` more seconds of processor time."""
     times = os.times()
     soft = int(times.user + times.system) + 1 + cpu_s
     resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.getrlimit(resource.RLIMIT_CPU)[1]))

@@ -1,7 +1,5 @@
 """Length-prefixed JSON between a sandbox and its child: bounded, and never pickle."""
 
-from __future__ import annotations
-
 import json
 import socket
 import struct
@@ -27,7 +25,7 @@ def encode(message: dict[str, Any]) -> bytes:
 def receive(
     channel: socket.socket, max_bytes: int, deadline: float | None = None
 ) -> dict[str, Any]:
-    """Wait for one frame, until ``deadline`` on the monotonic clock (seconds) if given.
+    """Wait for one frame, until `deadline` on the monotonic clock (seconds) if given.
 
     Raises TimeoutError at the deadline, EOFError when the other side is gone, FrameTooLarge,
     BadFrame.

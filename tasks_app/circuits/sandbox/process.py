@@ -1,7 +1,5 @@
 """One child process as its parent sees it: spawn, ask, kill."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
@@ -37,7 +35,7 @@ class ChildGone(Exception):
 
 
 class ChildProcess:
-    """A child that runs one job at a time. ``ask`` from one thread, ``kill`` from any."""
+    """A child that runs one job at a time. `ask` from one thread, `kill` from any."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -67,9 +65,9 @@ class ChildProcess:
         self._ready = True
 
     def ask(self, request: dict[str, Any], deadline_s: float) -> dict[str, Any]:
-        """Send a job and wait for its answer, ``deadline_s`` seconds from when the child is ready.
+        """Send a job and wait for its answer, `deadline_s` seconds from when the child is ready.
 
-        Raises ChildGone, TimeoutError and the errors of ``frames.receive``.
+        Raises ChildGone, TimeoutError and the errors of `frames.receive`.
         """
         if not self._ready:
             self.wait_ready()
@@ -88,7 +86,7 @@ class ChildProcess:
         self._process.kill()  # Checks that the pid is still ours.
 
     def close(self) -> None:
-        """Kill the child, wait until it is gone and free the channel. Not while ``ask`` runs."""
+        """Kill the child, wait until it is gone and free the channel. Not while `ask` runs."""
         self.kill()
         self._process.wait()
         self._channel.close()

@@ -1,7 +1,5 @@
 """A place to run circuits that nothing in a circuit can hurt."""
 
-from __future__ import annotations
-
 import os
 import signal
 import threading
@@ -24,7 +22,7 @@ _BELL = "OPENQASM 2.0; qreg q[2]; creg c[2]; U(pi/2,0,pi) q[0]; CX q[0],q[1]; me
 class Sandbox:
     """One persistent child process that runs one job at a time.
 
-    ``run`` is called from one thread; ``stop``, ``start`` and ``close`` from any. A child that
+    `run` is called from one thread; `stop`, `start` and `close` from any. A child that
     overstays, dies or answers nonsense is replaced, and the sandbox stays usable.
     """
 
@@ -52,7 +50,7 @@ class Sandbox:
             self._ensure_child()
 
     def run(self, job: Job) -> dict[str, Any]:
-        """Run a job: ``{"counts": {outcome: shots}, "shots": n, "metadata": {...}}``.
+        """Run a job: `{"counts": {outcome: shots}, "shots": n, "metadata": {...}}`.
 
         Raises CircuitError, SandboxDied, SandboxStopped.
         """

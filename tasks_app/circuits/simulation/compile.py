@@ -1,7 +1,5 @@
 """From a program to counts: compile for a method, run on Aer, format."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -45,7 +43,7 @@ class Compiled:
 def compile_program(
     program: Program, *, method: str, shots: int, noise: Mapping[str, float] | None, limits: Limits
 ) -> Compiled:
-    """Raises CircuitError when the method, or for ``automatic`` any, cannot run the program."""
+    """Raises CircuitError when the method, or for `automatic` any, cannot run the program."""
     asked = method
     noisy = noise is not None
     circuit = program.circuit

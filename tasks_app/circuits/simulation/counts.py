@@ -1,7 +1,5 @@
 """Run a compiled circuit on Aer, and count."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass

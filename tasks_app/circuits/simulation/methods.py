@@ -1,7 +1,5 @@
 """Choose a simulation method that can do the job, and refuse what none can."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import accumulate, pairwise
 from math import log2
@@ -31,7 +29,7 @@ _COPIES = 4
 def choose(
     circuit: QuantumCircuit, names: set[str], shots: int, noisy: bool, limits: Limits
 ) -> str:
-    """The method for ``automatic``. Raises CircuitError if none fits in memory."""
+    """The method for `automatic`. Raises CircuitError if none fits in memory."""
     qubits = used_qubits(circuit)
     if noisy and 4**qubits <= 16 * shots and fits(2 * qubits, limits):
         return "density_matrix"  # One run for all shots, instead of one for each.

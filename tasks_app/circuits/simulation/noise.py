@@ -1,7 +1,5 @@
 """A small noise model: depolarizing gates and misread bits."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,10 +25,10 @@ def check_noise(noise: Mapping[str, Any]) -> dict[str, float]:
 
 
 def noise_model(noise: Mapping[str, float], one_qubit: list[str], two_qubit: list[str]) -> Any:
-    """``depolarizing_1q`` after each gate named in ``one_qubit``, the other likewise.
+    """`depolarizing_1q` after each gate named in `one_qubit`, the other likewise.
 
     A depolarizing probability p replaces the state of the gate's qubits by the maximally mixed
-    one with probability p. ``readout`` flips each measured bit with its probability.
+    one with probability p. `readout` flips each measured bit with its probability.
     """
     model = NoiseModel()
     for key, width, names in (("depolarizing_1q", 1, one_qubit), ("depolarizing_2q", 2, two_qubit)):

@@ -1,7 +1,5 @@
 """One job from text to answer."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections import OrderedDict

@@ -5,8 +5,6 @@ a usual one. The probabilities take it once, and how often each outcome came amo
 is one multinomial draw.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

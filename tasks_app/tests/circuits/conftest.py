@@ -1,7 +1,5 @@
 """Real children for the circuits tests."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Exact outcome probabilities of a circuit, by NumPy alone, and counts held against them."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from math import sqrt
 from typing import Any

@@ -1,7 +1,5 @@
 """Conditions on measured bits mean in the simulator what they mean in OpenQASM."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -4,8 +4,6 @@ The programs are those of MQT Bench, exported to OpenQASM 2 and 3, of QASMBench 
 project. Qiskit's own importers read them for the reference, our front end and Aer for the service.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The catalogue of errors is complete."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

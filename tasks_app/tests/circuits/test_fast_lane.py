@@ -1,7 +1,5 @@
 """The fast lane agrees with the reference parser and with Qiskit's importer."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

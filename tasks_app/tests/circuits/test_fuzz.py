@@ -1,10 +1,8 @@
 """Whatever text comes, the front end answers with a circuit or a CircuitError.
 
-The short form runs with the suite. The long one, ``-m long``, goes through a sandbox for as many
+The short form runs with the suite. The long one, `-m long`, goes through a sandbox for as many
 seconds as FUZZ_SECONDS says (default 600) and also watches the memory of the child.
 """
-
-from __future__ import annotations
 
 import contextlib
 import os

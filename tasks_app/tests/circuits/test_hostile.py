@@ -1,7 +1,5 @@
 """No program hurts the service: each hostile one ends with its code, and the next one runs."""
 
-from __future__ import annotations
-
 import os
 import threading
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """OpenQASM 3 as people write it: each part of the language, by the counts it gives."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from math import pi

@@ -1,7 +1,5 @@
 """Run options: the method, the memory of shots, noise, and what each refuses."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Circuits give the counts and the metadata a scientist expects."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable
 from pathlib import Path

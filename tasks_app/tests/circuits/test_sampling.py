@@ -1,7 +1,5 @@
 """Counts drawn from probabilities: where that may be, and that nothing else changes by it."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise

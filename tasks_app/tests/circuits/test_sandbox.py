@@ -1,7 +1,5 @@
 """The sandbox lives through everything that can happen to its child."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -4,8 +4,6 @@ Each program is written twice, in OpenQASM and in Python. Its bits are measured,
 simulator knows them, but of qubits in basis states, so that there is one outcome.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from textwrap import indent
 from typing import Any

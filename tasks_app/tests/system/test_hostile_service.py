@@ -1,7 +1,5 @@
 """Hostile programs through the whole service: each fails by itself, and others do not notice."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tasks_app.tests.circuits.test_hostile import HOSTILE, V3

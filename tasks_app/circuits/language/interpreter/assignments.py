@@ -1,7 +1,5 @@
 """Statements that write classical values: measurements and assignments."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Branches and loops: decided now where the condition is known, else part of the circuit."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -25,7 +23,7 @@ from tasks_app.circuits.language.interpreter.values import (
 
 
 class ProgramEnd(Exception):
-    """The statement ``end`` was reached."""
+    """The statement `end` was reached."""
 
 
 class _Break(Exception):
@@ -174,7 +172,7 @@ class ControlFlow(GateStatements):
             self._loops.pop()
 
     def _probe(self, node: Any) -> Any:
-        """The value of a condition; ``None`` if a part of it has to stand in the circuit.
+        """The value of a condition; `None` if a part of it has to stand in the circuit.
 
         Without effect: a subroutine that it calls works on copies of all variables.
         """

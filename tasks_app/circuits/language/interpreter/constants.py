@@ -1,7 +1,5 @@
 """Arithmetic of OpenQASM 3 on values known while the program is read."""
 
-from __future__ import annotations
-
 import math
 import operator
 from collections.abc import Callable

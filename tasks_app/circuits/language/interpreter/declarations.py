@@ -1,7 +1,5 @@
 """Statements that declare registers, variables, inputs, outputs and aliases."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from openqasm3 import ast

@@ -1,7 +1,5 @@
 """Evaluate OpenQASM 3 expressions: to a plain value, or to something over measured bits."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -27,9 +25,9 @@ Keep = Callable[[Any], Clbit]
 
 
 class Evaluator:
-    """Evaluates expressions with the names that ``lookup`` knows.
+    """Evaluates expressions with the names that `lookup` knows.
 
-    ``call`` evaluates a call of a subroutine and ``keep`` puts an expression over measured bits
+    `call` evaluates a call of a subroutine and `keep` puts an expression over measured bits
     into a bit: both may append to the circuit.
     """
 
@@ -78,7 +76,7 @@ class Evaluator:
         return self._at_run_time(node, lambda: self._runtime.any_equal(value, numbers))
 
     def range(self, node: ast.RangeDefinition, length: int | None = None) -> range:
-        """Both ends included, as OpenQASM has it; open ends need ``length``."""
+        """Both ends included, as OpenQASM has it; open ends need `length`."""
         step = 1 if node.step is None else self.integer(node.step)
         if step == 0:
             raise failure(node, "The step of a range must not be 0.")

@@ -1,7 +1,5 @@
 """Statements that define and apply gates, and the other quantum operations."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -150,7 +148,7 @@ class GateStatements(Declarations):
 
 
 def broadcast(operands: Sequence[Any], width: int, node: Any = None) -> list[tuple[Qubit, ...]]:
-    """The qubits of each application of a gate of ``width`` qubits."""
+    """The qubits of each application of a gate of `width` qubits."""
     if len(operands) != width:
         raise failure(node, f"The gate takes {width} qubits, not {len(operands)}.")
     lengths = {len(item.items) for item in operands if isinstance(item, Qubits)}

@@ -2,11 +2,9 @@
 
 Whatever is known while the program is read happens here: constants, variables, loops,
 subroutines and gate bodies. What depends on a measurement becomes control flow of the circuit.
-The statements are spread over ``program_state``, ``assignments``, ``declarations``,
-``gate_statements`` and ``control_flow``, each a class built on the one before.
+The statements are spread over `program_state`, `assignments`, `declarations`,
+`gate_statements` and `control_flow`, each a class built on the one before.
 """
-
-from __future__ import annotations
 
 from typing import Any
 
@@ -30,7 +28,7 @@ class _Return(Exception):
 
 
 class Interpreter(ControlFlow):
-    """Executes statements one by one; ``circuit`` grows with each."""
+    """Executes statements one by one; `circuit` grows with each."""
 
     def _SubroutineDefinition(self, node: ast.SubroutineDefinition) -> None:
         self.define(node.name.name, node, node)

@@ -1,7 +1,5 @@
 """The gates of the standard libraries, and how modifiers change a gate."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -92,7 +90,7 @@ LIBRARY_GATES = {
 
 
 def controlled(gate: Gate, controls: int, *, on: bool) -> Gate:
-    """The gate under ``controls`` more qubits that must all be 1 (``on``) or all be 0."""
+    """The gate under `controls` more qubits that must all be 1 (`on`) or all be 0."""
     return gate.control(controls, ctrl_state=2**controls - 1 if on else 0, annotated=False)
 
 

@@ -4,8 +4,6 @@ The simulator knows the logic of single bits, and that of registers of up to 64 
 any width are built here from the logic of their bits, as an adder is built from gates.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -29,7 +27,7 @@ class NotAtRunTime(Exception):
 class Word:
     """A whole number in two's complement, its lowest bit first and its sign last.
 
-    A bit is a ``Clbit``, an expression for the simulator, or a ``bool`` where it is known.
+    A bit is a `Clbit`, an expression for the simulator, or a `bool` where it is known.
     """
 
     bits: tuple[Any, ...]
@@ -55,7 +53,7 @@ def word(value: Any) -> Word:
 
 
 def resized(value: Any, width: int) -> tuple[Any, ...]:
-    """The lowest ``width`` bits of a value, as an assignment keeps them."""
+    """The lowest `width` bits of a value, as an assignment keeps them."""
     bits = word(value).bits
     return (*bits[:width], *(bits[-1:] * (width - len(bits))))
 
@@ -82,7 +80,7 @@ def invert(value: Any) -> Any:
 class Arithmetic:
     """Operations on values of which at least one is known at run time only.
 
-    ``keep`` puts the value of an expression into a bit, so that a term used often stays small.
+    `keep` puts the value of an expression into a bit, so that a term used often stays small.
     All raise NotAtRunTime.
     """
 

@@ -1,7 +1,5 @@
 """What a program has declared so far: names in their scopes, registers, and its size."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -53,7 +51,7 @@ class ProgramState:
         self.circuit = QuantumCircuit()
         self.globals: dict[str, Any] = {"U": library.U}
         self.outputs: list[Any] = []
-        """Bits declared ``output``: if there are any, only these are counted."""
+        """Bits declared `output`: if there are any, only these are counted."""
         self.hidden: set[Clbit] = set()
         """Bits the program has no name for at its end; they are not counted."""
         self._limits = limits
@@ -169,7 +167,7 @@ class ProgramState:
         self._library_names |= new
 
     def declare_qubits(self, name: str, size: int | None, node: Any = None) -> None:
-        """``size`` is ``None`` for a single qubit."""
+        """`size` is `None` for a single qubit."""
         if len(self._scopes) > 1:
             raise failure(node, "Qubits can be declared at the top level only.")
         self._check_size(
@@ -185,11 +183,11 @@ class ProgramState:
         self.circuit.add_register(register)
 
     def _size(self, declared: Any) -> int | None:
-        """The size of a type; ``None`` if it has none."""
+        """The size of a type; `None` if it has none."""
         return None if declared.size is None else self._evaluate.integer(declared.size)
 
     def declare_bits(self, name: str, size: int | None, node: Any = None) -> Any:
-        """``size`` is ``None`` for a single bit."""
+        """`size` is `None` for a single bit."""
         value = self._new_bits(name, size, node)
         self.define(name, value, node)
         return value

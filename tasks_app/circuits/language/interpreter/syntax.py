@@ -1,7 +1,5 @@
 """What can be told from the syntax tree of a block before it is executed."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

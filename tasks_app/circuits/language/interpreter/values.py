@@ -1,7 +1,5 @@
 """What a name in an OpenQASM 3 program can stand for while the program is read."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -26,7 +24,7 @@ class Bits:
 
 @dataclass(frozen=True, slots=True)
 class BitString:
-    """The value of a literal like ``"0101"``."""
+    """The value of a literal like `"0101"`."""
 
     value: int
     width: int
@@ -44,14 +42,14 @@ class Variable:
 
     value: Any
     type: Any
-    """Its declared type, a node of the syntax tree; ``None`` for what cannot be assigned."""
+    """Its declared type, a node of the syntax tree; `None` for what cannot be assigned."""
     depth: int = 0
     """Depth of run-time control flow where it was declared: what is assigned deeper is known at
     run time only."""
     loops: int = 0
     """Number of loops it was declared in: leaving one of them does not matter to it."""
     bits: tuple[Clbit, ...] = ()
-    """Where its value is kept since a measurement decided it; ``value`` then stands for them."""
+    """Where its value is kept since a measurement decided it; `value` then stands for them."""
 
 
 def copied(scopes: list[dict[str, Any]]) -> list[dict[str, Any]]:
