@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 import orjson
+from psycopg.rows import dict_row
 
 from tasks_app import pace, sql
 from tasks_app.access import Visibility
@@ -30,35 +31,23 @@ def task(task_id: uuid.UUID, visibility: Visibility) -> dict[str, Any] | None:
     The result is as PostgreSQL sent it, an `orjson.Fragment`, not read and written again.
     """
     values = {"task_id": task_id, "max_position": MAX_POSITION, **asdict(visibility)}
-    rows = prepared(_TASK, values)
+    rows = prepared(_TASK, values, row_factory=dict_row)
     if not rows:
         return None
-    # fmt: off
-    (status, name, tags, batch_id, shots, submitted_at, started_at, completed_at, error_code, seed,
-     result, error_message, correlation_id, statuses, times, notes, before) = rows[0]
-    # fmt: on
+    found: dict[str, Any] = rows[0]
+    moves = zip(
+        *(found.pop(column) or () for column in ("statuses", "times", "notes")), strict=True
+    )
+    before = found.pop("before")
     if before is not None and before > MAX_POSITION:
         before = None
     return {
-        "task_id": task_id,
-        "status": status,
-        "name": name,
-        "tags": tags,
-        "batch_id": batch_id,
-        "shots": shots,
-        "submitted_at": submitted_at,
-        "started_at": started_at,
-        "completed_at": completed_at,
-        "error_code": error_code,
-        "seed": seed,
-        "result": None if result is None else orjson.Fragment(result),
-        "error_message": error_message,
+        **found,
+        "result": None if found["result"] is None else orjson.Fragment(found["result"]),
         "status_history": [
-            {"status": status, "transitioned_at": at, "notes": note}
-            for status, at, note in zip(statuses or (), times or (), notes or (), strict=True)
+            {"status": status, "transitioned_at": at, "notes": notes} for status, at, notes in moves
         ],
         "queue_position": before,
         "estimated_start_at": pace.estimated_start(before),
-        "message": MESSAGES[status],
-        "correlation_id": correlation_id,
+        "message": MESSAGES[found["status"]],
     }

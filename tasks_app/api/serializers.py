@@ -288,16 +288,8 @@ class TaskSummarySerializer(serializers.ModelSerializer[Task]):
     class Meta:
         model = Task
         fields = [
-            "task_id",
-            "status",
-            "name",
-            "tags",
-            "batch_id",
-            "shots",
-            "submitted_at",
-            "started_at",
-            "completed_at",
-            "error_code",
+            *("task_id", "status", "name", "tags", "batch_id", "shots"),
+            *("submitted_at", "started_at", "completed_at", "error_code"),
         ]
 
 
@@ -329,14 +321,8 @@ class TaskSerializer(TaskSummarySerializer):
         model = Task
         fields = [
             *TaskSummarySerializer.Meta.fields,
-            "seed",
-            "result",
-            "error_message",
-            "status_history",
-            "queue_position",
-            "estimated_start_at",
-            "message",
-            "correlation_id",
+            *("seed", "result", "error_message", "status_history"),
+            *("queue_position", "estimated_start_at", "message", "correlation_id"),
         ]
 
 

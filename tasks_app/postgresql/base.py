@@ -33,6 +33,7 @@ from django.db import (
 from django.db.backends.postgresql import base
 from django.db.backends.utils import CursorWrapper
 from psycopg.abc import RV, PQGen
+from psycopg.rows import tuple_row
 from psycopg.types.datetime import TimestamptzLoader
 
 STATEMENT_WAIT_MARGIN_S = 5.0
@@ -191,7 +192,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.close_if_health_check_failed()
         self.ensure_connection()
 
-    def prepared(self, statement: str, values: Values) -> list[tuple[Any, ...]]:
+    def prepared(
+        self, statement: str, values: Values, row_factory: Callable[..., Any] = tuple_row
+    ) -> list[Any]:
         """Rows of a statement whose parameters go beside it, so that the server keeps its plan.
 
         Django's own cursor writes them into the text: the server parses and plans it every time.
@@ -200,22 +203,25 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.ensure_usable()
         cursor = self._prepared.pop(statement, None)
         if cursor is None:
-            cursor = psycopg.Cursor(self.connection)
+            cursor = psycopg.Cursor(self.connection, row_factory=row_factory)
             # psycopg's own, which is in C, not Django's: the session's time zone is UTC anyway.
             cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
         with self.wrap_database_errors:
             wrapped: CursorWrapper = self._prepare_cursor(cursor)  # type: ignore[attr-defined]
         wrapped.execute(statement, values)
-        rows: list[tuple[Any, ...]] = wrapped.fetchall()
+        rows = wrapped.fetchall()
         if cursor.pgresult is not None:
             cursor.pgresult.clear()  # not to hold somebody's large result until the next
         self._prepared[statement] = cursor
         return rows
 
 
-def prepared(statement: str, values: Values) -> list[tuple[Any, ...]]:
+def prepared(
+    statement: str, values: Values, row_factory: Callable[..., Any] = tuple_row
+) -> list[Any]:
     """`DatabaseWrapper.prepared` on this thread's connection."""
-    return connection.prepared(statement, values)  # type: ignore[attr-defined,no-any-return]
+    wrapper: Any = connection
+    return list(wrapper.prepared(statement, values, row_factory))
 
 
 def ensure_usable() -> None:

@@ -1,6 +1,6 @@
 -- A task as its client sees it, with its history and, while it is pending, how many are before it.
 -- Elements of a batch share their time and are rung for in the order of their ids.
-SELECT current_status, name, tags, batch_id, shots, submitted_at, started_at, completed_at,
+SELECT task.task_id, current_status AS status, name, tags, batch_id, shots, submitted_at, started_at, completed_at,
     error_code, seed, result, error_message, correlation_id,
     moves.statuses, moves.times, moves.notes,
     CASE current_status WHEN 'pending' THEN (
@@ -9,7 +9,7 @@ SELECT current_status, name, tags, batch_id, shots, submitted_at, started_at, co
                 AND (other.enqueued_at, other.task_id) < (task.enqueued_at, task.task_id)
             LIMIT %(max_position)s + 1
         ) AS before
-    ) END
+    ) END AS before
 FROM tasks_app_task AS task, LATERAL (
     SELECT array_agg(status) AS statuses, array_agg(transitioned_at) AS times,
         array_agg(notes) AS notes
