@@ -209,7 +209,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         with self.wrap_database_errors:
             wrapped: CursorWrapper = self._prepare_cursor(cursor)  # type: ignore[attr-defined]
         wrapped.execute(statement, values)
-        rows = wrapped.fetchall()
+        rows: list[Any] = wrapped.fetchall()
         if cursor.pgresult is not None:
             cursor.pgresult.clear()  # not to hold somebody's large result until the next
         self._prepared[statement] = cursor
