@@ -12,7 +12,6 @@ puts the medians into docs/performance-rows.json, in place of older ones.
 """
 
 import argparse
-import base64
 import json
 import multiprocessing
 import os
@@ -28,7 +27,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import psycopg
 
@@ -142,7 +141,7 @@ class Side:
         self.ids = [task_id for task_id, _ in sample]
         old = sorted(at for _, at in sample)[len(sample) // 10]
         self.old = old.strftime("%Y-%m-%dT%H:%M:%SZ")
-        self.cursor = base64.b64encode(urlencode({"p": str(old)}).encode()).decode()
+        self.cursor = f"{round(old.timestamp() * 1e6)}.{'0' * 32}"  # as `filters.Cursor` writes it
         self.waiting = [row[0] for row in self._query(f"{PENDING} DESC LIMIT 500")]
         (folder / name).mkdir()
         self.service = Service(folder / name, env=self.environment)

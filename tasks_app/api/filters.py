@@ -18,7 +18,7 @@ from tasks_app.models import Status, Task, TaskQuerySet
 MAX_IDS = 500
 PAGE_SIZE = 50
 MAX_PAGE_SIZE = 500
-_CURSOR = re.compile(r"([+-])(\d{1,17})\.([0-9a-f]{32})", re.ASCII)
+_CURSOR = re.compile(r"(-?)(\d{1,17})\.([0-9a-f]{32})", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -116,7 +116,7 @@ class Cursor:
 
     def __str__(self) -> str:
         microseconds = (self.submitted_at - _EPOCH) // timedelta(microseconds=1)
-        return f"{'-' if self.backwards else '+'}{microseconds}.{self.task_id.hex}"
+        return f"{'-' * self.backwards}{microseconds}.{self.task_id.hex}"
 
     def beyond(self, tasks: TaskQuerySet, *, rising: bool) -> TaskQuerySet:
         """The rows after this one in an order, along the index on the time alone."""
