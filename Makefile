@@ -9,6 +9,7 @@ ARGS ?=
 MINUTES ?= 10
 TASKS ?= 10000
 SEED ?=
+RABBITMQ ?=
 ROWS ?=
 BACKLOG ?=
 
@@ -23,8 +24,8 @@ help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  Variables: ONCE=1 PORT=8002 DATA_DIR=/path (run)   ARGS='-k name -x' (test)"
-	@echo "             MINUTES=10 TASKS=10000 SEED=1 (chaos)   ROWS='1000000 10000000'"
-	@echo "             BACKLOG=1000000 ARGS='--bars 1,3' (bench)"
+	@echo "             MINUTES=10 TASKS=10000 SEED=1 RABBITMQ=4 (chaos)"
+	@echo "             ROWS='1000000 10000000' BACKLOG=1000000 ARGS='--bars 1,3' (bench)"
 	@echo "             PYTHON=/path/to/python3.12 (whatever makes .venv)"
 
 run: .venv/embedded.stamp  ## Start the service here and show a circuit run; ONCE=1 stops after that
@@ -35,8 +36,9 @@ test: .venv/dev.stamp  ## Run the tests against a PostgreSQL and a RabbitMQ of t
 	$(VENV_PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
 
 chaos: .venv/dev.stamp  ## Kill, pause and cut off at random for minutes; writes chaos.md
-	MINUTES="$(MINUTES)" TASKS="$(TASKS)" SEED="$(SEED)" SLACK="$${SLACK:-1.2}" FAULTS_TABLE=chaos.md \
-		$(VENV_PYTHON) -m pytest tasks_app/tests/faults tasks_app/tests/unit -m long -s $(ARGS)
+	RABBITMQ="$(RABBITMQ)" MINUTES="$(MINUTES)" TASKS="$(TASKS)" SEED="$(SEED)" SLACK="$${SLACK:-1.2}" FAULTS_TABLE=chaos.md \
+		$(VENV_PYTHON) -m pytest tasks_app/tests/faults tasks_app/tests/unit \
+		-m "$(if $(RABBITMQ),long or faults,long)" -s $(ARGS)
 
 bench: .venv/dev.stamp .venv-bench/stamp  ## Measure every speed bar; writes docs/performance.*
 	$(VENV_PYTHON) -m benchmarks --write $(ARGS)

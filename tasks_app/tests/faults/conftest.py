@@ -18,6 +18,12 @@ _ledgers: list[Ledger] = []
 _spells: list[Spell] = []
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker("faults")
+
+
 @pytest.fixture(scope="package")
 def arena(
     tmp_path_factory: pytest.TempPathFactory,
