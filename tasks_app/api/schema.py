@@ -95,9 +95,10 @@ WAIT = [
 ]
 
 
-def _described(
+def described(
     operation_id: str, summary: str, success: dict[Any, Any], *errors: int, **more: Any
 ) -> Callable[[F], F]:
+    """A route: its answer, and the errors that not every route has."""
     responses = success | dict.fromkeys((400, 401, 403, *errors, 503), ErrorSerializer)
     return extend_schema(operation_id=operation_id, summary=summary, responses=responses, **more)
 
@@ -106,7 +107,7 @@ def _example(name: str, body: dict[str, Any]) -> OpenApiExample:
     return OpenApiExample(name, body, request_only=True)
 
 
-submit_task = _described(
+submit_task = described(
     *("submit_task", "Submit a circuit", {202: AcceptedSerializer}, 409, 413, 415, 429),
     parameters=[IDEMPOTENCY_KEY],
     request=SubmissionSerializer,
@@ -118,30 +119,30 @@ submit_task = _described(
         ),
     ],
 )
-list_tasks = _described(
+list_tasks = described(
     *("list_tasks", "List tasks", {200: TaskPageSerializer}, 404), parameters=[FilterSerializer]
 )
-get_task = _described(
+get_task = described(
     *("get_task", "Read a task", {200: TaskSerializer}, 404), parameters=[TASK_ID, *WAIT]
 )
-edit_task = _described(
+edit_task = described(
     *("edit_task", "Change name and tags", {200: TaskSerializer}, 404, 413, 415),
     parameters=[TASK_ID],
     request=LabelsSerializer,
 )
-delete_task = _described(
+delete_task = described(
     *("delete_task", "Delete a terminal task", {204: None}, 404, 409), parameters=[TASK_ID]
 )
-cancel_task = _described(
+cancel_task = described(
     *("cancel_task", "Cancel a task", {200: TaskSerializer}, 404, 409),
     parameters=[TASK_ID],
     request=None,
 )
-get_result = _described(
+get_result = described(
     *("get_result", "Read a result", {200: ResultSerializer}, 404, 409),
     parameters=[TASK_ID, *WAIT],
 )
-submit_batch = _described(
+submit_batch = described(
     *("submit_batch", "Submit many circuits", {202: AcceptedBatchSerializer}, 409, 413, 415, 429),
     parameters=[IDEMPOTENCY_KEY],
     request=BatchSubmissionSerializer,
@@ -156,21 +157,21 @@ submit_batch = _described(
         ),
     ],
 )
-get_batch = _described(
+get_batch = described(
     *("get_batch", "Read a batch", {200: BatchSerializer}, 404), parameters=[BATCH_ID]
 )
-cancel_batch = _described(
+cancel_batch = described(
     *("cancel_batch", "Cancel a batch", {200: BatchSerializer}, 404),
     parameters=[BATCH_ID],
     request=None,
 )
-retry_batch = _described(
+retry_batch = described(
     *("retry_batch", "Retry a batch's failed elements", {202: AcceptedBatchSerializer}),
     *(404, 409, 429),
     parameters=[BATCH_ID, IDEMPOTENCY_KEY],
     request=None,
 )
-get_queue = _described("get_queue", "Read the queue", {200: QueueSerializer})
+get_queue = described("get_queue", "Read the queue", {200: QueueSerializer})
 
 
 class DescriptionView(SpectacularYAMLAPIView):

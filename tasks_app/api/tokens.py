@@ -1,7 +1,6 @@
 """Logging in, and the tokens that one makes for programs."""
 
 from datetime import timedelta
-from typing import Any
 
 from django.contrib.auth import authenticate, login, logout
 from django.contrib.auth.models import User
@@ -17,8 +16,8 @@ from rest_framework.viewsets import ViewSet
 from tasks_app import access
 from tasks_app.api.auth import AUTHENTICATION, KnownUser
 from tasks_app.api.errors import ApiError
+from tasks_app.api.schema import described
 from tasks_app.api.serializers import (
-    ErrorSerializer,
     StrictBooleanField,
     StrictIntegerField,
     StrictSerializer,
@@ -63,18 +62,10 @@ class CreatedTokenSerializer(TokenSerializer):
         fields = [*TokenSerializer.Meta.fields, "token"]
 
 
-ERRORS: dict[Any, Any] = dict.fromkeys((400, 401, 403, 404, 415, 503), ErrorSerializer)
-
-
 class LoginView(APIView):
     """A session for a browser, or to make a first token with."""
 
-    @extend_schema(
-        operation_id="login",
-        summary="Log in",
-        request=LoginSerializer,
-        responses={204: None, **ERRORS, 429: ErrorSerializer},
-    )
+    @described("login", "Log in", {204: None}, 404, 415, 429, request=LoginSerializer)
     def post(self, request: Request) -> Response:
         """Start a session. Too many failures from an address are refused for a while."""
         credentials = checked(LoginSerializer, request.data)
@@ -104,21 +95,15 @@ class TokenViewSet(ViewSet):
     authentication_classes = AUTHENTICATION
     permission_classes = (KnownUser,)
 
-    @extend_schema(
-        operation_id="list_tokens",
-        summary="List tokens",
-        responses={200: TokenSerializer(many=True), **ERRORS},
-    )
+    @described("list_tokens", "List tokens", {200: TokenSerializer(many=True)}, 404, 415)
     def list(self, request: Request) -> Response:
         """All of them, newest first."""
         tokens = ApiToken.objects.filter(owner=_user(request)).order_by("-id")
         return Response([shown(TokenSerializer, token) for token in tokens])
 
-    @extend_schema(
-        operation_id="create_token",
-        summary="Make a token",
+    @described(
+        *("create_token", "Make a token", {201: CreatedTokenSerializer}, 404, 415),
         request=NewTokenSerializer,
-        responses={201: CreatedTokenSerializer, **ERRORS},
     )
     def create(self, request: Request) -> Response:
         """The answer holds its text, which cannot be read again."""
@@ -135,9 +120,7 @@ class TokenViewSet(ViewSet):
         token.refresh_from_db(fields=["created_at"])
         return Response(shown(CreatedTokenSerializer, token), status=201)
 
-    @extend_schema(
-        operation_id="revoke_token", summary="Revoke a token", responses={204: None, **ERRORS}
-    )
+    @described("revoke_token", "Revoke a token", {204: None}, 404, 415)
     def destroy(self, request: Request, token_id: int) -> Response:
         """From now on it opens nothing."""
         tokens = ApiToken.objects.filter(owner=_user(request), pk=token_id)
