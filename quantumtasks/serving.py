@@ -16,6 +16,7 @@ from typing import Any
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import TConn, ThreadWorker  # type: ignore[import-untyped]
 
+PAUSE_S = 0.1
 SILENCE_S = 5  # how long a client may neither send nor take anything
 
 
@@ -41,6 +42,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         try:
             client, address = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):  # another process was faster
+            return
+        except OSError as error:  # no descriptor is left: silent clients will soon free some
+            self.log.warning("no connection can be accepted: %s", error)
+            time.sleep(PAUSE_S)
             return
         self.nr_conns += 1
         connection = TConn(self.cfg, client, address, listener.getsockname())

@@ -116,9 +116,11 @@ class DoorbellConsumer(Consumer):
         """Nothing: what is not acknowledged comes back by itself."""
 
     def close(self) -> None:
-        with _closed_connections(), suppress(AMQPError):
-            self._settle()
-            self.connection.close()
+        with _closed_connections():
+            with suppress(AMQPError):  # a channel that RabbitMQ closed leaves the connection open
+                self._settle()
+            if self.connection.is_open:
+                self.connection.close()
 
     def _has_free_thread(self) -> bool:
         """Waits for one for `STOCK_S`; if none gets free, what lies in stock is given back."""

@@ -1,6 +1,7 @@
 """Many connections, idle ones, ones that never end: none keeps others from being served."""
 
 import os
+import resource
 import signal
 import socket
 import uuid
@@ -160,6 +161,18 @@ def test_idle_connections_end_and_make_room(service: Service) -> None:
         assert b"HTTP/1.1 200" in answer(late), "served once there was room for it"
         assert all(ended(client) for client in clients)
     assert service.get("/health/live").status == 200
+
+
+def test_a_process_without_descriptors_left_lives_on(service: Service) -> None:
+    start(service)
+    (pid,) = service.processes[0].children()
+    used = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 4, used + 4))
+    with connections(service, 12):
+        event = "no connection can be accepted"
+        eventually(lambda: event in service.processes[0].log.read_text(), what="it has run out")
+    assert service.get("/health/live").status == 200
+    assert service.processes[0].children() == [pid]
 
 
 @pytest.mark.parametrize("stopped", [False, True])
