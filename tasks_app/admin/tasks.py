@@ -19,10 +19,11 @@ from django.db.models import F, Model, Q, QuerySet, TextField, Window
 from django.db.models.functions import Cast, Lag
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django_dramatiq import admin as dramatiq_admin
 
 from tasks_app.admin import access  # which also registers the other pages
@@ -102,23 +103,17 @@ def histogram(counts: Mapping[str, int]) -> str:
     shown = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:OUTCOMES_SHOWN]
     if not shown:
         return "No outcomes: the circuit measures nothing."
-    rows = format_html_join(
-        "",
-        '<tr><td><div style="max-width:36ch;overflow-x:auto"><code>{}</code></div></td>'
-        '<td style="text-align:right">{}</td><td style="text-align:right">{}&nbsp;%</td>'
-        '<td style="width:20em"><div style="width:{}%;height:1em;background:#3b82f6"></div></td>'
-        "</tr>",
-        (
-            (outcome, count, f"{100 * count / shots:.1f}", f"{100 * count / shown[0][1]:.1f}")
-            for outcome, count in shown
-        ),
-    )
-    left_out = len(counts) - len(shown)
-    return format_html(
-        '<div style="max-height:32em;overflow:auto"><table>{}</table></div><p>{}</p>',
-        rows,
-        f"and {left_out:,} more outcomes" if left_out else "",
-    )
+    rows = [
+        (outcome, count, f"{100 * count / shots:.1f}", f"{100 * count / shown[0][1]:.1f}")
+        for outcome, count in shown
+    ]
+    left_out = f"{len(counts) - len(shown):,}" if len(counts) > len(shown) else ""
+    return rendered("counts", rows=rows, left_out=left_out)
+
+
+def rendered(name: str, **context: object) -> str:
+    """A piece of a task's page."""
+    return render_to_string(f"admin/tasks_app/task/{name}.html", context)
 
 
 def linked(label: object, **query: object) -> str:
@@ -297,12 +292,7 @@ class TaskAdmin(ReadOnly, TaskAdminBase):
 
     def program(self, task: Task) -> str:
         """Anybody's text, so escaped."""
-        return format_html(
-            '<pre style="margin:0;padding:10px;max-height:32em;max-width:60em;overflow:auto;'
-            "border:1px solid var(--hairline-color);background:var(--darkened-bg);"
-            'color:var(--body-fg)">{}</pre>',
-            task.circuit,
-        )
+        return rendered("program", circuit=task.circuit)
 
     def counts(self, task: Task) -> str:
         return histogram((task.result or {}).get("counts", {}))
@@ -310,8 +300,7 @@ class TaskAdmin(ReadOnly, TaskAdminBase):
     def metadata(self, task: Task) -> str:
         about = (task.result or {}).get("metadata", {})
         rows = [(k, v if isinstance(v, str) else json.dumps(v)) for k, v in sorted(about.items())]
-        cells = format_html_join("", "<tr><th scope=row>{}</th><td>{}</td></tr>", rows)
-        return format_html('<table style="max-width:60em">{}</table>', cells)
+        return rendered("metadata", rows=rows)
 
     @admin.display(description="options")
     def further_options(self, task: Task) -> str:
