@@ -23,7 +23,6 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -55,30 +54,20 @@ class PostgresServer:
     """One PostgreSQL cluster below `data_dir` and the server that this process runs on it.
 
     `data_dir` holds the cluster, `postgres.log`, and `database_url` (mode 0600) with the port
-    and the random password, both kept between runs. `settings` are added to the command line.
-    With `durable=False` nothing is flushed to disk: fast, for tests, and safe against killed
+    and the random password, both kept between runs. With `durable=False` nothing is flushed to disk: fast, for tests, and safe against killed
     processes but not against a power cut.
     """
 
-    def __init__(
-        self,
-        bin_dir: Path,
-        data_dir: Path,
-        *,
-        port: int | None = None,
-        settings: Mapping[str, str] | None = None,
-        durable: bool = True,
-    ) -> None:
+    def __init__(self, bin_dir: Path, data_dir: Path, *, durable: bool = True) -> None:
         self.data_dir = data_dir.absolute()
         self.log_path = self.data_dir / "postgres.log"
         self._bin_dir = bin_dir.absolute()
         self._cluster = self.data_dir / "postgres"
         self._url_path = self.data_dir / "database_url"
-        self._settings = dict(settings or {}) | ({} if durable else {"fsync": "off"})
         self._durable = durable
         self._process: subprocess.Popen[bytes] | None = None
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        self.url = self._kept_url(port)
+        self.url = self._kept_url()
 
     @property
     def port(self) -> int:
@@ -111,7 +100,8 @@ class PostgresServer:
             "cluster_name": cluster_name(self._cluster),
             "timezone": "UTC",
             "log_timezone": "UTC",
-        } | self._settings
+            "fsync": "on" if self._durable else "off",
+        }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         self._process = self._spawn("postgres", self._cluster, *options)
 
@@ -150,10 +140,10 @@ class PostgresServer:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _kept_url(self, port: int | None) -> str:
+    def _kept_url(self) -> str:
         kept = urlsplit(self._url_path.read_text()) if self._url_path.exists() else None
         password = (kept and kept.password) or secrets.token_urlsafe(24)
-        port = port or (kept and kept.port) or free_port()
+        port = (kept and kept.port) or free_port()
         if not port_is_free(port) and not pids_naming(cluster_name(self._cluster)):
             port = free_port()  # another program has taken ours since
         url = f"postgres://{_USER}:{password}@127.0.0.1:{port}/postgres"
