@@ -54,8 +54,8 @@ class PostgresServer:
     """One PostgreSQL cluster below `data_dir` and the server that this process runs on it.
 
     `data_dir` holds the cluster, `postgres.log`, and `database_url` (mode 0600) with the port
-    and the random password, both kept between runs. With `durable=False` nothing is flushed to disk: fast, for tests, and safe against killed
-    processes but not against a power cut.
+    and the random password, both kept between runs. With `durable=False` nothing is flushed to
+    disk: fast, for tests, and safe against killed processes but not against a power cut.
     """
 
     def __init__(self, bin_dir: Path, data_dir: Path, *, durable: bool = True) -> None:
