@@ -16,6 +16,8 @@ from typing import Any
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import TConn, ThreadWorker  # type: ignore[import-untyped]
 
+from tasks_app.postgresql.base import waited_s
+
 PAUSE_S = 0.1
 SILENCE_S = 5  # how long a client may neither send nor take anything
 
@@ -50,6 +52,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.nr_conns += 1
         connection = TConn(self.cfg, client, address, listener.getsockname())
         self._await(connection, self.on_pending_socket_readable)
+
+    def enqueue_req(self, connection: Any) -> None:
+        connection.arrived = time.monotonic()
+        super().enqueue_req(connection)
+
+    def handle(self, connection: Any) -> Any:
+        waited_s.set(time.monotonic() - connection.arrived)  # for this thread
+        return super().handle(connection)
 
     def finish_request(self, connection: Any, answered: Any) -> None:
         if answered.exception() or answered.result():

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from tasks_app.api import correlation, errors
-from tasks_app.postgresql.base import DATABASE_ERRORS, REQUEST_DATABASE_S, deadline
+from tasks_app.postgresql.base import DATABASE_ERRORS, request_deadline
 
 log = structlog.get_logger(__name__)
 
@@ -25,7 +25,7 @@ class ApiMiddleware:
         if not request.path_info.startswith("/admin"):
             request.path_info = request.path_info.rstrip("/") or "/"
         request.encoding = "utf-8"  # Python knows charsets that decompress: zlib, bz2
-        with deadline(REQUEST_DATABASE_S):
+        with request_deadline():
             response = self._refuse_body(request) or self._get_response(request)
         response[correlation.HEADER] = correlation_id
         log.info(

@@ -52,6 +52,7 @@ Values = Sequence[Any] | Mapping[str, Any]
 
 log = structlog.get_logger(__name__)
 
+waited_s: ContextVar[float] = ContextVar("waited_s", default=0.0)  # of a request, for a thread
 _deadline: ContextVar[float | None] = ContextVar("database_deadline", default=None)
 
 
@@ -68,6 +69,13 @@ def deadline(seconds: float) -> Iterator[None]:
         yield
     finally:
         _deadline.reset(token)
+
+
+@contextmanager
+def request_deadline() -> Iterator[None]:
+    """`deadline` for a request: what it waited for a thread is gone from `REQUEST_DATABASE_S`."""
+    with deadline(REQUEST_DATABASE_S - waited_s.get()):
+        yield
 
 
 def renew_deadline(seconds: float) -> None:

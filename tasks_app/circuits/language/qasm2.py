@@ -71,11 +71,11 @@ def _parser_errors() -> Iterator[None]:
         raise _qasm2_error(error.message.strip("\"'")) from None
     except (CircuitError, MemoryError, RecursionError):
         raise
-    except BaseException as error:  # Panics of the parser, which is written in Rust, included.
+    except BaseException:  # Panics of the parser, which is written in Rust, included.
         raise CircuitError(
             "invalid_program",
-            f"The parser gave up on the program ({type(error).__name__}); look for numbers that "
-            "are too large and for gates without their parameters.",
+            "The parser gave up on the program; look for numbers that are too large and for gates "
+            "without their parameters.",
         ) from None
 
 
@@ -93,13 +93,15 @@ def _check_operations(circuit: QuantumCircuit, limits: Limits) -> None:
             if not isinstance(gate, Gate) or gate.name in _STANDARD:
                 total += 1
                 continue
-            if gate.definition is None:
+            with _parser_errors():  # It reads the body only now.
+                definition = gate.definition
+            if definition is None:
                 raise CircuitError(
                     "unsupported_feature",
                     f"The opaque gate {gate.name} has no definition; add one.",
                 )
             if gate.name not in sizes:  # Does not depend on the parameters.
-                sizes[gate.name] = unrolled(gate.definition)
+                sizes[gate.name] = unrolled(definition)
             total += sizes[gate.name]
         return total
 
@@ -108,8 +110,7 @@ def _check_operations(circuit: QuantumCircuit, limits: Limits) -> None:
             raise CircuitError("invalid_program", f"A parameter of {instruction.name} is infinite.")
     if circuit.count_ops().keys() <= _STANDARD:
         return
-    with _parser_errors():  # It reads the bodies of gates only now.
-        operations = unrolled(circuit)
+    operations = unrolled(circuit)
     if operations > limits.max_operations:
         raise CircuitError(
             "too_many_operations",

@@ -60,8 +60,12 @@ def _answer(runner: Any, request: dict[str, Any], limits: Limits) -> bytes:
             "too_deeply_nested",
             "The circuit is nested too deeply; use fewer parentheses or blocks.",
         )
-    except BaseException as raised:  # ours to mend, panics of Qiskit's Rust included
+    except Exception as raised:
         error = _internal_error(raised)
+    except BaseException:  # a panic of Qiskit's parts in Rust, as on numbers that are too large
+        error = CircuitError(
+            "invalid_program", "Qiskit gave up on the circuit; look for numbers that are too large."
+        )
     return frames.encode({"error": _error_message(error), "resident_mb": _resident_mb()})
 
 

@@ -39,7 +39,7 @@ class ChildProcess:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._ready = False
+        self.ready = False
         self._channel, theirs = socket.socketpair()
         command = [sys.executable, "-I", "-S", "-c", _BOOT, json.dumps(_module_paths())]
         command += [json.dumps(asdict(limits)), str(os.getpid())]
@@ -62,14 +62,14 @@ class ChildProcess:
             raise ChildGone("the simulator answered nonsense instead of starting") from None
         if "unavailable" in greeting:
             raise ChildGone(greeting["unavailable"])
-        self._ready = True
+        self.ready = True
 
     def ask(self, request: dict[str, Any], deadline_s: float) -> dict[str, Any]:
         """Send a job and wait for its answer, `deadline_s` seconds from when the child is ready.
 
         Raises ChildGone, TimeoutError and the errors of `frames.receive`.
         """
-        if not self._ready:
+        if not self.ready:
             self.wait_ready()
         deadline = time.monotonic() + deadline_s
         try:

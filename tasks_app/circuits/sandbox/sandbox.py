@@ -1,5 +1,6 @@
 """A place to run circuits that nothing in a circuit can hurt."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -46,7 +47,7 @@ class Sandbox:
 
     def start(self) -> None:
         """Spawn the child if there is none; return without waiting for it."""
-        with self._lock:
+        with self._lock, contextlib.suppress(SandboxDied):  # the next run tries again
             self._ensure_child()
 
     def run(self, job: Job) -> dict[str, Any]:
@@ -124,9 +125,10 @@ class Sandbox:
             raise SandboxDied("the simulator answered nonsense") from None
 
     def _bury(self, child: ChildProcess, how: str) -> NoReturn:
-        number = child.exit_signal
+        # Before it is ready it spends the time on itself.
+        exhausted = child.ready and child.exit_signal == signal.SIGXCPU
         self._replace(child)
-        if number == signal.SIGXCPU:
+        if exhausted:
             raise CircuitError(
                 "cpu_time_exceeded",
                 f"The task used more than {self.limits.cpu_s} s of processor time; "
@@ -146,7 +148,10 @@ class Sandbox:
             self._child = None
         if self._child is None:
             self._tasks = 0
-            self._child = ChildProcess(self.limits)
+            try:
+                self._child = ChildProcess(self.limits)
+            except OSError as error:
+                raise SandboxDied(f"the simulator did not start: {error.strerror}") from None
         return self._child
 
     def _replace(self, child: ChildProcess) -> None:
@@ -156,7 +161,8 @@ class Sandbox:
             if self._child is child:
                 self._child = None
             if not self._closed:
-                self._ensure_child()
+                with contextlib.suppress(SandboxDied):  # the next run tries again
+                    self._ensure_child()
 
 
 def check_simulator() -> dict[str, str]:

@@ -11,6 +11,7 @@ import numpy
 import qiskit
 import qiskit_aer
 from qiskit.exceptions import QiskitError
+from qiskit_aer import AerError
 
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import Limits
@@ -40,9 +41,13 @@ class Runner:
         """The result of a job as plain types. Raises CircuitError; anything else is a bug."""
         try:
             return self._run(request)
+        except AerError as error:
+            raise CircuitError(
+                "simulation_failed", f"The simulator refused: {error.message}"
+            ) from error
         except QiskitError as error:
             raise CircuitError(
-                "invalid_program", f"The circuit could not be understood: {error.message}"
+                "invalid_program", f"Qiskit refused the circuit: {error.message}"
             ) from error
 
     def _run(self, request: dict[str, Any]) -> dict[str, Any]:
