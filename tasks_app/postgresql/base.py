@@ -40,6 +40,7 @@ STATEMENT_WAIT_MARGIN_S = 5.0
 HEALTH_CHECK_WAIT_S = 0.5
 HEALTHY_FOR_S = 1.0  # a check costs a round trip: not before every request of a busy thread
 REQUEST_DATABASE_S = 2.6  # of an HTTP request, whose answer comes within 3 s
+MAX_WAITED_S = 0.4  # for a thread, of a request that may still begin to connect
 RETRY_CONNECT_S = 1.0
 FIRST_DELAY_S = 0.1
 MAX_DELAY_S = 3.0
@@ -165,7 +166,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self._prepared: dict[str, psycopg.Cursor[Any]] = {}
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        if not remaining_s():
+        # psycopg gives an attempt 2 s at least, whatever is left.
+        if not remaining_s() or waited_s.get() > MAX_WAITED_S:
             raise psycopg.OperationalError("no time is left to connect to PostgreSQL")
         self.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         with _breaker(conn_params).attempt():
