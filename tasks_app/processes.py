@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import secrets
 import signal
 import socket
 from collections.abc import Callable
@@ -55,11 +56,14 @@ def pids_naming(text: str) -> list[int]:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that nobody listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+    """A TCP port of the loopback interface that nobody listens on.
+
+    None of those, from 32,768 on, that Linux gives to outgoing connections: one could have it by
+    the time that we listen, or listen again.
+    """
+    while not port_is_free(port := 10_000 + secrets.randbelow(22_768)):
+        pass
+    return port
 
 
 def port_is_free(port: int) -> bool:

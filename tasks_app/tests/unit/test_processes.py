@@ -1,0 +1,16 @@
+"""Small facts about Linux processes."""
+
+from pathlib import Path
+
+import pytest
+
+from quantumtasks.processes import free_port
+
+
+def test_a_free_port_is_none_that_an_outgoing_connection_could_take_meanwhile() -> None:
+    first_outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    if first_outgoing < 32_768:
+        pytest.skip("this machine's outgoing connections take more ports than Linux's default")
+    ports = {free_port() for _ in range(50)}
+    assert len(ports) > 25, "two who ask at once hardly get the same"
+    assert max(ports) < first_outgoing
