@@ -123,7 +123,7 @@ def test_a_demonstration_behind_many_tasks_says_so_and_leaves_the_service_alone(
     checkout: Checkout, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with checkout.serve() as running:
-        tasks = [running.submit(SLOW) for _ in range(8)]
+        tasks = [running.submit(SLOW) for _ in range(4 * max(2, os.cpu_count() or 1))]
         circuit = ROOT / "examples" / "bell.qasm"
         assert demonstrate(running.url, circuit, limit_s=0) is False
         assert "tasks submitted earlier run first" in capsys.readouterr().out
