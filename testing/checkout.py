@@ -114,7 +114,8 @@ def _link_venv(venv: Path, python: str, uid: int | None) -> None:
     (venv / "bin" / "python").symlink_to(python)
     (venv / "pyvenv.cfg").write_text(f"home = {Path(python).parent}\n")
     packages = Path(sys.prefix) / "lib"
-    if subprocess.run(["ls", packages], user=uid, capture_output=True, check=False).returncode:
+    as_user: dict[str, Any] = {} if uid is None else {"user": uid, "group": uid, "extra_groups": []}
+    if subprocess.run(["ls", packages], capture_output=True, check=False, **as_user).returncode:
         shutil.copytree(packages, venv / "lib", symlinks=True)
     else:
         (venv / "lib").symlink_to(packages)
