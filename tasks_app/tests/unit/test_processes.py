@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from quantumtasks.processes import free_port
+from tasks_app.processes import free_port
 
 
 def test_a_free_port_is_none_that_an_outgoing_connection_could_take_meanwhile() -> None:
