@@ -18,6 +18,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker  # type: ignore[import-
 
 from tasks_app.postgresql.base import waited_s
 
+LEAVE_S = 0.001
 PAUSE_S = 0.1
 SILENCE_S = 5  # how long a client may neither send nor take anything
 
@@ -41,6 +42,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 listener.close()
 
     def accept(self, listener: Any) -> None:
+        if self.nr_conns >= self.cfg.threads:
+            time.sleep(LEAVE_S)  # leave it to a process whose threads are free, if there is one
         try:
             client, address = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):  # another process was faster
