@@ -72,7 +72,7 @@ class BrowserSession(SessionAuthentication):
 class BrowserSessionScheme(SessionScheme):  # type: ignore[no-untyped-call]
     """Described like the class that it stands on."""
 
-    target_class = BrowserSession
+    target_class = "tasks_app.api.auth.BrowserSession"
 
 
 AUTHENTICATION = (BearerAuthentication, BrowserSession)
