@@ -14,7 +14,8 @@ alarm), counts as down.
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from concurrent.futures import Future
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -46,24 +47,21 @@ class QueueDepths:
     dead_letters: int
 
 
-@dataclass(slots=True, eq=False)
-class _Call:
+class _Call(Future[Any]):
     """What a caller waits for: all its answers, or the first that says no."""
 
-    missing: int
-    over: threading.Event = field(default_factory=threading.Event)
-    refusal: str | None = None
-    depths: QueueDepths | None = None
+    def __init__(self, missing: int) -> None:
+        super().__init__()
+        self._missing = missing
 
-    def answer(self) -> None:
-        self.missing -= 1
-        if not self.missing:
-            self.over.set()
+    def answer(self, answer: QueueDepths | None = None) -> None:
+        self._missing -= 1
+        if not self._missing and not self.done():
+            self.set_result(answer)
 
     def refuse(self, reason: str) -> None:
-        if not self.over.is_set():
-            self.refusal = reason
-            self.over.set()
+        if not self.done():
+            self.set_exception(QueueUnavailable(reason))
 
 
 @dataclass(slots=True)
@@ -132,16 +130,14 @@ class Publisher:
         def answered(depths: QueueDepths) -> None:
             if call in self._asked:
                 self._asked.remove(call)
-                call.depths = depths
-                call.answer()
+                call.answer(depths)
 
         def ask() -> None:
             self._asked.add(call)
             self._declare(answered, self._channel, passive=True)
 
-        self._call(ask, call, timeout_s)
-        assert call.depths is not None
-        return call.depths
+        depths: QueueDepths = self._call(ask, call, timeout_s)
+        return depths
 
     def close(self) -> None:
         """Close the connection and end the thread; what is unconfirmed fails."""
@@ -150,8 +146,8 @@ class Publisher:
             self._ioloop.add_callback_threadsafe(lambda: self._drop("the publisher was closed"))
             self._thread.join(HANDSHAKE_S)
 
-    def _call(self, action: Callable[[], None], call: _Call, timeout_s: float) -> None:
-        """Run `action` on the publisher's thread and wait until the call is over."""
+    def _call(self, action: Callable[[], None], call: _Call, timeout_s: float) -> Any:
+        """Run `action` on the publisher's thread and wait for the call's answer."""
         if self._down is not None:
             raise QueueUnavailable(self._down)
         self._start()
@@ -159,13 +155,13 @@ class Publisher:
         if not self._woken:
             self._woken = True
             self._ioloop.add_callback_threadsafe(self._work_off)
-        if not call.over.wait(timeout_s):
+        try:
+            return call.result(timeout_s)
+        except TimeoutError:
             reason = f"no answer from RabbitMQ within {timeout_s:g} s"
             self._down = reason  # at once, for the threads behind this one
             self._ioloop.add_callback_threadsafe(lambda: self._drop(reason))
-            raise QueueUnavailable(reason)
-        if call.refusal is not None:
-            raise QueueUnavailable(call.refusal)
+            raise QueueUnavailable(reason) from None
 
     def _start(self) -> None:
         with self._lock:
