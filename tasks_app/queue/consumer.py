@@ -4,8 +4,8 @@ While tasks are quick a process takes `STOCK` messages at a time and acknowledge
 at a time: a quorum queue writes a log entry for each acknowledgement that it gets. Once all its
 threads have been busy for `STOCK_S` it gives back what it has not begun, so that nothing waits here
 for a long simulation while other workers are free, and takes one message a thread until tasks are
-quick again. A message that came back `RETURNS` times is rung for anew instead: RabbitMQ 4 discards
-one at its 21st return, of whatever kind.
+quick again. A message that came back `RETURNS` times is rung for anew before it is begun or given
+back: RabbitMQ 4 discards one at its 21st return, of whatever kind, lost connections included.
 
 What is finished but not acknowledged when a worker dies is delivered again, a duplicate.
 """
@@ -85,12 +85,15 @@ class DoorbellConsumer(Consumer):
             if not waiting or len(self._settled) >= self._prefetch / 2:
                 self._polling = not waiting
                 self._settle()
-            method, _, body = next(self._messages)
+            method, properties, body = next(self._messages)
             self._polling = False
             if method is None:
                 self._check_served()
                 return None
-        self._unserved = 0
+            self._unserved = 0
+            if self._rung_anew(properties, body):
+                self._channel.basic_ack(method.delivery_tag)
+                return None
         self._running.add(method.delivery_tag)
         with suppress(DecodeError):
             message = dramatiq.Message.decode(body)
@@ -149,13 +152,15 @@ class DoorbellConsumer(Consumer):
         self._channel.cancel()  # which returns what comes meanwhile
         self._messages, self._prefetch = None, self._threads
         for method, properties, body in stock:
-            returns = (properties.headers or {}).get("x-delivery-count", 0)
-            if returns >= RETURNS and self._rung_anew(body):
+            if self._rung_anew(properties, body):
                 self._channel.basic_ack(method.delivery_tag)
             else:
                 self._channel.basic_nack(method.delivery_tag, requeue=True)
 
-    def _rung_anew(self, body: bytes) -> bool:
+    def _rung_anew(self, properties: Any, body: bytes) -> bool:
+        """Whether a new message replaces this one, which came back too often."""
+        if (properties.headers or {}).get("x-delivery-count", 0) < RETURNS:
+            return False
         try:
             self._broker.publish(body)
         except QueueUnavailable:

@@ -1,11 +1,13 @@
 """Row 4: what RabbitMQ and the way to it can do."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from tasks_app.queue.doorbell import QUEUE
+from tasks_app.queue.doorbell import DEAD_LETTER_QUEUE, QUEUE
 from testing.arena import Arena
+from testing.service import eventually
 
 
 def restarted(arena: Arena) -> None:
@@ -97,6 +99,31 @@ def test_no_task_is_lost_when_rabbitmq_is(fault: Callable[[Arena], None], arena:
         "RabbitMQ " + fault.__name__.replace("_", " "), clients=clients, every_s=0.03 * clients
     ):
         fault(arena)
+
+
+def test_a_message_outlives_more_returns_than_rabbitmq_4_allows(arena: Arena) -> None:
+    """All threads are busy, and each lost connection returns what waits behind them."""
+    with arena.amqp() as channel:
+        channel.queue_purge(DEAD_LETTER_QUEUE)
+        with arena.trial("RabbitMQ cut 30 times while every thread is busy", clients=1) as trial:
+            slow = [trial.submit_slow(60) for _ in range(4)]
+            for task_id in slow:
+                arena.owner(task_id)
+            waiting = trial.submit()
+            for _ in range(30):
+                eventually(lambda: _consumers(channel) == 3, what="all workers consume")
+                for link in arena.links[1:]:
+                    link.queue.cut()
+                eventually(lambda: _consumers(channel) < 3, what="connections are lost")
+            for task_id in slow:
+                arena.service.post(f"/tasks/{task_id}/cancel", {})
+
+        assert trial.task(waiting)["status"] == "completed"
+        assert channel.queue_declare(DEAD_LETTER_QUEUE, passive=True).method.message_count == 0
+
+
+def _consumers(channel: Any) -> int:
+    return int(channel.queue_declare(QUEUE, passive=True).method.consumer_count)
 
 
 def test_no_connection_is_left_behind(arena: Arena) -> None:
