@@ -37,24 +37,27 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def set_accept_enabled(self, enabled: bool) -> None:
         super().set_accept_enabled(enabled)
-        if not self.alive:  # refused at once, new clients can go elsewhere
-            for listener in self.sockets:
+        if not enabled and not self.alive:
+            for listener in self.sockets:  # who has come is answered, others can go elsewhere
+                while self.nr_conns < self.worker_connections and self.accept(listener):
+                    pass
                 listener.close()
 
-    def accept(self, listener: Any) -> None:
-        if self.nr_conns >= self.cfg.threads:
+    def accept(self, listener: Any) -> bool:
+        if self.alive and self.nr_conns >= self.cfg.threads:
             time.sleep(LEAVE_S)  # leave it to a process whose threads are free, if there is one
         try:
             client, address = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):  # another process was faster
-            return
+            return False
         except OSError as error:  # no descriptor is left: silent clients will soon free some
             self.log.warning("no connection can be accepted: %s", error)
             time.sleep(PAUSE_S)
-            return
+            return False
         self.nr_conns += 1
         connection = TConn(self.cfg, client, address, listener.getsockname())
         self._await(connection, self.on_pending_socket_readable)
+        return True
 
     def enqueue_req(self, connection: Any) -> None:
         connection.arrived = time.monotonic()

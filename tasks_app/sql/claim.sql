@@ -16,13 +16,14 @@ WITH lost AS MATERIALIZED (
     FROM tasks_app_task
     WHERE task_id = coalesce((SELECT task_id FROM lost), %(task_id)s)
     FOR UPDATE
+), to_claim AS MATERIALIZED (
+    SELECT *, clock_timestamp() AS now FROM found WHERE free AND NOT exhausted
 ), claimed AS (
     UPDATE tasks_app_task AS task
     SET current_status = 'processing', attempt = task.attempt + 1, worker = %(worker)s,
-        started_at = clock_timestamp(),
-        lease_expires_at = clock_timestamp() + make_interval(secs => %(lease_s)s)
-    FROM found
-    WHERE task.task_id = found.task_id AND found.free AND NOT found.exhausted
+        started_at = now, lease_expires_at = now + make_interval(secs => %(lease_s)s)
+    FROM to_claim AS found
+    WHERE task.task_id = found.task_id
     RETURNING task.task_id, task.attempt, circuit, shots, seed, options, correlation_id,
         started_at, extract(epoch FROM started_at - since)::float8 AS seconds,
         concat(
