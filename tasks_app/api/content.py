@@ -1,6 +1,7 @@
 """JSON in, JSON out."""
 
 import math
+import re
 from typing import Any
 
 import orjson
@@ -12,6 +13,10 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.utils import json
 
 MAX_DEPTH = 64
+MAX_VALUES = 500_000
+"""Values in a body, roughly: Python needs up to 100 bytes for one that is written in three."""
+_SMALL = 65_536  # Bytes of a body that no content makes expensive.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)
 
 
 class OrjsonRenderer(BaseRenderer):
@@ -35,12 +40,17 @@ class AnyMediaType(BaseContentNegotiation):
 
 
 class SafeJSONParser(JSONParser):
-    """Answers 400 to what Python would take or fall over: depth, and numbers beyond a float's."""
+    """Answers 400 to what Python would take or fall over: depth, numbers beyond a float's, and
+    values without end.
+    """
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
+        body = stream.read()
+        if len(body) > _SMALL and _values(body) > MAX_VALUES:
+            raise ParseError(f"The JSON has more than {MAX_VALUES:,} values.")
         try:
             data = json.loads(
-                stream.read().decode(), parse_constant=json.strict_constant, parse_float=_finite
+                body.decode(), parse_constant=json.strict_constant, parse_float=_finite
             )
         except RecursionError:
             raise ParseError("The JSON is nested too deeply.") from None
@@ -49,6 +59,12 @@ class SafeJSONParser(JSONParser):
         if _depth_exceeds(data, MAX_DEPTH):
             raise ParseError("The JSON is nested too deeply.")
         return data
+
+
+def _values(body: bytes) -> int:
+    """At least as many values as JSON text has: each follows a comma or opens a list or object."""
+    structure = _STRING.sub(b"", body)
+    return sum(structure.count(mark) for mark in (b",", b"[", b"{"))
 
 
 def _finite(text: str) -> float:

@@ -4,6 +4,7 @@
 view (unknown routes, oversized bodies, bugs). Nothing internal gets into a body.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import structlog
@@ -18,6 +19,8 @@ from tasks_app.postgresql.base import DATABASE_ERRORS
 from tasks_app.queue.publisher import QueueUnavailable
 
 RETRY_AFTER_S = 2
+MAX_PROBLEMS = 20  # of one request that are told
+MAX_NAME = 64  # Characters of a client's name for something that are repeated.
 _CODES = {
     400: "malformed_request",
     401: "not_authenticated",
@@ -113,21 +116,38 @@ def as_api_error(error: Exception) -> ApiError | None:
 
 
 def _validation_error(detail: Any) -> ApiError:
-    """All that is wrong with the fields, as one sentence and by field."""
-    details = detail if isinstance(detail, dict) else {"body": detail}
-    details = {str(name)[:100]: problems for name, problems in details.items()}
-    wrong = " ".join(f"{name}: {_first(problems)}" for name, problems in details.items())
-    sentence = f"The request is not valid. {wrong}"
-    return ApiError(400, "validation_error", sentence, details=details)
+    """What is wrong, as one sentence and by field: the first problems, and how many more there are.
+
+    A request of some megabytes can be wrong in as many places, and nobody wants that answer.
+    """
+    problems = list(_problems(detail if isinstance(detail, dict) else {"body": detail}))
+    sentences: dict[str, str] = {}
+    details: dict[str, Any] = {}
+    for path, problem in problems[:MAX_PROBLEMS]:
+        at = details
+        for name in path[:-1]:
+            at = at.setdefault(name, {})
+        at.setdefault(path[-1], []).append(problem)
+        inner = (name for name in path[1:] if name != api_settings.NON_FIELD_ERRORS_KEY)
+        sentences.setdefault(path[0], f"{': '.join((path[0], *inner))}: {problem}")
+    said = " ".join(sentences.values())
+    more = len(problems) - MAX_PROBLEMS
+    also = f" And {more:,} more problems." if more > 0 else ""
+    return ApiError(
+        400, "validation_error", f"The request is not valid. {said}{also}", details=details
+    )
 
 
-def _first(problems: Any) -> str:
-    """The first problem, after the index or name that it is found at."""
-    if isinstance(problems, dict) and problems:
-        where, problem = next(iter(problems.items()))
-        at = "" if where == api_settings.NON_FIELD_ERRORS_KEY else f"{str(where)[:100]}: "
-        return at + _first(problem)
-    return _first(problems[0]) if isinstance(problems, list) and problems else str(problems)
+def _problems(detail: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Each problem, after the names and indices that it is found at."""
+    if isinstance(detail, dict):
+        for name, inner in detail.items():
+            yield from _problems(inner, (*path, str(name)[:MAX_NAME]))
+    elif isinstance(detail, list):
+        for problem in detail:
+            yield from _problems(problem, path)
+    else:
+        yield path, str(detail)
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -12,10 +12,16 @@ from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.utils.urls import replace_query_param
 
-from tasks_app.api.serializers import StrictSerializer, TaskSummarySerializer, shown
+from tasks_app.api.serializers import (
+    BoundedListField,
+    StrictSerializer,
+    TaskSummarySerializer,
+    shown,
+)
 from tasks_app.models import Status, Task, TaskQuerySet
 
 MAX_IDS = 500
+MAX_REPEATED = 32
 PAGE_SIZE = 50
 MAX_PAGE_SIZE = 500
 _CURSOR = re.compile(r"(-?)(\d{1,17})\.([0-9a-f]{32})", re.ASCII)
@@ -34,17 +40,19 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class FilterSerializer(StrictSerializer):
     """Query parameters of the list; those that may be repeated are lists."""
 
-    status = serializers.ListField(
+    status = BoundedListField(
         child=serializers.ChoiceField(choices=Status.choices),
+        max_length=MAX_REPEATED,
         required=False,
         help_text="Any of them.",
     )
-    tag = serializers.ListField(
+    tag = BoundedListField(
         child=serializers.CharField(max_length=64, trim_whitespace=False),
+        max_length=MAX_REPEATED,
         required=False,
         help_text="All of them.",
     )
-    ids = serializers.ListField(
+    ids = BoundedListField(
         child=serializers.UUIDField(),
         max_length=MAX_IDS,
         required=False,

@@ -1,7 +1,9 @@
 """What comes in, checked strictly, and what goes out."""
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
+from itertools import islice
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +15,10 @@ from tasks_app.circuits.job import MAX_SEED, METHODS
 from tasks_app.models import Batch, Status, StatusHistory, Task
 
 MAX_BATCH = 1000
+MAX_PARAMETERS = 10_000
+MAX_ALIKE = 10  # Names that are given with one problem, before "and so many more".
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+"""What PostgreSQL cannot store in a text."""
 DEFAULT_SHOTS = 1024
 RUN_OPTIONS = ("method", "memory", "parameters", "noise")
 
@@ -73,28 +79,8 @@ class StrictTextField(serializers.CharField):
         return str(super().to_internal_value(data))
 
 
-@extend_schema_field({"oneOf": [{"type": "number"}, {"type": "boolean"}]})
-class ParameterField(serializers.Field[Any, Any, Any, Any]):
-    """A JSON number that a float can hold, or true or false; kept as it is: 2 is no 2.0."""
-
-    default_error_messages = {"invalid": "A finite number, true or false is required."}
-
-    def to_internal_value(self, data: Any) -> float:
-        try:
-            fits = type(data) in (int, float, bool) and math.isfinite(data)
-        except OverflowError:  # an integer beyond every float
-            fits = False
-        if not fits:
-            self.fail("invalid")
-        value: float = data
-        return value
-
-    def to_representation(self, value: Any) -> Any:
-        return value
-
-
 @extend_schema_field({"type": "number", "minimum": 0, "maximum": 1})
-class ProbabilityField(ParameterField):
+class ProbabilityField(serializers.Field[Any, Any, Any, Any]):
     """A JSON number from 0 to 1."""
 
     default_error_messages = {"invalid": "A number from 0 to 1 is required."}
@@ -105,19 +91,71 @@ class ProbabilityField(ParameterField):
         value: float = data
         return value
 
+    def to_representation(self, value: Any) -> Any:
+        return value
 
-def storable(value: Any) -> None:
-    """Refuse text that PostgreSQL cannot store, anywhere in a JSON value, keys included."""
-    if isinstance(value, str):
-        if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
-            raise serializers.ValidationError("Null characters and surrogates are not allowed.")
-    elif isinstance(value, dict):
-        for name, each in value.items():
-            storable(name)
-            storable(each)
-    elif isinstance(value, list):
-        for each in value:
-            storable(each)
+
+@extend_schema_field(
+    {
+        "type": "object",
+        "additionalProperties": {"oneOf": [{"type": "number"}, {"type": "boolean"}]},
+        "maxProperties": MAX_PARAMETERS,
+    }
+)
+class ParametersField(serializers.Field[Any, Any, Any, Any]):
+    """Names with JSON numbers that a float can hold, or true or false; kept as they are: 2 is no
+    2.0. In one piece, because a field for each costs a second for a request full of them.
+    """
+
+    default_error_messages = {
+        "not_an_object": "An object of names and numbers is required.",
+        "too_many": f"At most {MAX_PARAMETERS:,} parameters are possible.",
+        "null": "This field may not be null.",
+    }
+
+    def to_internal_value(self, data: Any) -> dict[str, float]:
+        if not isinstance(data, dict):
+            self.fail("not_an_object")
+        if len(data) > MAX_PARAMETERS:
+            self.fail("too_many")
+        wrong = [name for name, value in data.items() if not _is_number(value)]
+        problems = first_of(wrong, "A finite number, true or false is required.")
+        unstorable = [name for name in data if UNSTORABLE.search(name)]
+        problems |= first_of(unstorable, "Null characters and surrogates are not allowed.")
+        if problems:
+            raise serializers.ValidationError(problems)
+        return data
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return type(value) in (int, float, bool) and math.isfinite(value)
+    except OverflowError:  # an integer beyond every float
+        return False
+
+
+def first_of(names: Collection[str], problem: str) -> dict[str, list[str]]:
+    """The same problem with many names, by name: not more than anybody reads."""
+    found = {name: [problem] for name in islice(names, MAX_ALIKE)}
+    if len(names) > MAX_ALIKE:
+        found["…"] = [f"{len(names) - MAX_ALIKE:,} more. {problem}"]
+    return found
+
+
+class BoundedListField(serializers.ListField):
+    """A list that looks at its length before it looks at what it holds."""
+
+    def __init__(self, *, max_length: int, **kwargs: Any) -> None:
+        super().__init__(max_length=max_length, **kwargs)
+        self._most = max_length
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        if isinstance(data, list) and len(data) > self._most:
+            self.fail("max_length", max_length=self._most)
+        return super().to_internal_value(data)
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -126,8 +164,7 @@ class StrictSerializer(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         wrong: dict[str, Any] = {}
         if isinstance(data, dict):
-            unknown = sorted(set(data) - set(self.fields))
-            wrong = {name: ["This field is not known."] for name in unknown[:20]}
+            wrong = first_of(data.keys() - set(self.fields), "This field is not known.")
         try:
             values = super().to_internal_value(data)
         except serializers.ValidationError as error:
@@ -142,9 +179,7 @@ class LabelsSerializer(StrictSerializer):
     """A task's name and tags: the client's own, searchable and editable."""
 
     name = StrictTextField(max_length=200, required=False, allow_blank=True)
-    tags = serializers.ListField(
-        child=StrictTextField(max_length=64), max_length=32, required=False
-    )
+    tags = BoundedListField(child=StrictTextField(max_length=64), max_length=32, required=False)
 
     def validate_tags(self, tags: list[str]) -> list[str]:
         return list(dict.fromkeys(tags))
@@ -184,11 +219,8 @@ class ElementSerializer(LabelsSerializer):
     memory = StrictBooleanField(
         required=False, help_text="Also return each shot's outcome, in order."
     )
-    parameters = serializers.DictField(
-        child=ParameterField(),
-        required=False,
-        validators=[storable],
-        help_text="Values of the program's `input` declarations.",
+    parameters = ParametersField(
+        required=False, help_text="Values of the program's `input` declarations."
     )
     noise = NoiseSerializer(required=False, help_text="No noise if absent.")
 
@@ -215,11 +247,8 @@ class BatchSubmissionSerializer(ElementSerializer):
     tasks = ElementSerializer(  # type: ignore[call-arg]  # DRF hands the rest to the list
         many=True, required=False, max_length=MAX_BATCH, allow_empty=False
     )
-    parameter_sets = serializers.ListField(
-        child=serializers.DictField(child=ParameterField(), validators=[storable]),
-        required=False,
-        max_length=MAX_BATCH,
-        allow_empty=False,
+    parameter_sets = BoundedListField(
+        child=ParametersField(), required=False, max_length=MAX_BATCH, allow_empty=False
     )
 
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:
