@@ -240,6 +240,8 @@ OWNER_LIMITS = {  # 0: no limit; the admin sets them for single owners
 # --- API --------------------------------------------------------------------------------------
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 6 * CIRCUIT_LIMITS.max_circuit_bytes + 65_536  # JSON escapes
+# Texts of a batch's own circuits, parameters, names and tags, with what each shares.
+MAX_SUBMISSION_BYTES = _whole("MAX_SUBMISSION_BYTES", 16_777_216, least=1)
 API_AUTH = _choice("API_AUTH", "required", "open")  # tokens, or anybody
 AUTHENTICATION_BACKENDS = ["tasks_app.access.ThrottledBackend"]
 # A waiting client holds a thread of its process: half of them serve everybody else.

@@ -136,7 +136,7 @@ def check_limits(tasks: Sequence[Task]) -> None:
         return
     _require("shots", limits, max(task.shots for task in tasks), retry_after_s=None)
     if limits["qubits"]:
-        widest = max(declared_qubits(task.circuit) for task in tasks)
+        widest = max(declared_qubits(task.program) for task in tasks)
         _require("qubits", limits, widest, retry_after_s=None)
     own = Task.objects.filter(owner=owner)
 

@@ -67,6 +67,7 @@ class Batch(models.Model):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     name = models.CharField(max_length=200, db_default="")
     size = models.PositiveIntegerField(help_text="Number of elements.")
+    circuit = models.TextField(null=True, help_text="Of all elements that bring none themselves.")
     submitted_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -80,7 +81,9 @@ class Task(models.Model):
     """One submitted circuit and everything that became of it."""
 
     task_id = models.UUIDField(primary_key=True, default=new_task_id, editable=False)
-    circuit = models.TextField(help_text="OpenQASM 2 or 3 program, as submitted.")
+    circuit = models.TextField(
+        null=True, help_text="OpenQASM 2 or 3 program, as submitted; empty: its batch's."
+    )
     shots = models.IntegerField(
         validators=[MinValueValidator(1)], help_text="How often the circuit is run."
     )
@@ -128,6 +131,10 @@ class Task(models.Model):
 
     class Meta:
         constraints = [
+            models.CheckConstraint(
+                name="task_has_a_circuit",
+                condition=Q(circuit__isnull=False) | Q(batch__isnull=False),
+            ),
             # What a row may hold in each state. One call, because PostgreSQL prepares a check's
             # expression anew for every statement, and a function's once a session.
             models.CheckConstraint(
@@ -182,6 +189,12 @@ class Task(models.Model):
 
     def __str__(self) -> str:
         return str(self.task_id)
+
+    @property
+    def program(self) -> str:
+        """The circuit, its own or the one that its batch shares."""
+        shared = self.batch.circuit if self.circuit is None and self.batch else None
+        return self.circuit or shared or ""
 
 
 class StatusHistory(models.Model):

@@ -292,7 +292,7 @@ class TaskAdmin(ReadOnly, TaskAdminBase):
 
     def program(self, task: Task) -> str:
         """Anybody's text, so escaped."""
-        return rendered("program", circuit=task.circuit)
+        return rendered("program", circuit=task.program)
 
     def counts(self, task: Task) -> str:
         return histogram((task.result or {}).get("counts", {}))

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from itertools import islice
 from typing import Any
 
+import orjson
 from django.conf import settings
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
@@ -252,27 +253,41 @@ class BatchSubmissionSerializer(ElementSerializer):
     )
 
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:
-        """`elements`: one complete submission for each task."""
+        """`circuit`: the one they share; `elements`: the rest of each task's submission."""
         if ("tasks" in values) == ("parameter_sets" in values):
             raise serializers.ValidationError({"tasks": ["Give either tasks or parameter_sets."]})
         elements = values.pop("tasks", None) or [
             {"parameters": parameters} for parameters in values.pop("parameter_sets")
         ]
-        name = values.pop("name", "")
-        elements = [values | element for element in elements]
+        name, circuit = values.pop("name", ""), values.pop("circuit", None)
         missing = [index for index, element in enumerate(elements) if "circuit" not in element]
-        if missing:
+        if missing and circuit is None:
             raise serializers.ValidationError(
                 {"circuit": [f"Elements without a circuit: {missing[:20]}."]}
             )
-        return {"name": name, "elements": elements}
+        _check_size(elements, values)
+        elements = [values | element for element in elements]
+        return {"name": name, "circuit": circuit if missing else None, "elements": elements}
+
+
+def _check_size(elements: list[dict[str, Any]], shared: dict[str, Any]) -> None:
+    """What the elements share is stored with each of them, but for the circuit."""
+    size = len(orjson.dumps(elements)) + len(elements) * len(orjson.dumps(shared))
+    limit = settings.MAX_SUBMISSION_BYTES
+    if size > limit:
+        sentence = (
+            f"The batch's {len(elements)} tasks would have {size} bytes; the limit is {limit}. "
+            "What all tasks share is stored with each, the circuit excepted."
+        )
+        details = {"tasks": {"bytes": size, "max_bytes": limit}}
+        raise ApiError(413, "batch_too_large", sentence, details=details)
 
 
 def new_task(element: Mapping[str, Any], **fields: Any) -> Task:
     """An unsaved task from a validated submission."""
     options = {name: element[name] for name in RUN_OPTIONS if name in element}
     return Task(
-        circuit=element["circuit"],
+        circuit=element.get("circuit"),
         shots=element.get("shots", DEFAULT_SHOTS),
         seed=element.get("seed"),
         options=options,

@@ -63,7 +63,7 @@ class TaskApiView(APIView):
         wanted = _uuid(batch_id, "batch")
         tasks = self.tasks(request).filter(batch_id=wanted).without_bodies()
         latest = {task.batch_index: task for task in tasks.order_by("batch_index", "task_id")}
-        batch = Batch.objects.filter(batch_id=wanted).first()
+        batch = Batch.objects.filter(batch_id=wanted).defer("circuit").first()
         if batch is None or not latest:
             raise NotFound("There is no batch with this id.")
         return batch, list(latest.values())
@@ -175,7 +175,9 @@ class BatchViewSet(TaskApiView, ViewSet):
         values = checked(BatchSubmissionSerializer, request.data)
         owner = access.owner_of(request.user)
         elements = values["elements"]
-        batch = Batch(owner=owner, name=values["name"], size=len(elements))
+        batch = Batch(
+            owner=owner, name=values["name"], size=len(elements), circuit=values["circuit"]
+        )
         common = {"owner": owner, "correlation_id": correlation_id(), "batch": batch}
         tasks = [
             new_task(element, batch_index=index, **common) for index, element in enumerate(elements)

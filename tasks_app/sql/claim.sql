@@ -24,7 +24,10 @@ WITH lost AS MATERIALIZED (
         started_at = now, lease_expires_at = now + make_interval(secs => %(lease_s)s)
     FROM to_claim AS found
     WHERE task.task_id = found.task_id
-    RETURNING task.task_id, task.attempt, circuit, shots, seed, options, correlation_id,
+    RETURNING task.task_id, task.attempt, shots, seed, options, correlation_id,
+        coalesce(circuit, (
+            SELECT circuit FROM tasks_app_batch AS batch WHERE batch.batch_id = task.batch_id
+        )) AS circuit,
         started_at, extract(epoch FROM started_at - since)::float8 AS seconds,
         concat(
             'attempt ', task.attempt, ' on ', task.worker,

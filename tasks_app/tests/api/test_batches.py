@@ -1,12 +1,15 @@
 """Batches: all or none, in order, with every element's status."""
 
 import json
+import uuid
 from functools import partial
 from typing import Any
 
 import dramatiq
 import pytest
+from django.db import IntegrityError, transaction
 from django.http import HttpResponse
+from pytest_django.fixtures import Settings
 
 from tasks_app import lifecycle
 from tasks_app.models import Batch, Status, StatusHistory, Task
@@ -14,7 +17,7 @@ from tasks_app.queue.broker import DoorbellBroker
 from tasks_app.tests.api import people
 from tasks_app.tests.api.client import CIRCUIT, error, get, post, unknown_id
 from tasks_app.tests.unit.queues import rung, taken
-from tasks_app.tests.unit.tasks import together
+from tasks_app.tests.unit.tasks import submitted, together
 from testing.service import Service, eventually
 
 pytestmark = pytest.mark.django_db
@@ -72,15 +75,56 @@ def test_a_thousand_elements_are_stored_and_rung_for_in_order(empty_queue: None)
     assert rung() == [task.task_id for task in tasks]
 
 
+def test_a_shared_circuit_is_stored_once_and_run_by_each(empty_queue: None) -> None:
+    mine = CIRCUIT + "// mine"
+    body = accepted({"circuit": CIRCUIT, "tasks": [{}, {"circuit": mine}, {"shots": 2}]})
+
+    assert Batch.objects.get().circuit == CIRCUIT
+    assert [task.circuit for task in Task.objects.order_by("batch_index")] == [None, mine, None]
+    claims = [lifecycle.claim(uuid.UUID(each), worker="w") for each in body["task_ids"]]
+    assert [claim.circuit for claim in claims if claim] == [CIRCUIT, mine, CIRCUIT]
+    assert claims[0] is not None
+    lifecycle.fail(claims[0], code="bad", message="It is bad.")
+    again = json.loads(post({}, f"/batches/{body['batch_id']}/retry").content)
+    claim = lifecycle.claim(uuid.UUID(again["task_ids"][0]), worker="w")
+    assert claim is not None and claim.circuit == CIRCUIT
+
+
+def test_a_circuit_that_no_element_needs_is_not_stored() -> None:
+    accepted({"circuit": CIRCUIT, "tasks": [{"circuit": CIRCUIT + "//"}]})
+    assert Batch.objects.get().circuit is None
+
+
+def test_a_shared_circuit_cannot_be_changed() -> None:
+    accepted({"circuit": CIRCUIT, "tasks": [{}]})
+    with pytest.raises(IntegrityError, match="cannot be changed"), transaction.atomic():
+        Batch.objects.update(circuit="x")
+    with pytest.raises(IntegrityError, match="task_has_a_circuit"), transaction.atomic():
+        submitted(circuit=None, shots=1, correlation_id="c")
+
+
+def test_what_a_batch_would_store_is_bounded(settings: Settings) -> None:
+    body = {"circuit": CIRCUIT, "name": "n", "parameters": {"theta": 1.5}, "tasks": [{}] * 1000}
+    accepted(body)
+    settings.MAX_SUBMISSION_BYTES = 10_000
+
+    told = error(submit(body), 413, "batch_too_large")
+
+    assert told["details"]["tasks"]["max_bytes"] == 10_000
+    assert Batch.objects.count() == 1
+    settings.MAX_SUBMISSION_BYTES = told["details"]["tasks"]["bytes"]
+    accepted(body)
+
+
 def test_elements_share_defaults_and_may_differ() -> None:
     shared = {"circuit": CIRCUIT, "shots": 7, "seed": 1, "tags": ["t"], "name": "sweep"}
     mine = {"circuit": CIRCUIT + "//", "shots": 8, "tags": [], "name": "odd", "memory": True}
     body = accepted({**shared, "tasks": [{}, mine]})
 
     first, second = Task.objects.order_by("batch_index")
-    assert (first.circuit, first.shots, first.seed, first.tags) == (CIRCUIT, 7, 1, ["t"])
+    assert (first.program, first.shots, first.seed, first.tags) == (CIRCUIT, 7, 1, ["t"])
     assert (first.name, first.options) == ("", {})
-    assert (second.circuit, second.shots, second.seed, second.tags) == (CIRCUIT + "//", 8, 1, [])
+    assert (second.program, second.shots, second.seed, second.tags) == (CIRCUIT + "//", 8, 1, [])
     assert (second.name, second.options) == ("odd", {"memory": True})
     assert read(body["batch_id"])["name"] == "sweep"
 

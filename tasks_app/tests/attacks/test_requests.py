@@ -65,6 +65,30 @@ def meter(service: Service) -> Iterator[Meter]:
     assert service.get("/health/live").status == 200
 
 
+def test_a_circuit_of_a_megabyte_in_a_thousand_tasks_is_one(
+    meter: Meter, costs: list[Cost]
+) -> None:
+    circuit = "OPENQASM 3.0; //" + "x" * 1_000_000
+    body = f'{{"circuit":"{circuit}","parameter_sets":[{many("{}", 3_000)}]}}'
+    cost, answer = meter.send("a thousand times a circuit of 1 MB", "/tasks/batch", body.encode())
+    costs.append(cost)
+    assert cost.status == 202, answer
+    assert cost.memory_mb <= MAX_MEMORY, cost
+    assert Task.objects.count() == 1000
+    assert Task.objects.filter(circuit__isnull=False).count() == 0
+
+
+def test_defaults_that_each_task_would_store_are_refused_before_they_are_made(
+    meter: Meter, costs: list[Cost]
+) -> None:
+    body = f'{{"circuit":"x","parameters":{{{names(120_000)}}},"tasks":[{many("{}", 3_000)}]}}'
+    cost, answer = meter.send("a thousand times 9,000 parameters", "/tasks/batch", body.encode())
+    costs.append(cost)
+    assert (cost.status, answer.body["code"]) == (413, "batch_too_large")
+    assert cost.memory_mb <= MAX_MEMORY, cost
+    assert Task.objects.count() == 0
+
+
 def test_no_body_costs_more_than_its_sender(meter: Meter, costs: list[Cost]) -> None:
     for name, (path, text) in BOMBS.items():
         cost, answer = meter.send(name, path, text.encode())

@@ -13,8 +13,8 @@ from django.db.migrations.loader import MigrationLoader
 from pytest_django.plugin import DjangoDbBlocker
 
 from tasks_app import lifecycle
-from tasks_app.models import Status, StatusHistory, Task
-from tasks_app.tests.unit.tasks import CIRCUIT, history, in_state
+from tasks_app.models import Batch, Status, StatusHistory, Task
+from tasks_app.tests.unit.tasks import CIRCUIT, history, in_state, submitted
 
 APP = "tasks_app"
 TABLES = {"tasks_app_task", "tasks_app_statushistory"}
@@ -94,6 +94,23 @@ def test_each_single_step_goes_down_and_up_again_with_data(own_database: None) -
         assert {task_id: history(task_id) for task_id in ids} == before
         assert Task.objects.filter(circuit=CIRCUIT).count() == len(ids)
         assert (triggers(), functions()) == (guards, routines)
+
+
+def test_without_shared_circuits_each_task_has_its_own_copy(own_database: None) -> None:
+    batch = Batch.objects.create(size=1, circuit=CIRCUIT)
+    shared = submitted(
+        circuit=None, shots=3, correlation_id="c-1", batch=batch, batch_index=0
+    ).task_id
+    migrate("0002")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT circuit FROM tasks_app_task WHERE task_id = %s", [shared])
+        assert cursor.fetchall() == [(CIRCUIT,)]
+        with pytest.raises(DatabaseError):  # guarded again
+            cursor.execute("UPDATE tasks_app_task SET circuit = 'x'")
+
+    migrate(names()[-1])
+
+    assert Task.objects.get().program == CIRCUIT
 
 
 def test_down_to_zero_takes_everything_along_and_up_again_starts_empty(own_database: None) -> None:
