@@ -22,6 +22,8 @@ graceful_timeout = 20
 max_requests = 0
 # `GET /tasks?ids=` with 500 ids has 19 kB; gunicorn would cut any limit to its 8190.
 limit_request_line = message.MAX_REQUEST_LINE = 32_768
+# No header of a client's names a path of ours: by default SCRIPT_NAME does, from loopback.
+forwarder_headers = ""
 worker_tmp_dir = "/dev/shm"  # noqa: S108  # heartbeat file: never on a slow disk
 control_socket_disable = True  # its one path for all is not writable in a container
 logconfig_dict = logging_dict()

@@ -1,7 +1,7 @@
 """All routes. Paths have no trailing slash here; `ApiMiddleware` accepts one."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 from tasks_app.api import errors
@@ -13,6 +13,7 @@ urlpatterns = [
     path("", include("tasks_app.api.urls")),  # first: every request walks down the list
     path("", RedirectView.as_view(url="/docs")),
     path("admin", RedirectView.as_view(url="/admin/")),
+    re_path("^admin/r/", errors.not_found),  # "view on site": no model has a page there
     path("admin/", admin.site.urls),
 ]
 

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 import orjson
-from rest_framework.exceptions import ParseError
+from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.metadata import BaseMetadata
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import JSONParser
@@ -45,6 +45,9 @@ class SafeJSONParser(JSONParser):
     """
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
+        # Exactly: DRF would also take the pattern */* from whom it comes.
+        if str(media_type).partition(";")[0].strip().lower() != self.media_type:
+            raise UnsupportedMediaType(media_type)
         body = stream.read()
         if len(body) > _SMALL and _values(body) > MAX_VALUES:
             raise ParseError(f"The JSON has more than {MAX_VALUES:,} values.")

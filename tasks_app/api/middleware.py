@@ -6,9 +6,18 @@ from collections.abc import Callable
 import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from rest_framework.permissions import SAFE_METHODS
 
 from tasks_app.api import correlation, errors
 from tasks_app.postgresql.base import DATABASE_ERRORS, request_deadline
+
+SMALL_BODY = 16_384  # Bytes, where no circuit is submitted.
+NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
+# Swagger UI sets styles of its elements, and has pictures in its style sheet.
+PAGE_POLICY = (
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
 
 log = structlog.get_logger(__name__)
 
@@ -26,8 +35,10 @@ class ApiMiddleware:
             request.path_info = request.path_info.rstrip("/") or "/"
         request.encoding = "utf-8"  # Python knows charsets that decompress: zlib, bz2
         with request_deadline():
-            response = self._refuse_body(request) or self._get_response(request)
+            refusal = _wrong_body(request) or _foreign_page(request)
+            response = refusal.response() if refusal else self._get_response(request)
         response[correlation.HEADER] = correlation_id
+        _seal(response)
         log.info(
             "request",
             method=request.method,
@@ -44,13 +55,40 @@ class ApiMiddleware:
         unavailable = errors.as_api_error(error)
         return None if unavailable is None else unavailable.response()
 
-    def _refuse_body(self, request: HttpRequest) -> HttpResponse | None:
-        if "HTTP_TRANSFER_ENCODING" in request.META:  # Django would take it for an empty body
-            sentence = "Send the request body with its Content-Length, not in chunks."
-            return errors.ApiError(411, "length_required", sentence).response()
-        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        length = request.META.get("CONTENT_LENGTH") or "0"
-        if length.isdigit() and int(length) <= limit:
-            return None
-        sentence = f"The request body is larger than {limit} bytes."
-        return errors.ApiError(413, "payload_too_large", sentence).response()
+
+def _wrong_body(request: HttpRequest) -> errors.ApiError | None:
+    if "HTTP_TRANSFER_ENCODING" in request.META:  # Django would take it for an empty body
+        sentence = "Send the request body with its Content-Length, not in chunks."
+        return errors.ApiError(411, "length_required", sentence)
+    takes_circuits = request.path_info in ("/tasks", "/tasks/batch")
+    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE if takes_circuits else SMALL_BODY
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if length.isdigit() and int(length) <= limit:
+        return None
+    sentence = f"The request body is larger than {limit} bytes."
+    return errors.ApiError(413, "payload_too_large", sentence)
+
+
+def _foreign_page(request: HttpRequest) -> errors.ApiError | None:
+    """Changes that another site's page asks for through the browser of somebody who may.
+
+    A browser says whose page asks (Sec-Fetch-Site, or Origin where it is older); a program says
+    neither, and a page needs a permission that we never give to send a token.
+    """
+    if request.method in SAFE_METHODS or "HTTP_AUTHORIZATION" in request.META:
+        return None
+    site, origin = request.META.get("HTTP_SEC_FETCH_SITE"), request.META.get("HTTP_ORIGIN")
+    own = f"{request.scheme}://{request.META.get('HTTP_HOST', '')}"
+    if origin is not None and origin in {own, *settings.CSRF_TRUSTED_ORIGINS}:
+        return None
+    if origin is None and site in (None, "same-origin", "none"):
+        return None
+    sentence = "A page of another site may not change anything here."
+    return errors.ApiError(403, "cross_site_request", sentence)
+
+
+def _seal(response: HttpResponse) -> None:
+    """Nobody keeps what is private, and a page loads and runs nothing but our own files."""
+    response.headers.setdefault("Cache-Control", "no-store")
+    is_page = response.headers.get("Content-Type", "").startswith("text/html")
+    response.headers.setdefault("Content-Security-Policy", PAGE_POLICY if is_page else NO_PAGE)
