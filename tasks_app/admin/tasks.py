@@ -10,7 +10,7 @@ import re
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.utils import flatten_fieldsets
@@ -28,12 +28,6 @@ from django_dramatiq import admin as dramatiq_admin
 
 from tasks_app.admin import access  # which also registers the other pages
 from tasks_app.models import Status, StatusHistory, Task, TaskQuerySet
-
-if TYPE_CHECKING:  # generic for the type checker only
-    TaskAdminBase = admin.ModelAdmin[Task]
-    HistoryInlineBase = admin.TabularInline[StatusHistory, Task]
-else:
-    TaskAdminBase, HistoryInlineBase = admin.ModelAdmin, admin.TabularInline
 
 LIST_ROWS = 10_000  # the list ends here: filters and search lead to older tasks
 OUTCOMES_SHOWN = 50
@@ -124,22 +118,6 @@ def linked(label: object, **query: object) -> str:
     return format_html('<a href="{}">{}</a>', found, label)
 
 
-def search(tasks: TaskQuerySet, term: str) -> TaskQuerySet:
-    """Tasks named by an id, its first 8 or more digits, the list's short form, or their
-    correlation id. Each way is a look-up in an index."""
-    wanted = Q(correlation_id=term)
-    head, _, tail = re.sub(r"…|\.{2,3}", "…", term.lower()).partition("…")
-    digits = head.replace("-", "")
-    if re.fullmatch("[0-9a-f]{8,32}", digits) and re.fullmatch("([0-9a-f]{4,12})?", tail):
-        first, last = uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))
-        wanted_id = Q(task_id__range=(first, last))
-        if tail:
-            tasks = tasks.alias(id_text=Cast("task_id", TextField()))
-            wanted_id &= Q(id_text__endswith=tail)
-        wanted |= wanted_id
-    return tasks.filter(wanted)
-
-
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs only
     """Counts to `LIST_ROWS` at most, however many rows there are."""
 
@@ -177,14 +155,7 @@ admin.site.unregister(dramatiq_admin.Task)
 admin.site.enable_nav_sidebar = False
 
 
-class ReadOnly(access.NeverChanged):
-    """Whoever may view tasks sees everything; nobody changes anything."""
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("tasks_app.view_task")
-
-
-class HistoryInline(ReadOnly, HistoryInlineBase):
+class HistoryInline(access.NeverChanged, admin.TabularInline):  # type: ignore[type-arg]
     """The task's transitions, oldest first, each with the time since the one before."""
 
     model = StatusHistory
@@ -192,6 +163,10 @@ class HistoryInline(ReadOnly, HistoryInlineBase):
     verbose_name_plural = "history"
     fields = readonly_fields = ("state", "at", "after", "notes")
     at = time_column("at", "transitioned_at")
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whoever may see the task sees its history."""
+        return True
 
     def get_queryset(self, request: HttpRequest) -> Any:
         before = Window(Lag("transitioned_at"), order_by=["id"])
@@ -206,7 +181,7 @@ class HistoryInline(ReadOnly, HistoryInlineBase):
 
 
 @admin.register(Task)
-class TaskAdmin(ReadOnly, TaskAdminBase):
+class TaskAdmin(access.NeverChanged, admin.ModelAdmin):  # type: ignore[type-arg]
     """Tasks, newest first, and one page for each."""
 
     list_display = (
@@ -243,8 +218,16 @@ class TaskAdmin(ReadOnly, TaskAdminBase):
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[Any, bool]:
+        """Each way to name a task is a look-up in an index."""
         term = search_term.strip()
-        return search(queryset, term) if term else queryset, False
+        wanted = Q(correlation_id=term)
+        head, _, tail = re.sub(r"…|\.{2,3}", "…", term.lower()).partition("…")
+        digits = head.replace("-", "")
+        if re.fullmatch("[0-9a-f]{8,32}", digits) and re.fullmatch("([0-9a-f]{4,12})?", tail):
+            first, last = uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))
+            queryset = queryset.alias(id_text=Cast("task_id", TextField()))
+            wanted |= Q(task_id__range=(first, last), id_text__endswith=tail)
+        return queryset.filter(wanted) if term else queryset, False
 
     def get_fieldsets(self, request: HttpRequest, obj: Task | None = None) -> Any:
         """An outcome is shown only where there is one."""
@@ -256,9 +239,9 @@ class TaskAdmin(ReadOnly, TaskAdminBase):
         delivery = [("attempt", "handed_back"), "worker", "lease_ends", "last_rung"]
         return [
             (None, {"fields": ["status", *times]}),
-            ("Submission", {"fields": [("name", "labels"), "of_owner", "of_batch", "correlation"]}),
+            ("Submission", {"fields": [("name", "tags"), "of_owner", "of_batch", "correlation"]}),
             *(outcome.get(Status(obj.current_status), []) if obj else []),
-            ("Circuit", {"fields": [("shots", "seed"), "further_options", "program"]}),
+            ("Circuit", {"fields": [("shots", "seed"), "options", "program"]}),
             ("Delivery", {"fields": delivery}),
         ]
 
@@ -301,14 +284,6 @@ class TaskAdmin(ReadOnly, TaskAdminBase):
         about = (task.result or {}).get("metadata", {})
         rows = [(k, v if isinstance(v, str) else json.dumps(v)) for k, v in sorted(about.items())]
         return rendered("metadata", rows=rows)
-
-    @admin.display(description="options")
-    def further_options(self, task: Task) -> str:
-        return json.dumps(task.options) if task.options else "-"
-
-    @admin.display(description="tags")
-    def labels(self, task: Task) -> str:
-        return ", ".join(task.tags) or "-"
 
     @admin.display(description="owner")
     def of_owner(self, task: Task) -> str:
