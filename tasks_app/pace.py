@@ -2,36 +2,35 @@
 
 import json
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
-from django.db import connection
-from django.db.models import Count, Sum
 from django.db.models.functions import Now
 from django.utils import timezone
+from psycopg.rows import dict_row
 
-from tasks_app import worker_id
+from tasks_app import sql, worker_id
 from tasks_app.models import Status, Task, Worker
+from tasks_app.postgresql.base import prepared
 
 ALIVE_S = 15  # a worker reports itself every few seconds
 FORGET_S = 3600
 SAMPLE = 1000
 ESTIMATE_S = 2
-
-
 LONG_QUEUE = 10_000  # pending tasks; counting more takes a while
+
+_PACE = sql.statement("pace")
 
 
 def report(*, slots: int) -> None:
     """This worker process is alive and runs `slots` circuits at a time."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO tasks_app_worker (worker, slots) VALUES (%s, %s)"
-            " ON CONFLICT (worker) DO UPDATE SET seen_at = now(), slots = excluded.slots",
-            [worker_id.current(), slots],
-        )
+    Worker.objects.bulk_create(
+        [Worker(worker=worker_id.current(), slots=slots, seen_at=Now())],
+        update_conflicts=True,
+        unique_fields=["worker"],
+        update_fields=["slots", "seen_at"],
+    )
 
 
 def leave() -> None:
@@ -40,45 +39,11 @@ def leave() -> None:
     Worker.objects.filter(seen_at__lt=Now() - timedelta(seconds=FORGET_S)).delete()
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Seconds that tasks of the last hour waited and ran; None where none was completed."""
-
-    wait_p50_s: float | None
-    wait_p90_s: float | None
-    run_p50_s: float | None
-    run_p90_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Workforce:
-    """Worker processes heard of lately, and the circuits that they run at a time."""
-
-    workers: int
-    slots: int
-
-
-def workforce() -> Workforce:
-    """Who is alive now."""
-    alive = Worker.objects.filter(seen_at__gte=Now() - timedelta(seconds=ALIVE_S))
-    found: Mapping[str, int | None] = alive.aggregate(workers=Count("worker"), slots=Sum("slots"))
-    return Workforce(workers=found["workers"] or 0, slots=found["slots"] or 0)
-
-
-def pace() -> Pace:
-    """From the `SAMPLE` latest tasks that were submitted within the last hour and completed."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY wait),"
-            " percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY run) FROM ("
-            " SELECT extract(epoch FROM started_at - submitted_at)::float8 AS wait,"
-            " extract(epoch FROM completed_at - started_at)::float8 AS run FROM tasks_app_task"
-            " WHERE current_status = 'completed' AND submitted_at > now() - interval '1 hour'"
-            " ORDER BY submitted_at DESC LIMIT %s) AS latest",
-            [SAMPLE],
-        )
-        wait, run = cursor.fetchone() or (None, None)
-    return Pace(*(wait or (None, None)), *(run or (None, None)))
+def pace() -> dict[str, Any]:
+    """Workers alive and their slots; seconds that the `SAMPLE` latest tasks waited and ran."""
+    values = {"alive_s": ALIVE_S, "sample": SAMPLE}
+    found: dict[str, Any] = prepared(_PACE, values, row_factory=dict_row)[0]
+    return found
 
 
 def pending() -> int:
@@ -102,5 +67,6 @@ def estimated_start(position: int | None) -> datetime | None:
 @lru_cache(maxsize=1)
 def _seconds_a_task(period: int) -> float | None:
     """Seconds until the workers take another task; measured once in `ESTIMATE_S`."""
-    slots, run_s = workforce().slots, pace().run_p50_s
+    now = pace()
+    slots, run_s = now["slots"], now["run_p50_s"]
     return None if not slots or run_s is None else run_s / slots

@@ -4,7 +4,6 @@ import re
 import uuid
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from django.urls import get_script_prefix
@@ -220,8 +219,7 @@ class QueueView(TaskApiView):
             "pending": pace.pending(),
             "processing": tasks.with_status(Status.PROCESSING).count(),
             "oldest_pending_s": tasks.oldest_pending_s(),
-            **asdict(pace.workforce()),
-            **asdict(pace.pace()),
+            **pace.pace(),
         }
         return Response(queue)
 

@@ -1,4 +1,4 @@
-"""The statements that every task goes through, a file each: the server plans each once a session.
+"""The statements that run all the time, a file each: the server plans each once a session.
 
 Each is a whole transaction, without BEGIN and COMMIT. Whatever changes a task locks its row first
 (`FOR UPDATE`), so that of two moves the second waits, and finds what the first has made of it.
