@@ -7,13 +7,12 @@ in-memory StubBroker when API and worker share one process (`make run`).
 import os
 import threading
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dramatiq
 import pika
 import structlog
-from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.errors import ConnectionClosed
 from pika.exceptions import AMQPError
@@ -51,7 +50,7 @@ def ring_all(correlation_ids: Mapping[uuid.UUID, str]) -> None:
     broker = dramatiq.get_broker()
     messages = [doorbell(task_id, each) for task_id, each in correlation_ids.items()]
     if isinstance(broker, DoorbellBroker):
-        broker.enqueue_all(messages)
+        broker.publish(*(message.encode() for message in messages))
     else:
         for message in messages:
             broker.enqueue(message)
@@ -68,20 +67,19 @@ def depths(*, timeout_s: float = PUBLISH_TIMEOUT_S) -> QueueDepths:
     return broker.publisher.depths(timeout_s=timeout_s)
 
 
-class DoorbellBroker(RabbitmqBroker):
+class DoorbellBroker(dramatiq.Broker):
     """RabbitMQ with a quorum queue, publisher confirms in bounded time and safe acknowledgements.
 
     No delay queue: nothing here is ever delayed, and it would cost each worker a connection.
     """
 
     def __init__(self, *, url: str, middleware: list[Any] | None = None) -> None:
-        super().__init__(confirm_delivery=True, url=url, middleware=middleware)
-        parameters = pika.URLParameters(url)
-        parameters.socket_timeout = 2
-        parameters.stack_timeout = 3
-        parameters.heartbeat = 10
-        parameters.connection_attempts = 1
-        self.parameters = parameters
+        super().__init__(middleware)
+        self.parameters = pika.URLParameters(url)
+        self.parameters.socket_timeout = 2
+        self.parameters.stack_timeout = 3
+        self.parameters.heartbeat = 10
+        self.parameters.connection_attempts = 1
         self._publisher: tuple[int, Publisher] | None = None
         self._publisher_lock = threading.Lock()
 
@@ -93,10 +91,10 @@ class DoorbellBroker(RabbitmqBroker):
                 self._publisher = os.getpid(), Publisher(self.parameters, QUEUE, _DECLARATIONS)
             return self._publisher[1]
 
-    def declare_queue(self, queue_name: str, *, ensure: bool = False) -> None:
+    def declare_queue(self, queue_name: str) -> None:
         if queue_name not in self.queues:
             self.emit_before("declare_queue", queue_name)
-            self.queues.add(queue_name)
+            self.queues[queue_name] = None  # on RabbitMQ the publisher makes it
             self.emit_after("declare_queue", queue_name)
 
     def enqueue(
@@ -104,16 +102,8 @@ class DoorbellBroker(RabbitmqBroker):
     ) -> dramatiq.Message[Any]:
         if delay is not None:
             raise ValueError("there is no delay queue: tasks run as soon as they can")
-        self.enqueue_all([message])
+        self.publish(message.encode())
         return message
-
-    def enqueue_all(self, messages: Sequence[dramatiq.Message[Any]]) -> None:
-        """Publish messages together. Raises `QueueUnavailable` unless all were confirmed."""
-        for message in messages:
-            self.emit_before("enqueue", message, None)
-        self.publish(*(message.encode() for message in messages))
-        for message in messages:
-            self.emit_after("enqueue", message, None)
 
     def publish(self, *bodies: bytes) -> None:
         """`Publisher.publish` within `PUBLISH_TIMEOUT_S`."""
@@ -151,4 +141,3 @@ class DoorbellBroker(RabbitmqBroker):
         if self._publisher is not None and self._publisher[0] == os.getpid():
             self._publisher[1].close()
         self._publisher = None  # whoever publishes after all gets a new one
-        super().close()
