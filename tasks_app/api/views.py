@@ -33,7 +33,7 @@ from tasks_app.api.serializers import (
 )
 from tasks_app.api.waiting import waiters
 from tasks_app.models import TERMINAL, Batch, Status, Task, TaskQuerySet
-from tasks_app.postgresql.base import REQUEST_DATABASE_S, renew_deadline
+from tasks_app.postgresql.base import renew_deadline
 
 MAX_WAIT_S = 60
 _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
@@ -118,7 +118,7 @@ class TaskViewSet(TaskApiView, ViewSet):
             if not granted:
                 return task, waiters.return_s()
             waiters.wait(task["task_id"], seconds=seconds)
-        renew_deadline(REQUEST_DATABASE_S)
+        renew_deadline()
         return self.task(request, task_id), None
 
     @schema.edit_task

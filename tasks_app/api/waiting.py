@@ -17,7 +17,7 @@ import structlog
 from django.conf import settings
 
 from tasks_app.models import Task
-from tasks_app.postgresql.base import REQUEST_DATABASE_S, renew_deadline, session_connection
+from tasks_app.postgresql.base import renew_deadline, session_connection
 
 CHANNEL = "tasks_app_terminal"
 LISTEN_S = 2.0  # how often the listener looks whether anybody still waits
@@ -69,7 +69,7 @@ class Waiters:
             self._listening.wait(min(seconds, RECONNECT_S))
             unfinished = Task.objects.filter(task_id=task_id, completed_at__isnull=True)
             while True:
-                renew_deadline(REQUEST_DATABASE_S)
+                renew_deadline()
                 if not unfinished.exists() or not event.wait(deadline - time.monotonic()):
                     return
                 event.clear()

@@ -14,7 +14,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -72,16 +72,14 @@ def deadline(seconds: float) -> Iterator[None]:
         _deadline.reset(token)
 
 
-@contextmanager
-def request_deadline() -> Iterator[None]:
+def request_deadline() -> AbstractContextManager[None]:
     """`deadline` for a request: what it waited for a thread is gone from `REQUEST_DATABASE_S`."""
-    with deadline(REQUEST_DATABASE_S - waited_s.get()):
-        yield
+    return deadline(REQUEST_DATABASE_S - waited_s.get())
 
 
-def renew_deadline(seconds: float) -> None:
-    """Begin the enclosing `deadline` anew, for a block that rightly spent its time elsewhere."""
-    _deadline.set(time.monotonic() + seconds)
+def renew_deadline() -> None:
+    """Begin a request's deadline anew, when it rightly spent its time elsewhere."""
+    _deadline.set(time.monotonic() + REQUEST_DATABASE_S)
 
 
 def remaining_s() -> float:

@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from tasks_app.api import health, views, waiting
+from tasks_app.api import health
 from tasks_app.postgresql import base
 from tasks_app.queue import broker
 from tasks_app.queue.doorbell import DEAD_LETTER_QUEUE, QUEUE
@@ -23,8 +23,7 @@ from testing.service import LIMIT_S, Service, eventually
 def patience() -> Iterator[None]:
     """To the API in this process, a server that a busy machine makes slow is not away."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (base, views, waiting):
-            patch.setattr(module, "REQUEST_DATABASE_S", LIMIT_S)
+        patch.setattr(base, "REQUEST_DATABASE_S", LIMIT_S)
         patch.setattr(health, "CHECK_S", LIMIT_S)
         patch.setattr(broker, "PUBLISH_TIMEOUT_S", LIMIT_S)
         patch.setattr(settings, "SLOW_QUERY_S", LIMIT_S)
