@@ -18,7 +18,9 @@ RUN apt-get update \
     && groupadd --gid 10001 quantumtasks \
     && useradd --uid 10001 --gid quantumtasks --no-log-init --no-create-home \
         --home-dir /nonexistent --shell /usr/sbin/nologin quantumtasks
+# BIND: a container's loopback is nobody else's.
 ENV PATH=/opt/venv/bin:$PATH \
+    BIND=0.0.0.0:8001 \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
 COPY --from=builder /opt/venv /opt/venv

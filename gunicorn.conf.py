@@ -1,21 +1,26 @@
 """gunicorn's settings, read from the working folder: `gunicorn quantumtasks.wsgi`."""
 
 import gc
-import os
+import sys
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from gunicorn.http import message  # type: ignore[import-untyped]
 
+try:
+    from quantumtasks import settings
+except ImproperlyConfigured as error:
+    sys.exit(f"Configuration error: {error}")
 from quantumtasks.logging import logging_dict
 
-bind = os.environ.get("BIND", "0.0.0.0:8001")  # a container's own address
-workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+bind = settings.BIND
+workers = settings.WEB_CONCURRENCY
 worker_class = "quantumtasks.serving.Worker"
 logger_class = "quantumtasks.serving.Log"
 # Load the application before listening: connections are refused while it loads, which a client
 # or load balancer sees at once, instead of waiting for it; and a lost worker is back in no time.
 preload_app = True
-threads = int(os.environ.get("WEB_THREADS", "8"))
+threads = settings.WEB_THREADS
 keepalive = 15
 timeout = 30
 graceful_timeout = 20
@@ -26,7 +31,7 @@ limit_request_line = message.MAX_REQUEST_LINE = 32_768
 forwarder_headers = ""
 worker_tmp_dir = "/dev/shm"  # noqa: S108  # heartbeat file: never on a slow disk
 control_socket_disable = True  # its one path for all is not writable in a container
-logconfig_dict = logging_dict()
+logconfig_dict = logging_dict(console=settings.DEBUG, level=settings.LOG_LEVEL)
 
 
 def when_ready(_server: Any) -> None:

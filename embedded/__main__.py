@@ -12,6 +12,7 @@ from types import FrameType
 from typing import TextIO
 
 import django
+import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError
 from django.db import DatabaseError
@@ -23,6 +24,7 @@ from quantumtasks import logging
 from tasks_app.processes import die_with_parent, port_is_free, tail, tethered
 
 ROOT = Path(__file__).resolve().parents[1]
+LOOPBACK = "127.0.0.1,localhost,[::1]"
 START_LIMIT_S = 120.0
 STOP_LIMIT_S = 45.0  # more than gunicorn's graceful_timeout
 DEMONSTRATION_LIMIT_S = 20.0
@@ -166,6 +168,7 @@ Serving until Ctrl-C."""
 
     def _settings(self) -> dict[str, str]:
         """What the service is told; where it is ours to run, a PostgreSQL is on its way up."""
+        environ.Env.read_env(ROOT / ".env")  # as the settings do, but here our defaults come after
         url = os.environ.get("DATABASE_URL", "")
         if not url:
             print(f"  PostgreSQL  starting, its data in {self._data_dir}")
@@ -176,12 +179,12 @@ Serving until Ctrl-C."""
             "DJANGO_SETTINGS_MODULE": "quantumtasks.settings",
             "RABBITMQ_URL": "memory://",
             "SECRET_KEY": _kept_secret(self._data_dir / "secret_key"),
-            "ALLOWED_HOSTS": "127.0.0.1,localhost,[::1]",
             "HTTPS_ONLY": "false",
             "API_AUTH": "open",  # it listens on loopback only
         }
         given = {name: value for name in defaults if (value := os.environ.get(name))}
-        return defaults | given | {"DATABASE_URL": url}
+        hosts = f"{LOOPBACK},{os.environ.get('ALLOWED_HOSTS', '')}".rstrip(",")
+        return defaults | given | {"DATABASE_URL": url, "ALLOWED_HOSTS": hosts}
 
     def _prepare_database(self) -> None:
         count = migrate(self._data_dir)

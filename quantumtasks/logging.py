@@ -46,7 +46,7 @@ def _renderer(console: bool) -> list[Any]:
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
 
 
-def logging_dict(*, console: bool = False, level: str = "INFO") -> dict[str, Any]:
+def logging_dict(*, console: bool, level: str) -> dict[str, Any]:
     """The standard library's half, which gunicorn takes too."""
     return {
         "version": 1,

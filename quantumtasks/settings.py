@@ -242,10 +242,17 @@ OWNER_LIMITS = {  # 0: no limit; the admin sets them for single owners
 DATA_UPLOAD_MAX_MEMORY_SIZE = 6 * CIRCUIT_LIMITS.max_circuit_bytes + 65_536  # JSON escapes
 # Texts of a batch's own circuits, parameters, names and tags, with what each shares.
 MAX_SUBMISSION_BYTES = _whole("MAX_SUBMISSION_BYTES", 16_777_216, least=1)
+BIND = env.str("BIND", default="127.0.0.1:8001")  # a container's own is in the Dockerfile
+if not re.fullmatch(r"unix:/.+|[^,:\s]+:\d{1,5}|\[[0-9a-fA-F:.]+\]:\d{1,5}", BIND):
+    raise ImproperlyConfigured(
+        f"BIND is {BIND!r}; it must be an address and a port, for example BIND=127.0.0.1:8001."
+    )
+WEB_CONCURRENCY = _whole("WEB_CONCURRENCY", 2, least=1)
+WEB_THREADS = _whole("WEB_THREADS", 8, least=1)
 API_AUTH = _choice("API_AUTH", "required", "open")  # tokens, or anybody
 AUTHENTICATION_BACKENDS = ["tasks_app.access.ThrottledBackend"]
 # A waiting client holds a thread of its process: half of them serve everybody else.
-MAX_WAITING = max(1, _whole("WEB_THREADS", 8, least=1) // 2)
+MAX_WAITING = max(1, WEB_THREADS // 2)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
@@ -289,7 +296,6 @@ SPECTACULAR_SETTINGS = {
 # --- Logging ----------------------------------------------------------------------------------
 
 SLOW_QUERY_S = 0.1
+LOG_LEVEL = _choice("LOG_LEVEL", "INFO", "DEBUG", "WARNING", "ERROR", "CRITICAL")
 LOGGING_CONFIG = None  # done here, so that what follows is structured too
-configure_logging(
-    console=DEBUG, level=_choice("LOG_LEVEL", "INFO", "DEBUG", "WARNING", "ERROR", "CRITICAL")
-)
+configure_logging(console=DEBUG, level=LOG_LEVEL)

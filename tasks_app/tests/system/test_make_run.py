@@ -149,6 +149,16 @@ def test_servers_named_in_the_environment_are_used_instead(fresh_checkout: Check
     assert not (fresh_checkout.data_dir / "postgres").exists()
 
 
+def test_a_settings_file_holds_for_it_too(fresh_checkout: Checkout) -> None:
+    hosts = "ALLOWED_HOSTS=tasks.example.org"
+    (fresh_checkout.path / ".env").write_text(f"API_AUTH=required\nHTTPS_ONLY=true\n{hosts}\n")
+
+    with fresh_checkout.serve() as running:
+        assert "completed" in running.output
+        with pytest.raises(DemonstrationError, match=" 401: "):
+            running.submit(BELL)
+
+
 def test_a_taken_port_is_named_with_the_remedy(checkout: Checkout) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
