@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import structlog
+from django.db import ProgrammingError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.views import defaults
 from rest_framework import exceptions
@@ -15,6 +16,7 @@ from rest_framework.settings import api_settings
 
 from tasks_app import access, submission
 from tasks_app.api.correlation import correlation_id
+from tasks_app.postgresql import schema
 from tasks_app.postgresql.base import DATABASE_ERRORS
 from tasks_app.queue.publisher import QueueUnavailable
 
@@ -89,6 +91,8 @@ def as_api_error(error: Exception) -> ApiError | None:
     if isinstance(error, DATABASE_ERRORS):
         sentence = "The database is unavailable, so nothing was done. Try again shortly."
         return ApiError(503, "database_unavailable", sentence, retry_after_s=RETRY_AFTER_S)
+    if isinstance(error, ProgrammingError):
+        return _schema_error()
     if isinstance(error, QueueUnavailable):
         sentence = "The task queue is unavailable, so nothing was accepted. Try again shortly."
         return ApiError(503, "queue_unavailable", sentence, retry_after_s=RETRY_AFTER_S)
@@ -113,6 +117,17 @@ def as_api_error(error: Exception) -> ApiError | None:
         code = _CODES.get(error.status_code, str(error.default_code))
         return ApiError(error.status_code, code, str(error.detail))
     return None
+
+
+def _schema_error() -> ApiError | None:
+    """What a statement was refused for: missing migrations, or else (None) a bug of ours."""
+    try:
+        if schema.fits():
+            return None
+    except DATABASE_ERRORS as error:
+        return as_api_error(error)
+    sentence = "The database lacks migrations of this version, so nothing was done."
+    return ApiError(503, "schema_outdated", sentence, retry_after_s=RETRY_AFTER_S)
 
 
 def _validation_error(detail: Any) -> ApiError:

@@ -19,6 +19,7 @@ from tasks_app import pace
 from tasks_app.api.content import AnyMediaType
 from tasks_app.api.serializers import HealthSerializer, ProbeSerializer
 from tasks_app.models import INTERNAL_ERROR, Status, Task
+from tasks_app.postgresql import schema
 from tasks_app.postgresql.base import DATABASE_ERRORS, deadline
 from tasks_app.queue import broker
 from tasks_app.queue.publisher import QueueDepths, QueueUnavailable
@@ -26,14 +27,18 @@ from tasks_app.queue.publisher import QueueDepths, QueueUnavailable
 CHECK_S = 1.0  # each dependency's time to answer
 
 
-def _database_answers() -> bool:
-    """Whether PostgreSQL answers and takes writes: one that is read-only accepts no task."""
+def _schema_fits() -> bool | None:
+    """Whether the tables are those that this code needs; None if PostgreSQL does not answer or
+    takes no writes: one that is read-only accepts no task."""
     try:
-        with deadline(CHECK_S), connection.cursor() as cursor:
-            cursor.execute("SHOW transaction_read_only")
-            return bool(cursor.fetchone() == ("off",))
+        with deadline(CHECK_S):
+            with connection.cursor() as cursor:
+                cursor.execute("SHOW transaction_read_only")
+                if cursor.fetchone() != ("off",):
+                    return None
+            return schema.fits()
     except DATABASE_ERRORS:
-        return False
+        return None
 
 
 def queue_depths() -> QueueDepths | None:
@@ -48,15 +53,24 @@ def _word(answers: bool) -> str:
     return "connected" if answers else "disconnected"
 
 
+def _unready() -> str | None:
+    """Why no submission can be accepted now, as a code of the error that it would get."""
+    fits = _schema_fits()
+    if not fits:
+        return "database_unavailable" if fits is None else "schema_outdated"
+    return "queue_unavailable" if queue_depths() is None else None
+
+
 class HealthView(APIView):
     """For people and dashboards: always 200, and it names what is away."""
 
     @extend_schema(operation_id="health", summary="Health", responses=HealthSerializer)
     def get(self, request: Request) -> Response:
-        database, depths = _database_answers(), queue_depths()
+        fits, depths = _schema_fits(), queue_depths()
         health = {
-            "status": "healthy" if database and depths else "degraded",
-            "database_status": _word(database),
+            "status": "healthy" if fits and depths else "degraded",
+            "database_status": _word(fits is not None),
+            "schema_status": None if fits is None else "current" if fits else "outdated",
             "queue_status": _word(depths is not None),
             "queue": None if depths is None else asdict(depths),
             "timestamp": timezone.now(),
@@ -81,8 +95,9 @@ class ReadyView(APIView):
         responses={200: ProbeSerializer, 503: ProbeSerializer},
     )
     def get(self, request: Request) -> Response:
-        ready = _database_answers() and queue_depths() is not None
-        return Response({"status": "ready" if ready else "not ready"}, status=200 if ready else 503)
+        if reason := _unready():
+            return Response({"status": "not ready", "reason": reason}, status=503)
+        return Response({"status": "ready"})
 
 
 class ServiceCollector(Collector):

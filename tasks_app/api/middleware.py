@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import structlog
 from django.conf import settings
+from django.db import ProgrammingError
 from django.http import HttpRequest, HttpResponse
 from rest_framework.permissions import SAFE_METHODS
 
@@ -49,8 +50,8 @@ class ApiMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """A database outage in a view outside DRF (the admin)."""
-        if not isinstance(error, DATABASE_ERRORS):
+        """A database outage, or missing tables, in a view outside DRF (the admin)."""
+        if not isinstance(error, (*DATABASE_ERRORS, ProgrammingError)):
             return None
         unavailable = errors.as_api_error(error)
         return None if unavailable is None else unavailable.response()

@@ -429,6 +429,11 @@ class HealthSerializer(serializers.Serializer[Any]):
 
     status = serializers.ChoiceField(choices=["healthy", "degraded"])
     database_status = serializers.ChoiceField(choices=["connected", "disconnected"])
+    schema_status = serializers.ChoiceField(
+        choices=["current", "outdated"],
+        allow_null=True,
+        help_text="Whether every migration was applied; null if unknown.",
+    )
     queue_status = serializers.ChoiceField(choices=["connected", "disconnected"])
     queue = serializers.DictField(
         allow_null=True, help_text="Messages ready, consumers, dead letters; null if unknown."
@@ -440,3 +445,4 @@ class ProbeSerializer(serializers.Serializer[Any]):
     """The answer of a probe."""
 
     status = serializers.CharField()
+    reason = serializers.CharField(required=False, help_text="The code of what is wrong.")

@@ -1,6 +1,7 @@
 """Fixtures that more than one kind of test uses."""
 
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -9,7 +10,9 @@ from urllib.parse import urlsplit
 import pika
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 from django.db import connection
+from pytest_django.plugin import DjangoDbBlocker
 
 from tasks_app.api import health
 from tasks_app.postgresql import base
@@ -44,6 +47,26 @@ def _queues_are_declared() -> bool:
     with suppress(QueueUnavailable):
         return bool(broker.depths())
     return False
+
+
+@pytest.fixture
+def own_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """The default connection on a new, fully migrated database, dropped afterwards."""
+    with django_db_blocker.unblock():
+        of_session = connection.settings_dict["NAME"]
+        own = f"own_{uuid.uuid4().hex[:8]}"
+        with connection._nodb_cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {own}")
+        connection.close()
+        connection.settings_dict["NAME"] = own
+        try:
+            call_command("migrate", verbosity=0)
+            yield
+        finally:
+            connection.close()
+            connection.settings_dict["NAME"] = of_session
+            with connection._nodb_cursor() as cursor:
+                cursor.execute(f"DROP DATABASE {own} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+import time
 from typing import Any
 
 import django
@@ -15,11 +16,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
 from tasks_app.circuits import SimulatorUnavailable, check_simulator
+from tasks_app.postgresql import schema
 from tasks_app.postgresql.base import wait_for_database
 from tasks_app.queue import broker
 from tasks_app.queue.publisher import QueueUnavailable
 
-QUEUE_RETRY_S = 1.0
+RETRY_S = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -27,8 +29,9 @@ log = structlog.get_logger(__name__)
 class Command(BaseCommand):
     """Takes the place of django-dramatiq's command, and starts only when it can do the work.
 
-    It refuses to start without a working simulator, waits for PostgreSQL and RabbitMQ, and then
-    becomes Dramatiq's master process, which hands on one message to each worker thread.
+    It refuses to start without a working simulator, waits for PostgreSQL, its tables and
+    RabbitMQ, and then becomes Dramatiq's master process, which hands on one message to each
+    worker thread.
     """
 
     help = "Runs workers: they claim tasks from the queue and simulate their circuits."
@@ -51,8 +54,7 @@ class Command(BaseCommand):
             simulator = check_simulator()
         except SimulatorUnavailable as error:
             raise CommandError(f"Qiskit Aer cannot run circuits here: {error}") from error
-        wait_for_database(connection.ensure_connection, give_up=threading.Event())
-        connection.close()
+        self._wait_for_schema()
         self._wait_for_queue()
         log.info(
             "worker_versions",
@@ -71,12 +73,19 @@ class Command(BaseCommand):
         command += ["--worker-shutdown-timeout", str(shutdown_ms)]
         os.execv(sys.executable, [*command, "django_dramatiq.setup", "tasks_app.worker.actors"])
 
+    def _wait_for_schema(self) -> None:
+        """PostgreSQL, with the tables that this code needs."""
+        while not wait_for_database(schema.fits, give_up=threading.Event()):
+            log.warning("schema_outdated", remedy="manage.py migrate", retry_s=RETRY_S)
+            time.sleep(RETRY_S)
+        connection.close()
+
     def _wait_for_queue(self) -> None:
         while True:
             try:
                 broker.depths()
                 break
             except QueueUnavailable as error:
-                log.warning("queue_away", reason=str(error), retry_s=QUEUE_RETRY_S)
-                threading.Event().wait(QUEUE_RETRY_S)
+                log.warning("queue_away", reason=str(error), retry_s=RETRY_S)
+                time.sleep(RETRY_S)
         dramatiq.get_broker().close()

@@ -2,15 +2,12 @@
 
 import io
 import itertools
-import uuid
-from collections.abc import Iterator
 
 import pytest
 from django.core.management import call_command
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
-from pytest_django.plugin import DjangoDbBlocker
 
 from tasks_app import lifecycle
 from tasks_app.models import Batch, Status, StatusHistory, Task
@@ -51,26 +48,6 @@ def functions() -> set[str]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT proname FROM pg_proc WHERE proname LIKE 'tasks_app%'")
         return {name for (name,) in cursor.fetchall()}
-
-
-@pytest.fixture
-def own_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """The default connection on a new, fully migrated database, dropped afterwards."""
-    with django_db_blocker.unblock():
-        of_session = connection.settings_dict["NAME"]
-        own = f"migrations_{uuid.uuid4().hex[:8]}"
-        with connection._nodb_cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {own}")
-        connection.close()
-        connection.settings_dict["NAME"] = own
-        try:
-            call_command("migrate", verbosity=0)
-            yield
-        finally:
-            connection.close()
-            connection.settings_dict["NAME"] = of_session
-            with connection._nodb_cursor() as cursor:
-                cursor.execute(f"DROP DATABASE {own} WITH (FORCE)")
 
 
 def test_the_models_have_all_their_migrations(own_database: None) -> None:
