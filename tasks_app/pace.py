@@ -40,7 +40,7 @@ def leave() -> None:
 
 
 def pace() -> dict[str, Any]:
-    """Workers alive and their slots; seconds that the `SAMPLE` latest tasks waited and ran."""
+    """Workers alive and their slots, what runs, and how long the `SAMPLE` latest tasks took."""
     values = {"alive_s": ALIVE_S, "sample": SAMPLE}
     found: dict[str, Any] = prepared(_PACE, values, row_factory=dict_row)[0]
     return found
@@ -60,13 +60,16 @@ def estimated_start(position: int | None) -> datetime | None:
     """When a task at this position should start; None without workers or measured times."""
     if position is None:
         return None
-    seconds = _seconds_a_task(int(time.monotonic() / ESTIMATE_S))
-    return None if seconds is None else timezone.now() + timedelta(seconds=position * seconds)
+    now = _pace_lately(int(time.monotonic() / ESTIMATE_S))
+    # What runs now has not shown yet how long it takes: as long again, if nothing else is known.
+    times = [each for each in (now["run_p50_s"], now["running_s"]) if each is not None]
+    if not now["slots"] or not times:
+        return None
+    turns = position + (now["processing"] >= now["slots"])
+    return timezone.now() + timedelta(seconds=turns * max(times) / now["slots"])
 
 
 @lru_cache(maxsize=1)
-def _seconds_a_task(period: int) -> float | None:
-    """Seconds until the workers take another task; measured once in `ESTIMATE_S`."""
-    now = pace()
-    slots, run_s = now["slots"], now["run_p50_s"]
-    return None if not slots or run_s is None else run_s / slots
+def _pace_lately(period: int) -> dict[str, Any]:
+    """The pace, measured once in `ESTIMATE_S`."""
+    return pace()

@@ -409,6 +409,9 @@ class QueueSerializer(serializers.Serializer[Any]):
     oldest_pending_s = serializers.FloatField()
     workers = serializers.IntegerField(help_text="Worker processes alive.")
     slots = serializers.IntegerField(help_text="Circuits that they run at a time.")
+    running_s = serializers.FloatField(
+        allow_null=True, help_text="For how long what runs now has run, on average."
+    )
     wait_p50_s = serializers.FloatField(allow_null=True)
     wait_p90_s = serializers.FloatField(allow_null=True)
     run_p50_s = serializers.FloatField(allow_null=True)

@@ -1,18 +1,30 @@
--- Who works, and how fast: worker processes heard of lately, the circuits that they run at a time,
--- and the seconds that the latest tasks of the last hour waited and ran; NULL if none completed.
-SELECT workers, slots,
+-- Who works, and how fast: worker processes heard of lately, the circuits that they run at a time;
+-- how many run now, and for how long on average; the seconds that the latest tasks of the last hour
+-- waited and ran, failed ones included, for they took a slot too; NULL if none ended.
+SELECT workers, slots, processing, running_s,
     wait[1] AS wait_p50_s, wait[2] AS wait_p90_s, run[1] AS run_p50_s, run[2] AS run_p90_s
 FROM (
     SELECT count(*) AS workers, coalesce(sum(slots), 0) AS slots FROM tasks_app_worker
     WHERE seen_at > now() - make_interval(secs => %(alive_s)s)
 ) AS alive, (
+    SELECT count(*) AS processing, extract(epoch FROM avg(clock_timestamp() - started_at))::float8 AS running_s
+    FROM tasks_app_task WHERE current_status = 'processing'
+) AS running, (
     SELECT percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY wait) AS wait,
         percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY run) AS run
     FROM (
         SELECT extract(epoch FROM started_at - submitted_at)::float8 AS wait,
             extract(epoch FROM completed_at - started_at)::float8 AS run
-        FROM tasks_app_task
-        WHERE current_status = 'completed' AND submitted_at > now() - interval '1 hour'
+        FROM (
+            -- One status at a time, each along the index on status and time.
+            (SELECT submitted_at, started_at, completed_at FROM tasks_app_task
+            WHERE current_status = 'completed' AND submitted_at > now() - interval '1 hour'
+            ORDER BY submitted_at DESC LIMIT %(sample)s)
+            UNION ALL
+            (SELECT submitted_at, started_at, completed_at FROM tasks_app_task
+            WHERE current_status = 'failed' AND submitted_at > now() - interval '1 hour'
+            ORDER BY submitted_at DESC LIMIT %(sample)s)
+        ) AS ended
         ORDER BY submitted_at DESC LIMIT %(sample)s
     ) AS latest
 ) AS measured

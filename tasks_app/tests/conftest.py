@@ -14,6 +14,7 @@ from django.core.management import call_command
 from django.db import connection
 from pytest_django.plugin import DjangoDbBlocker
 
+from tasks_app import pace
 from tasks_app.api import health
 from tasks_app.postgresql import base
 from tasks_app.queue import broker
@@ -31,6 +32,12 @@ def patience() -> Iterator[None]:
         patch.setattr(broker, "PUBLISH_TIMEOUT_S", LIMIT_S)
         patch.setattr(settings, "SLOW_QUERY_S", LIMIT_S)
         yield
+
+
+@pytest.fixture(autouse=True)
+def own_pace() -> None:
+    """No estimate from what another test has measured."""
+    pace._pace_lately.cache_clear()
 
 
 @pytest.fixture
