@@ -53,9 +53,6 @@ class Claim:
     correlation_id: str
     options: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
-    def __str__(self) -> str:
-        return f"{self.task_id}/{self.attempt}"
-
 
 def submit(tasks: Sequence[Task]) -> None:
     """Store unsaved tasks as pending, all or none."""
@@ -168,47 +165,34 @@ def expire_leases(workers: Sequence[str]) -> int:
 
 def complete(claim: Claim, result: Mapping[str, Any]) -> bool:
     """processing → completed. False, and nothing written, if the claim is no longer the owner."""
-    notes = f"attempt {claim.attempt} succeeded"
-    return _finish(claim, Status.COMPLETED, notes=notes, result=json.dumps(result))
+    outcome = {"notes": f"attempt {claim.attempt} succeeded", "result": json.dumps(result)}
+    return _owners_move(_FINISH, claim.task_id, claim.attempt, Status.COMPLETED, outcome)
 
 
 def fail(claim: Claim, *, code: str, message: str) -> bool:
     """processing → failed. False, and nothing written, if the claim is no longer the owner."""
-    return _finish(claim, Status.FAILED, notes=f"{code}: {message}", code=code, message=message)
+    outcome = {"notes": f"{code}: {message}", "code": code, "message": message}
+    return _owners_move(_FINISH, claim.task_id, claim.attempt, Status.FAILED, outcome)
 
 
 def fail_exhausted(task_id: uuid.UUID) -> bool:
     """processing → failed for a lost task whose attempts are used up; False if it has some left."""
     with transaction.atomic():
         lost = Task.objects.lease_expired().exhausted().filter(task_id=task_id)
-        task = lost.select_for_update().without_bodies().first()
-        if task is None:
+        found = lost.select_for_update().values_list("attempt", "worker").first()
+        if found is None:
             return False
-        how = f"on {task.worker} was lost" if task.worker else "was handed back"
-        return _finish(
-            Claim(task_id, task.attempt, "", task.shots, task.seed, task.correlation_id),
-            Status.FAILED,
-            notes=f"{ATTEMPTS_EXHAUSTED}: attempt {task.attempt} {how}",
-            code=ATTEMPTS_EXHAUSTED,
-            message=f"All {settings.MAX_ATTEMPTS} attempts to run this circuit ended without an "
+        attempt, worker = found
+        how = f"on {worker} was lost" if worker else "was handed back"
+        outcome = {
+            "notes": f"{ATTEMPTS_EXHAUSTED}: attempt {attempt} {how}",
+            "code": ATTEMPTS_EXHAUSTED,
+            "message": f"All {settings.MAX_ATTEMPTS} attempts to run this circuit ended without an "
             "answer: its worker or simulation died each time. A smaller circuit may pass; if other "
             "tasks fail like this too, the workers need attention.",
-            lost=True,
-        )
-
-
-def _finish(
-    claim: Claim,
-    to: Status,
-    *,
-    notes: str,
-    result: str | None = None,
-    code: str | None = None,
-    message: str | None = None,
-    lost: bool = False,
-) -> bool:
-    outcome = {"to": to.value, "result": result, "code": code, "message": message, "lost": lost}
-    return _owners_move(_FINISH, claim, to, code or notes, outcome | {"notes": notes})
+            "lost": True,
+        }
+        return _owners_move(_FINISH, task_id, attempt, Status.FAILED, outcome)
 
 
 def hand_back(claim: Claim, *, reason: str, count_attempt: bool) -> bool:
@@ -219,18 +203,18 @@ def hand_back(claim: Claim, *, reason: str, count_attempt: bool) -> bool:
     """
     notes = f"attempt {claim.attempt} handed back: {reason}"
     values = {"notes": notes, "count_attempt": count_attempt}
-    return _owners_move(_HAND_BACK, claim, Status.PROCESSING, notes, values)
+    return _owners_move(_HAND_BACK, claim.task_id, claim.attempt, Status.PROCESSING, values)
 
 
 def _owners_move(
-    statement: str, claim: Claim, to: Status, log_notes: str, values: Mapping[str, Any]
+    statement: str, task_id: uuid.UUID, attempt: int, to: Status, given: Mapping[str, Any]
 ) -> bool:
-    key = {"task_id": claim.task_id, "attempt": claim.attempt}
-    rows = prepared(statement, {**values, **key})
+    values = {"result": None, "code": None, "message": None, "lost": False, **given}
+    rows = prepared(statement, {**values, "task_id": task_id, "attempt": attempt, "to": to.value})
     if not rows:
-        log.warning("stale_owner", task_id=str(claim.task_id), attempt=claim.attempt)
+        log.warning("stale_owner", task_id=str(task_id), attempt=attempt)
         return False
-    _log_move(claim.task_id, Status.PROCESSING, to, rows[0][0], log_notes)
+    _log_move(task_id, Status.PROCESSING, to, rows[0][0], values["code"] or values["notes"])
     return True
 
 
