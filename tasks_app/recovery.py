@@ -13,7 +13,7 @@ One recovery pass looks for three kinds of task:
 import math
 import time
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 
 import structlog
@@ -126,15 +126,9 @@ class Leader:
     def attend(self) -> None:
         """Take or keep the lock; if it is ours, recover, and purge what is kept too long."""
         try:
-            if self._holds_lock():
-                findings = recover()
-                if findings:
-                    log.warning(
-                        "recovered",
-                        lost=len(findings.lost),
-                        exhausted=len(findings.exhausted),
-                        silent=len(findings.silent),
-                    )
+            if self._holds_lock() and (findings := recover()):
+                counts = {kind: len(ids) for kind, ids in asdict(findings).items()}
+                log.warning("recovered", **counts)
         except QueueUnavailable as error:
             log.warning("recovery_waits", reason=str(error))
         if self._leading and settings.RETENTION_DAYS:
