@@ -29,13 +29,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from tasks_app.processes import (
-    free_port,
-    pids_naming,
-    port_is_free,
-    tail,
-    tethered,
-)
+from tasks_app.processes import free_port, pids_naming, port_is_free, tail, tethered
 
 # Where root keeps a copy of binaries that the unprivileged user cannot reach. It may be
 # deleted at any time while no server runs.
@@ -63,18 +57,10 @@ class PostgresServer:
         self.log_path = self.data_dir / "postgres.log"
         self._bin_dir = bin_dir.absolute()
         self._cluster = self.data_dir / "postgres"
-        self._url_path = self.data_dir / "database_url"
         self._durable = durable
         self._process: subprocess.Popen[bytes] | None = None
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        self.url = self._kept_url()
-
-    @property
-    def port(self) -> int:
-        """The TCP port on 127.0.0.1, the same for as long as this object lives."""
-        port = urlsplit(self.url).port
-        assert port is not None
-        return port
+        self._choose_address()
 
     @property
     def running(self) -> bool:
@@ -109,7 +95,7 @@ class PostgresServer:
         """The second half of `start`: wait until the server accepts connections."""
         assert self._process is not None, "launch() comes first"
         deadline = time.monotonic() + START_LIMIT_S
-        while not self._accepts_connections(self._process.pid):
+        while not _answers(self.url):
             if not self.running:
                 raise PostgresError(f"PostgreSQL did not start:\n{tail(self.log_path)}")
             if time.monotonic() > deadline:
@@ -140,16 +126,16 @@ class PostgresServer:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _kept_url(self) -> str:
-        kept = urlsplit(self._url_path.read_text()) if self._url_path.exists() else None
-        password = (kept and kept.password) or secrets.token_urlsafe(24)
-        port = (kept and kept.port) or free_port()
-        if not port_is_free(port) and not pids_naming(cluster_name(self._cluster)):
-            port = free_port()  # another program has taken ours since
-        url = f"postgres://{_USER}:{password}@127.0.0.1:{port}/postgres"
-        if kept is None or url != kept.geturl():
-            write_private(self._url_path, url)
-        return url
+    def _choose_address(self) -> None:
+        path = self.data_dir / "database_url"
+        kept = urlsplit(path.read_text()) if path.exists() else None
+        self._password = (kept and kept.password) or secrets.token_urlsafe(24)
+        self.port = (kept and kept.port) or free_port()  # on 127.0.0.1
+        if not port_is_free(self.port) and not pids_naming(cluster_name(self._cluster)):
+            self.port = free_port()  # another program has taken ours since
+        self.url = f"postgres://{_USER}:{self._password}@127.0.0.1:{self.port}/postgres"
+        if kept is None or self.url != kept.geturl():
+            write_private(path, self.url)
 
     def _initialise(self) -> None:
         """Make the cluster under another name first, so that half of one is never used."""
@@ -159,10 +145,8 @@ class PostgresServer:
         user = self._user()
         if user is not None:
             os.chown(unfinished, user.pw_uid, user.pw_gid)
-        password = urlsplit(self.url).password
-        assert password is not None
         with os.fdopen(os.memfd_create("password"), "w+") as stdin:  # readable as any user
-            stdin.write(password)
+            stdin.write(self._password)
             stdin.seek(0)
             options = ["--auth=scram-sha-256", "--pwfile=/dev/stdin", f"--username={_USER}"]
             options += ["--encoding=UTF8", "--no-locale"] + ([] if self._durable else ["--no-sync"])
@@ -178,7 +162,7 @@ class PostgresServer:
         try:
             with self.log_path.open("ab") as log:
                 return subprocess.Popen(
-                    [self._runnable(user) / program, "-D", f"/proc/self/fd/{folder}", *options],
+                    [self._bin_dir / program, "-D", f"/proc/self/fd/{folder}", *options],
                     cwd="/",
                     env=_ENVIRONMENT,
                     stdin=stdin,
@@ -191,6 +175,11 @@ class PostgresServer:
                     start_new_session=True,  # a terminal's Ctrl-C is ours to pass on, in order
                     preexec_fn=tethered(signal.SIGINT),
                 )
+        except PermissionError:  # where that user cannot go
+            if user is None or BINARIES_CACHE in self._bin_dir.parents:
+                raise
+            self._bin_dir = _public_copy(self._bin_dir)
+            return self._spawn(program, cluster, *options, stdin=stdin)
         finally:
             os.close(folder)
 
@@ -204,12 +193,6 @@ class PostgresServer:
         owner = self._cluster.stat().st_uid if self._cluster.exists() else 0
         return pwd.getpwuid(owner) if owner else pwd.getpwnam("nobody")
 
-    def _runnable(self, user: pwd.struct_passwd | None) -> Path:
-        """The folder of binaries, or that of a copy when `user` cannot reach the original."""
-        if user is not None and not _can_run(self._bin_dir / "postgres", user):
-            self._bin_dir = _public_copy(self._bin_dir)
-        return self._bin_dir
-
     def _wait_for_predecessor(self) -> None:
         """After a `kill -9`: let the old server finish, then clear away what it left."""
         pid_file = self._cluster / "postmaster.pid"
@@ -222,13 +205,13 @@ class PostgresServer:
             time.sleep(0.02)
         pid_file.unlink(missing_ok=True)
 
-    def _accepts_connections(self, pid: int) -> bool:
-        """What `pg_ctl` looks at: the last line of the server's pid file."""
-        try:
-            lines = (self._cluster / "postmaster.pid").read_text().splitlines()
-        except OSError:
-            return False
-        return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
+
+def _answers(url: str) -> bool:
+    try:
+        psycopg.connect(url, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def cluster_name(cluster: Path) -> str:
@@ -257,21 +240,6 @@ def write_private(path: Path, text: str) -> None:
     with os.fdopen(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
         file.write(text)
     unfinished.rename(path)
-
-
-def _can_run(program: Path, user: pwd.struct_passwd) -> bool:
-    try:
-        subprocess.run(
-            [program, "--version"],
-            user=user.pw_uid,
-            group=user.pw_gid,
-            extra_groups=[],
-            stdout=subprocess.DEVNULL,
-            check=True,
-        )
-    except PermissionError:
-        return False
-    return True
 
 
 def _public_copy(bin_dir: Path) -> Path:
@@ -336,20 +304,13 @@ class SharedPostgres:
 
     def wait_ready(self) -> None:
         """Wait until the server answers, whoever runs it."""
-        if self._server is not None:
-            self._server.wait_ready()
-            return
         deadline = time.monotonic() + START_LIMIT_S
-        while True:
-            try:
-                psycopg.connect(self.url(), connect_timeout=2).close()
-            except psycopg.OperationalError as error:
-                if time.monotonic() > deadline:
-                    raise PostgresError(f"PostgreSQL does not answer: {error}") from error
-                time.sleep(0.05)
-                self.keep_running()
-            else:
-                return
+        while not _answers(self.url()):
+            if time.monotonic() > deadline:
+                log = self._data_dir / "postgres.log"
+                raise PostgresError(f"PostgreSQL does not answer:\n{tail(log)}")
+            time.sleep(0.01)
+            self.keep_running()
 
     def stop(self) -> None:
         """Stop the server if we run it."""
