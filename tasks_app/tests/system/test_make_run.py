@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from embedded.demonstration import DemonstrationError, demonstrate
+from embedded import StartError
+from embedded.demonstration import demonstrate
 from testing.checkout import ROOT, Checkout, Running
 from testing.service import LIMIT_S, eventually
 
@@ -41,7 +42,7 @@ def await_service(running: Running) -> None:
     def completes() -> bool:
         try:
             await_completed(running, running.submit(BELL))
-        except DemonstrationError as error:
+        except StartError as error:
             assert " 503: " in str(error)
             return False
         return True
