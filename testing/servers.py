@@ -385,10 +385,14 @@ def new_rabbit_server(data_dir: Path) -> RabbitServer:
 
 
 def new_postgres_server(data_dir: Path, *, durable: bool = False) -> PostgresServer:
-    """A server, not started: Debian's newest PostgreSQL, else that of the embedded wheel."""
+    """A server, not started, of `postgres_bin_dir`."""
+    return PostgresServer(postgres_bin_dir(), data_dir, durable=durable)
+
+
+def postgres_bin_dir() -> Path:
+    """The programs of Debian's newest PostgreSQL, else those of the embedded wheel."""
     debian = sorted(_DEBIAN_POSTGRES.glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
-    bin_dir = debian[-1].parent if debian else wheel_bin_dir()
-    return PostgresServer(bin_dir, data_dir, durable=durable)
+    return debian[-1].parent if debian else wheel_bin_dir()
 
 
 class Servers:
