@@ -143,7 +143,7 @@ APPEND_SLASH = False
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
-]
+] + [{"NAME": "tasks_app.logins.TokensOutlivePasswords"}]
 
 # --- PostgreSQL -------------------------------------------------------------------------------
 
@@ -231,8 +231,9 @@ if 2 * CIRCUIT_LIMITS.deadline_s + 60 >= CONSUMER_TIMEOUT_S:
 
 RETENTION_DAYS = _whole("RETENTION_DAYS", 0, least=0)  # 0: tasks are kept for ever
 OWNER_LIMITS = {  # 0: no limit; the admin sets them for single owners
-    "pending": _whole("LIMIT_PENDING", 0, least=0),
-    "per_minute": _whole("LIMIT_PER_MINUTE", 0, least=0),
+    "pending": _whole("LIMIT_PENDING", 20_000, least=0),
+    "per_minute": _whole("LIMIT_PER_MINUTE", 20_000, least=0),
+    "stored_mb": _whole("LIMIT_STORED_MB", 20_480, least=0),
     "shots": _whole("LIMIT_SHOTS", 0, least=0),
     "qubits": _whole("LIMIT_QUBITS", 0, least=0),
 }
@@ -250,7 +251,7 @@ if not re.fullmatch(r"unix:/.+|[^,:\s]+:\d{1,5}|\[[0-9a-fA-F:.]+\]:\d{1,5}", BIN
 WEB_CONCURRENCY = _whole("WEB_CONCURRENCY", 2, least=1)
 WEB_THREADS = _whole("WEB_THREADS", 8, least=1)
 API_AUTH = _choice("API_AUTH", "required", "open")  # tokens, or anybody
-AUTHENTICATION_BACKENDS = ["tasks_app.access.ThrottledBackend"]
+AUTHENTICATION_BACKENDS = ["tasks_app.logins.ThrottledBackend"]
 # A waiting client holds a thread of its process: half of them serve everybody else.
 MAX_WAITING = max(1, WEB_THREADS // 2)
 REST_FRAMEWORK = {

@@ -1,23 +1,20 @@
-"""Who may do what: tokens, limits and the audit."""
+"""Who may do what: tokens, visibility, limits and the audit."""
 
 import hashlib
-import re
+import math
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from functools import lru_cache
 
 import structlog
 from django.conf import settings
-from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
-from django.contrib.auth.signals import user_login_failed
-from django.core.exceptions import PermissionDenied
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import Now
-from django.dispatch import receiver
 from django.http import HttpRequest
 
 from tasks_app import sql
@@ -25,24 +22,25 @@ from tasks_app.models import ApiToken, AuditEntry, OwnerLimits, Status, Task, Ta
 from tasks_app.postgresql.base import prepared
 
 TOKEN_PREFIX = "qt_"  # noqa: S105  # lets secret scanners find a leaked one
-LOGIN_FAILURES = 5  # with one name from one address
-ADDRESS_FAILURES = 20  # with whatever names
-LOGIN_WINDOW_S = 300
-
-_DECLARED = re.compile(
-    r"\bqubit\s*\[\s*(\d{1,9})\s*\]|\bqreg\s+\w+\s*\[\s*(\d{1,9})\s*\]|\bqubit\s+\w"
-)
-
-log = structlog.get_logger(__name__)
+MAX_TOKENS = 100  # of one owner that still open something
+NEAR = 1000  # tasks below a limit, from where on they are counted at each submission
+TRUST_S = 1  # how long a count is good for until then
+WEIGH_S = 60  # how long the sum of an owner's bytes is
 
 
 # -- tokens ------------------------------------------------------------------------------------
 
 
+class TooManyTokens(Exception):
+    """The owner has `MAX_TOKENS` already."""
+
+
 def create_token(
     owner: User, *, label: str, read_only: bool = False, expires_at: datetime | None = None
 ) -> tuple[ApiToken, str]:
-    """A new token and its text, which nobody can read again."""
+    """A new token and its text, which nobody can read again. Raises `TooManyTokens`."""
+    if live_tokens(owner)[:MAX_TOKENS].count() >= MAX_TOKENS:
+        raise TooManyTokens
     text = TOKEN_PREFIX + secrets.token_urlsafe(32)
     token = ApiToken.objects.create(
         owner=owner, label=label, read_only=read_only, expires_at=expires_at, sha256=_hash(text)
@@ -69,6 +67,12 @@ def valid_token(text: str) -> ApiToken | None:
     User._meta.get_field("task_limits").set_cached_value(owner, limits if limits.pk else None)
     token.owner = owner
     return token
+
+
+def live_tokens(owner: User) -> QuerySet[ApiToken]:
+    """Those of the owner's tokens that open something."""
+    unexpired = Q(expires_at=None) | Q(expires_at__gt=Now())
+    return ApiToken.objects.filter(unexpired, owner=owner, revoked_at=None)
 
 
 def revoke(tokens: QuerySet[ApiToken]) -> None:
@@ -135,26 +139,49 @@ def check_limits(tasks: Sequence[Task]) -> None:
     if owner is None or not any(limits.values()):
         return
     _require("shots", limits, max(task.shots for task in tasks), retry_after_s=None)
-    if limits["qubits"]:
-        widest = max(declared_qubits(task.program) for task in tasks)
-        _require("qubits", limits, widest, retry_after_s=None)
     own = Task.objects.filter(owner=owner)
-
-    def after(name: str, seconds: int) -> int | None:
-        return seconds if len(tasks) <= limits[name] else None  # else it would never fit
-
-    if limits["pending"]:
-        pending = own.with_status(Status.PENDING)[: limits["pending"] + 1].count()
-        _require("pending", limits, pending + len(tasks), retry_after_s=after("pending", 10))
-    if limits["per_minute"]:
-        recent = own.filter(submitted_at__gt=Now() - timedelta(seconds=60))
-        count = recent[: limits["per_minute"] + 1].count()
-        _require("per_minute", limits, count + len(tasks), retry_after_s=after("per_minute", 60))
+    pending = own.with_status(Status.PENDING)
+    _require_count(owner, "pending", limits, pending, more=len(tasks), retry_after_s=10)
+    lately = own.filter(submitted_at__gt=Now() - timedelta(seconds=60))
+    _require_count(owner, "per_minute", limits, lately, more=len(tasks), retry_after_s=60)
+    if limits["stored_mb"]:
+        stored_mb = _stored_bytes(owner.pk, int(time.monotonic() / WEIGH_S)) / 2**20
+        _require("stored_mb", limits, math.ceil(stored_mb), retry_after_s=None)
 
 
-def declared_qubits(circuit: str) -> int:
-    """Qubits that the program's declarations name with literal sizes: cheap, and never too many."""
-    return sum(int(a or b or 1) for a, b in _DECLARED.findall(circuit))
+_far: dict[tuple[int, str, int], float] = {}  # until when which owner is far from which limit
+
+
+def _require_count(
+    owner: User,
+    name: str,
+    limits: Mapping[str, int],
+    tasks: TaskQuerySet,
+    *,
+    more: int,
+    retry_after_s: int,
+) -> None:
+    """One owner's tasks and `more` must stay within the limit.
+
+    To count thousands costs more than a submission does: who is far from a limit is believed to be
+    so for a second.
+    """
+    limit, now = limits[name], time.monotonic()
+    key = (owner.pk, name, limit)
+    if not limit or (more == 1 and now < _far.get(key, 0)):
+        return
+    count = tasks[: limit + 1].count()
+    if count < limit - NEAR:
+        _far[key] = now + TRUST_S
+    fits = more <= limit  # else it would never
+    _require(name, limits, count + more, retry_after_s=retry_after_s if fits else None)
+
+
+@lru_cache(maxsize=1000)
+def _stored_bytes(owner_id: int, period: int) -> int:
+    """Bytes of the owner's circuits, options and results, along an index that holds them."""
+    found = Task.objects.filter(owner=owner_id).aggregate(bytes=Sum("stored_bytes"))["bytes"]
+    return int(found or 0)
 
 
 def _limits_of(owner: User | None) -> Mapping[str, int]:
@@ -172,7 +199,7 @@ def _require(
         raise LimitExceeded(name, limits[name], retry_after_s)
 
 
-# -- audit and logins --------------------------------------------------------------------------
+# -- audit -------------------------------------------------------------------------------------
 
 
 def audit(request: HttpRequest | None, action: str, target: object) -> None:
@@ -182,52 +209,11 @@ def audit(request: HttpRequest | None, action: str, target: object) -> None:
         actor=user.get_username() if user is not None else "",
         action=action,
         target=str(target)[:200],
-        address=_address(request),
+        address=address_of(request),
         correlation_id=structlog.contextvars.get_contextvars().get("correlation_id", ""),
     )
 
 
-def _address(request: HttpRequest | None) -> str | None:
+def address_of(request: HttpRequest | None) -> str | None:
+    """Where the request came from; None for the command line."""
     return request.META.get("REMOTE_ADDR") or None if request else None
-
-
-class ThrottledBackend(ModelBackend):
-    """User name and password, refused for a while to an address that has failed too often."""
-
-    def authenticate(
-        self,
-        request: HttpRequest | None,
-        username: str | None = None,
-        password: str | None = None,
-        **kwargs: Any,
-    ) -> Any:
-        if login_blocked(request, username or ""):
-            log.warning("login_throttled")
-            raise PermissionDenied
-        return super().authenticate(request, username=username, password=password, **kwargs)
-
-
-def login_blocked(request: HttpRequest | None, username: str) -> bool:
-    """Whether the request's address has failed too often within `LOGIN_WINDOW_S`.
-
-    With this name or with any: a name alone is never blocked, or anybody could lock it out.
-    """
-    failures = AuditEntry.objects.filter(
-        action="login_failed",
-        address=_address(request),
-        at__gt=Now() - timedelta(seconds=LOGIN_WINDOW_S),
-    )
-    named = failures.filter(target=username[:200])
-    return (
-        named[:LOGIN_FAILURES].count() >= LOGIN_FAILURES
-        or failures[:ADDRESS_FAILURES].count() >= ADDRESS_FAILURES
-    )
-
-
-@receiver(user_login_failed)
-def _note_failed_login(
-    credentials: Mapping[str, Any], request: HttpRequest | None = None, **_: Any
-) -> None:
-    username = str(credentials.get("username") or "")
-    if not login_blocked(request, username):  # what is refused anyway must not prolong the block
-        audit(request, "login_failed", username)

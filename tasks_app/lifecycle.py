@@ -52,6 +52,8 @@ class Claim:
     seed: int | None
     correlation_id: str
     options: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    max_qubits: int | None = field(default=None, compare=False)
+    """Its owner's limit, where it differs from the settings'."""
 
 
 def submit(tasks: Sequence[Task]) -> None:
@@ -130,10 +132,10 @@ def claim(task_id: uuid.UUID, *, worker: str, lost_first: bool = False) -> Claim
         return None
     found_id, status, owner, free, attempt, circuit, shots, seed, options, *rest = rows[0]
     if attempt is not None:
-        correlation_id, seconds, notes = rest
+        max_qubits, correlation_id, seconds, notes = rest
         _log_move(found_id, status, Status.PROCESSING, seconds, notes)
         options = json.loads(options)
-        return Claim(found_id, attempt, circuit, shots, seed, correlation_id, options)
+        return Claim(found_id, attempt, circuit, shots, seed, correlation_id, options, max_qubits)
     if free:
         fail_exhausted(found_id)
     elif status == Status.PROCESSING and worker_id.is_gone(owner):
@@ -165,7 +167,9 @@ def expire_leases(workers: Sequence[str]) -> int:
 
 def complete(claim: Claim, result: Mapping[str, Any]) -> bool:
     """processing → completed. False, and nothing written, if the claim is no longer the owner."""
-    outcome = {"notes": f"attempt {claim.attempt} succeeded", "result": json.dumps(result)}
+    text = json.dumps(result)
+    notes = f"attempt {claim.attempt} succeeded"
+    outcome = {"notes": notes, "result": text, "result_bytes": len(text)}
     return _owners_move(_FINISH, claim.task_id, claim.attempt, Status.COMPLETED, outcome)
 
 
@@ -209,7 +213,8 @@ def hand_back(claim: Claim, *, reason: str, count_attempt: bool) -> bool:
 def _owners_move(
     statement: str, task_id: uuid.UUID, attempt: int, to: Status, given: Mapping[str, Any]
 ) -> bool:
-    values = {"result": None, "code": None, "message": None, "lost": False, **given}
+    nothing = {"result": None, "result_bytes": 0, "code": None, "message": None, "lost": False}
+    values = {**nothing, **given}
     rows = prepared(statement, {**values, "task_id": task_id, "attempt": attempt, "to": to.value})
     if not rows:
         log.warning("stale_owner", task_id=str(task_id), attempt=attempt)

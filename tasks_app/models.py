@@ -110,6 +110,9 @@ class Task(models.Model):
     started_at = models.DateTimeField(null=True, help_text="Latest claim by a worker.")
     completed_at = models.DateTimeField(null=True, help_text="When it reached a terminal state.")
     result = models.JSONField(null=True)
+    stored_bytes = models.BigIntegerField(
+        db_default=0, help_text="Of its own circuit, its options and its result, as text."
+    )
     error_code = models.CharField(max_length=64, null=True)
     error_message = models.TextField(null=True)
     # What the zero-loss protocol needs (docs/architecture.md).
@@ -153,6 +156,7 @@ class Task(models.Model):
             models.Index(fields=["current_status", "submitted_at"], name="task_status_submitted"),
             models.Index(
                 fields=["owner", "submitted_at"],
+                include=["stored_bytes"],  # an owner's sum without a look at the rows
                 name="task_owner_submitted",
                 condition=Q(owner__isnull=False),
             ),
@@ -282,6 +286,9 @@ class OwnerLimits(models.Model):
     )
     pending = models.PositiveIntegerField(null=True, blank=True, help_text="Tasks waiting.")
     per_minute = models.PositiveIntegerField(null=True, blank=True, help_text="Submissions.")
+    stored_mb = models.PositiveIntegerField(
+        null=True, blank=True, help_text="MiB of circuits, options and results kept."
+    )
     shots = models.PositiveIntegerField(null=True, blank=True, help_text="Shots of a task.")
     qubits = models.PositiveIntegerField(null=True, blank=True, help_text="Qubits of a task.")
 

@@ -10,9 +10,10 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
-from tasks_app.models import TERMINAL, Batch, Status, Task, TaskQuerySet
+from tasks_app.models import TERMINAL, AuditEntry, Batch, Status, Task, TaskQuerySet
 
 CHUNK = 500
+FAILED_LOGINS_DAYS = 30  # anybody can add to them
 
 log = structlog.get_logger(__name__)
 
@@ -55,3 +56,10 @@ def purge_empty_batches(*, older_than: timedelta) -> int:
     elements = Task.objects.filter(batch=OuterRef("pk"))
     old = Batch.objects.filter(submitted_at__lt=Now() - older_than)
     return old.filter(~Exists(elements)).delete()[0]
+
+
+def purge_failed_logins() -> int:
+    """Delete what the audit holds of failed logins longer ago than `FAILED_LOGINS_DAYS`."""
+    old = Now() - timedelta(days=FAILED_LOGINS_DAYS)
+    failed = AuditEntry.objects.filter(action="login_failed", at__lt=old)
+    return AuditEntry.objects.filter(pk__in=failed.values("pk")[:CHUNK]).delete()[0]

@@ -3,6 +3,8 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -38,10 +40,20 @@ class TokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """A token does what its owner may: only a superuser makes one for somebody else."""
+        user = request.user
+        if isinstance(user, User) and not user.is_superuser:
+            kwargs["queryset"] = User.objects.filter(pk=user.pk)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
     def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
-        made, text = access.create_token(
-            obj.owner, label=obj.label, read_only=obj.read_only, expires_at=obj.expires_at
-        )
+        try:
+            made, text = access.create_token(
+                obj.owner, label=obj.label, read_only=obj.read_only, expires_at=obj.expires_at
+            )
+        except access.TooManyTokens:
+            raise PermissionDenied from None
         obj.pk, obj._state.adding = made.pk, False
         access.audit(request, "token_created", f"{made.pk} {made}")
         shown = format_html("The token, shown only this once: <code>{}</code>", text)
@@ -59,7 +71,7 @@ class TokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the 
 class LimitsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Limits of single owners; an empty one is the settings'."""
 
-    list_display = ("owner", "pending", "per_minute", "shots", "qubits")
+    list_display = ("owner", "pending", "per_minute", "stored_mb", "shots", "qubits")
     list_select_related = ("owner",)
     autocomplete_fields = ("owner",)
 

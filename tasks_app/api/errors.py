@@ -14,7 +14,7 @@ from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.settings import api_settings
 
-from tasks_app import access, submission
+from tasks_app import access, logins, submission
 from tasks_app.api.correlation import correlation_id
 from tasks_app.postgresql import schema
 from tasks_app.postgresql.base import DATABASE_ERRORS
@@ -101,6 +101,11 @@ def as_api_error(error: Exception) -> ApiError | None:
         return ApiError(409, "idempotency_key_reused", sentence)
     if isinstance(error, submission.NothingFailed):
         return ApiError(409, "nothing_to_retry", "No element of this batch has failed.")
+    if isinstance(error, logins.Refused):
+        return ApiError(429, "login_throttled", str(error), retry_after_s=error.retry_after_s)
+    if isinstance(error, access.TooManyTokens):
+        sentence = f"You have {access.MAX_TOKENS} tokens. Revoke those that you do not need."
+        return ApiError(409, "too_many_tokens", sentence)
     if isinstance(error, access.LimitExceeded):
         return ApiError(
             *(429, "limit_exceeded", f"Your limit '{error.limit}' is {error.allowed}."),

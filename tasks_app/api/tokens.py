@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from django.contrib.auth import authenticate, login, logout
+from django.contrib.auth import login, logout
 from django.contrib.auth.models import User
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSet
 
-from tasks_app import access
+from tasks_app import access, logins
 from tasks_app.api.auth import AUTHENTICATION, KnownUser
 from tasks_app.api.errors import ApiError
 from tasks_app.api.schema import described
@@ -26,6 +26,8 @@ from tasks_app.api.serializers import (
     shown,
 )
 from tasks_app.models import ApiToken
+
+PAGE_SIZE = 100
 
 
 class LoginSerializer(StrictSerializer):
@@ -53,6 +55,14 @@ class TokenSerializer(serializers.ModelSerializer[ApiToken]):
         fields = ["id", "label", "read_only", "created_at", "expires_at", "revoked_at"]
 
 
+class TokenPageSerializer(StrictSerializer):
+    """Which tokens to list."""
+
+    before = serializers.IntegerField(
+        min_value=0, max_value=2**63 - 1, required=False, help_text="Those made before this one."
+    )
+
+
 class CreatedTokenSerializer(TokenSerializer):
     """A new token: the only time that its text is shown."""
 
@@ -69,10 +79,8 @@ class LoginView(APIView):
     def post(self, request: Request) -> Response:
         """Start a session. Too many failures from an address are refused for a while."""
         credentials = checked(LoginSerializer, request.data)
-        if access.login_blocked(request._request, credentials["username"]):
-            sentence, later = "Too many failed logins from this address.", access.LOGIN_WINDOW_S
-            raise ApiError(429, "login_throttled", sentence, retry_after_s=later)
-        user = authenticate(request._request, **credentials)
+        # Not through Django's `authenticate`, which does not say why it refuses.
+        user = logins.ThrottledBackend().authenticate(request._request, **credentials)
         if user is None:
             raise ApiError(401, "not_authenticated", "User name or password is wrong.")
         login(request._request, user)
@@ -95,11 +103,17 @@ class TokenViewSet(ViewSet):
     authentication_classes = AUTHENTICATION
     permission_classes = (KnownUser,)
 
-    @described("list_tokens", "List tokens", {200: TokenSerializer(many=True)}, 404, 415)
+    @described(
+        *("list_tokens", "List tokens", {200: TokenSerializer(many=True)}, 404, 415),
+        parameters=[TokenPageSerializer],
+    )
     def list(self, request: Request) -> Response:
-        """All of them, newest first."""
+        """Newest first, a hundred at a time: `before` is the last one's id."""
+        asked = checked(TokenPageSerializer, request.query_params.dict())
         tokens = ApiToken.objects.filter(owner=_user(request)).order_by("-id")
-        return Response([shown(TokenSerializer, token) for token in tokens])
+        if "before" in asked:
+            tokens = tokens.filter(pk__lt=asked["before"])
+        return Response([shown(TokenSerializer, token) for token in tokens[:PAGE_SIZE]])
 
     @described(
         *("create_token", "Make a token", {201: CreatedTokenSerializer}, 404, 415),

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.urls import path
-from drf_spectacular.views import SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularSwaggerSplitView as DocsView
 
 from tasks_app.api.health import HealthView, LiveView, MetricsView, ReadyView
 from tasks_app.api.schema import DescriptionView
@@ -35,5 +35,5 @@ urlpatterns = [
     path("health/ready", ReadyView.as_view(), name="ready"),
     path("metrics", MetricsView.as_view(), name="metrics"),
     path("openapi.yaml", DescriptionView.as_view(**_READ_ONLY), name="openapi"),
-    path("docs", SpectacularSwaggerSplitView.as_view(url_name="openapi", **_READ_ONLY), name="docs"),
+    path("docs", DocsView.as_view(url_name="openapi", **_READ_ONLY), name="docs"),
 ]

@@ -62,6 +62,8 @@ class Job:
     parameters: Mapping[str, float] = field(default_factory=dict)
     """A value for each `input` of the program."""
     noise: Mapping[str, Any] | None = None
+    max_qubits: int = 0
+    """Qubits that its owner's programs may declare; 0: as many as any."""
 
 
 def as_message(job: Job) -> dict[str, Any]:

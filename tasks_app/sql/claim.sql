@@ -28,6 +28,8 @@ WITH lost AS MATERIALIZED (
         coalesce(circuit, (
             SELECT circuit FROM tasks_app_batch AS batch WHERE batch.batch_id = task.batch_id
         )) AS circuit,
+        (SELECT qubits FROM tasks_app_ownerlimits AS own WHERE own.owner_id = task.owner_id)
+            AS max_qubits,
         started_at, extract(epoch FROM started_at - since)::float8 AS seconds,
         concat(
             'attempt ', task.attempt, ' on ', task.worker,
@@ -43,5 +45,5 @@ WITH lost AS MATERIALIZED (
     SELECT task_id, 'processing', started_at, notes FROM claimed
 )
 SELECT found.task_id, current_status, worker, free,
-    claimed.attempt, circuit, shots, seed, options, correlation_id, seconds, notes
+    claimed.attempt, circuit, shots, seed, options, max_qubits, correlation_id, seconds, notes
 FROM found LEFT JOIN claimed USING (task_id)

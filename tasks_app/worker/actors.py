@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import dramatiq
 import structlog
+from django.conf import settings
 
 from tasks_app import lifecycle, worker_id
 from tasks_app.circuits import CircuitError, Job, SandboxDied, SandboxStopped
@@ -55,9 +56,7 @@ def run(claim: Claim) -> None:
     slot = slots.current()
     with slot.holding(claim):
         try:
-            result = slot.sandbox.run(
-                Job(circuit=claim.circuit, shots=claim.shots, seed=claim.seed, **claim.options)
-            )
+            result = slot.sandbox.run(_job(claim))
         except CircuitError as error:
             if error.traceback is not None:
                 log.error("circuit_internal_error", traceback=error.traceback)
@@ -69,6 +68,17 @@ def run(claim: Claim) -> None:
             _hand_back(claim, reason="its worker is shutting down", count_attempt=False)
         else:
             _patiently(partial(lifecycle.complete, claim, result))
+
+
+def _job(claim: Claim) -> Job:
+    most = claim.max_qubits
+    return Job(
+        circuit=claim.circuit,
+        shots=claim.shots,
+        seed=claim.seed,
+        max_qubits=settings.OWNER_LIMITS["qubits"] if most is None else most,
+        **claim.options,
+    )
 
 
 def _position(error: CircuitError) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -20,6 +20,7 @@ from tasks_app.circuits.language.source import read_source
 from tasks_app.circuits.simulation import compile, counts
 from tasks_app.circuits.simulation.noise import check_noise
 
+_OPTIONS = ("method", "parameters", "noise", "shots", "max_qubits")  # besides the text
 _CACHED_CIRCUITS = 32
 _MAX_CACHED_GATES = 20_000  # Of one circuit: larger ones spend their time in the simulator.
 
@@ -53,7 +54,7 @@ class Runner:
     def _run(self, request: dict[str, Any]) -> dict[str, Any]:
         begun = perf_counter()
         # Depends on the shots because the choice of a method does; for repeated runs it pays.
-        key_fields = [request[name] for name in ("method", "parameters", "noise", "shots")]
+        key_fields = [request[name] for name in _OPTIONS]
         digest = hashlib.sha256(request["circuit"].encode("utf-8", "surrogatepass")).hexdigest()
         key = json.dumps([digest, *key_fields], sort_keys=True)
         prepared = self._cache.get(key)
@@ -97,7 +98,9 @@ class Runner:
     def _prepare(self, request: dict[str, Any], begun: float) -> tuple[_Prepared, float, float]:
         noise = None if request["noise"] is None else check_noise(request["noise"])
         source = read_source(request["circuit"])
-        program = parse(source, self._limits, request["parameters"])
+        own = request["max_qubits"] or self._limits.max_qubits
+        limits = replace(self._limits, max_qubits=min(own, self._limits.max_qubits))
+        program = parse(source, limits, request["parameters"])
         parsed = perf_counter()
         compiled = compile.compile_program(
             program,

@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.http import HttpResponse
+from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
+from tasks_app import access
 from tasks_app.models import Batch, OwnerLimits, Status, Task
 from tasks_app.tests.api import people
 from tasks_app.tests.api.client import CIRCUIT, error
 from tasks_app.tests.conftest import database_url
+from tasks_app.tests.unit.tasks import RESULT
 from testing.service import BELL, Service
 
 pytestmark = pytest.mark.django_db
@@ -56,12 +59,70 @@ def test_submissions_in_a_minute(settings: Settings, ada: User) -> None:
     refused(submit(ada), "per_minute", 2, "60")
 
 
-def test_shots_and_qubits_for_which_waiting_does_not_help(settings: Settings, ada: User) -> None:
-    limit(settings, shots=100, qubits=2)
+def test_shots_for_which_waiting_does_not_help(settings: Settings, ada: User) -> None:
+    limit(settings, shots=100)
     assert submit(ada, {"circuit": BELL, "shots": 100}).status_code == 202
     refused(submit(ada, {"circuit": BELL, "shots": 101}), "shots", 100, None)
-    for wide in ("OPENQASM 2.0; qreg a[2]; qreg b[1];", "OPENQASM 3.0; qubit a; qubit [ 2 ] b;"):
-        refused(submit(ada, {"circuit": wide, "shots": 1}), "qubits", 2, None)
+
+
+WIDE = [
+    "qubit /**/ [3] q;",
+    "const int n = 0x1 + 2; qubit[n] q;",
+    "qubit a; qubit[2] b;",
+]
+
+
+def test_qubits_are_counted_where_the_program_is_read(service: Service) -> None:
+    ada = people.user("ada")
+    OwnerLimits.objects.create(owner=ada, qubits=4)
+    OwnerLimits.objects.create(owner=people.user("bob"), qubits=0)
+    service.start_api(processes=1, API_AUTH="required")
+    service.start_worker(threads=1, LIMIT_QUBITS="2")
+    tokens = {
+        name: people.bearer(people.token(people.user(name))) for name in ("ada", "bob", "eve")
+    }
+
+    def outcome(name: str, program: str) -> Any:
+        body = {"circuit": f"OPENQASM 3.0; {program}"}
+        task_id = service.post("/tasks", body, **tokens[name]).body["task_id"]
+        answer = service.get(f"/tasks/{task_id}?wait=60", **tokens[name]).body
+        return answer["error_code"] or answer["status"]
+
+    for program in WIDE:
+        assert outcome("ada", program) == outcome("bob", program) == "completed", program
+        assert outcome("eve", program) == "too_many_qubits", program
+    assert outcome("ada", "qubit[5] q;") == "too_many_qubits"
+    assert outcome("bob", "qubit[5] q;") == "completed"
+
+
+def test_bytes_that_are_kept(settings: Settings, ada: User) -> None:
+    limit(settings, stored_mb=1)
+    large = {"circuit": CIRCUIT + "//" + "x" * 600_000}
+    assert [submit(ada, large).status_code for _ in range(2)] == [202, 202]
+    access._stored_bytes.cache_clear()
+    refused(submit(ada), "stored_mb", 1, None)
+    assert submit(people.user("bob")).status_code == 202
+    Task.objects.all()[0].delete()
+    access._stored_bytes.cache_clear()
+    assert submit(ada).status_code == 202
+
+
+def test_circuits_options_and_results_are_weighed(ada: User) -> None:
+    task = people.task_of(ada, circuit=CIRCUIT, options={"memory": True})
+    assert task.stored_bytes == len(CIRCUIT) + len('{"memory": true}')
+    done = people.task_of(ada, Status.COMPLETED)
+    assert done.stored_bytes == len(CIRCUIT) + len("{}") + len(json.dumps(RESULT))
+    batch = Batch.objects.create(size=1, circuit=CIRCUIT)
+    assert people.task_of(ada, circuit=None, batch=batch, batch_index=0).stored_bytes == 2
+
+
+def test_who_is_far_from_a_limit_is_not_counted_each_time(
+    ada: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    unsaved = Task(owner=ada, shots=1, circuit=CIRCUIT)
+    access.check_limits([unsaved])
+    with django_assert_num_queries(0):
+        access.check_limits([unsaved])
 
 
 def test_a_batch_counts_as_its_elements_and_is_refused_as_a_whole(
@@ -120,7 +181,7 @@ def test_an_owner_may_have_more_less_or_no_limit(settings: Settings, ada: User) 
     refused(submit(eve, {"circuit": CIRCUIT, "shots": 11}), "shots", 10, None)
 
 
-def test_there_are_none_unless_set(ada: User) -> None:
+def test_the_defaults_are_generous(ada: User) -> None:
     assert {submit(ada).status_code for _ in range(20)} == {202}
 
 

@@ -1,18 +1,23 @@
 """Logging in, and being slowed down at guessing."""
 
 import json
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import pytest
+from django.conf import settings as settings_of_django
 from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
 from django.http import HttpResponse
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from tasks_app import access
+from tasks_app import logins, retention
 from tasks_app.models import AuditEntry
 from tasks_app.tests.api import people
 from tasks_app.tests.api.client import error, post
+from tasks_app.tests.unit.tasks import together
 
 pytestmark = pytest.mark.django_db
 
@@ -74,19 +79,19 @@ def test_what_is_no_login_is_refused(body: Any) -> None:
 
 
 def test_five_failures_close_the_name_to_their_address_even_with_the_right_password() -> None:
-    for _ in range(access.LOGIN_FAILURES):
+    for _ in range(logins.NAME_FAILURES):
         error(login("wrong"), 401, "not_authenticated")
 
     for password in ("wrong", people.PASSWORD):
         response = login(password)
         error(response, 429, "login_throttled")
-        assert int(response["Retry-After"]) == access.LOGIN_WINDOW_S
+        assert int(response["Retry-After"]) == logins.WINDOW_S
     assert not admin_login(people.PASSWORD)
-    assert AuditEntry.objects.count() == access.LOGIN_FAILURES  # the block is not prolonged
+    assert AuditEntry.objects.count() == logins.NAME_FAILURES  # the block is not prolonged
 
 
 def test_nobody_can_lock_a_name_out() -> None:
-    for _ in range(access.LOGIN_FAILURES + 1):
+    for _ in range(logins.NAME_FAILURES + 1):
         login("wrong", address="198.51.100.7")
         admin_login("wrong", address="198.51.100.8")
     assert login(people.PASSWORD).status_code == 204
@@ -94,7 +99,7 @@ def test_nobody_can_lock_a_name_out() -> None:
 
 
 def test_an_address_that_tries_many_names_is_closed() -> None:
-    for number in range(access.ADDRESS_FAILURES):
+    for number in range(logins.ADDRESS_FAILURES):
         error(login("wrong", f"name{number}"), 401, "not_authenticated")
     error(login(people.PASSWORD), 429, "login_throttled")
     assert not admin_login(people.PASSWORD)
@@ -102,7 +107,7 @@ def test_an_address_that_tries_many_names_is_closed() -> None:
 
 
 def test_failures_in_the_admin_count_as_well() -> None:
-    for _ in range(access.LOGIN_FAILURES):
+    for _ in range(logins.NAME_FAILURES):
         assert not admin_login("wrong")
     error(login(people.PASSWORD), 429, "login_throttled")
     assert not admin_login(people.PASSWORD)
@@ -110,18 +115,18 @@ def test_failures_in_the_admin_count_as_well() -> None:
 
 def test_other_names_and_tokens_stay_open(ada: User) -> None:
     User.objects.create_user("bob", password=people.PASSWORD)
-    for _ in range(access.LOGIN_FAILURES):
+    for _ in range(logins.NAME_FAILURES):
         login("wrong")
     assert login(people.PASSWORD, "bob").status_code == 204
     assert people.ask("GET", "/tasks", people.token(ada)).status_code == 200
 
 
 def test_one_failure_fewer_closes_nothing_and_old_ones_do_not_count() -> None:
-    for _ in range(access.LOGIN_FAILURES):
+    for _ in range(logins.NAME_FAILURES):
         AuditEntry.objects.create(
-            action="login_failed", target="ada", at=people.ago(seconds=access.LOGIN_WINDOW_S + 1)
+            action="login_failed", target="ada", at=people.ago(seconds=logins.WINDOW_S + 1)
         )
-    for _ in range(access.LOGIN_FAILURES - 1):
+    for _ in range(logins.NAME_FAILURES - 1):
         login("wrong")
     assert login(people.PASSWORD).status_code == 204
 
@@ -133,3 +138,56 @@ def test_a_failed_login_is_recorded_with_its_address_and_without_its_password() 
     assert entry.address == "127.0.0.1"
     assert entry.correlation_id
     assert "s3cret" not in str(entry.__dict__)
+
+
+def test_failed_logins_are_forgotten_after_a_month_and_nothing_else_is() -> None:
+    for action, days in (("login_failed", 31), ("login_failed", 29), ("token_created", 99)):
+        AuditEntry.objects.create(action=action, at=people.ago(days=days))
+
+    assert retention.purge_failed_logins() == 1
+
+    assert {entry.action for entry in AuditEntry.objects.all()} == {"login_failed", "token_created"}
+    for entry in AuditEntry.objects.all():
+        with pytest.raises(IntegrityError), transaction.atomic():
+            if entry.action == "login_failed":
+                AuditEntry.objects.filter(pk=entry.pk).update(at=people.ago(days=99))
+            else:
+                entry.delete()
+
+
+def test_a_new_password_leaves_the_tokens_and_says_so(ada: User) -> None:
+    text = people.token(ada)
+    browser = Client()
+    browser.login(username="ada", password=people.PASSWORD)
+    page = browser.get("/admin/password_change/").content.decode()
+    assert "API tokens stay valid" in page
+
+    ada.set_password("Another-horse-8")
+    ada.save()
+
+    entry = AuditEntry.objects.get(action="password_changed")
+    assert entry.target == "ada; 1 tokens stay valid"
+    assert people.ask("GET", "/tasks", text).status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_passwords_tried_together_five_are_looked_at(settings: Settings) -> None:
+    statuses = [
+        response.status_code
+        for _ in range(15)
+        for response in together(*[partial(login, "wrong")] * 4)
+    ]
+    assert statuses.count(401) == logins.NAME_FAILURES
+    assert set(statuses) == {401, 429}
+    assert AuditEntry.objects.count() == logins.NAME_FAILURES
+
+
+@pytest.mark.django_db(transaction=True)
+def test_more_logins_than_places_are_put_off_and_not_hashed() -> None:
+    with ExitStack() as stack:
+        for _ in range(settings_of_django.MAX_WAITING):
+            stack.enter_context(logins._place())
+        response = login(people.PASSWORD)
+        error(response, 429, "login_throttled")
+        assert int(response["Retry-After"]) == logins.BUSY_S
+    assert login(people.PASSWORD).status_code == 204

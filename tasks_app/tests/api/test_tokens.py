@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.http import HttpResponse
@@ -14,6 +14,8 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
+from tasks_app import access
+from tasks_app.api import tokens
 from tasks_app.models import ApiToken, AuditEntry
 from tasks_app.tests.api import people
 from tasks_app.tests.api.client import error
@@ -208,3 +210,40 @@ def test_what_describes_no_token_is_refused(ada: User, body: Any, field: str) ->
 @pytest.mark.parametrize("token_id", ["0", "9" * 30])
 def test_an_unknown_token_cannot_be_revoked(ada: User, token_id: str) -> None:
     error(people.ask("DELETE", f"/tokens/{token_id}", people.token(ada)), 404, "not_found")
+
+
+def test_tokens_have_a_number_and_pages(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "MAX_TOKENS", 3)
+    monkeypatch.setattr(tokens, "PAGE_SIZE", 2)
+    text = people.token(ada)
+    people.expired(ada)
+    people.revoked(ada)
+    people.token(ada)
+    assert people.ask("POST", "/tokens", text, b'{"label": "third"}').status_code == 201
+    error(people.ask("POST", "/tokens", text, b'{"label": "fourth"}'), 409, "too_many_tokens")
+
+    found, path = [], "/tokens"
+    while page := json.loads(people.ask("GET", path, text).content):
+        assert len(page) <= 2
+        found += [each["id"] for each in page]
+        path = f"/tokens?before={found[-1]}"
+    assert found == sorted(found, reverse=True)
+    assert len(found) == 5
+    error(people.ask("GET", "/tokens?before=x", text), 400, "validation_error")
+
+
+def test_staff_makes_no_token_for_somebody_who_may_more() -> None:
+    root = User.objects.create_superuser("root", password=people.PASSWORD)
+    clerk = User.objects.create_user("clerk", password=people.PASSWORD, is_staff=True)
+    clerk.user_permissions.set(
+        Permission.objects.filter(codename__in=("add_apitoken", "view_user", "view_apitoken"))
+    )
+    browser = Client()
+    browser.login(username="clerk", password=people.PASSWORD)
+    form = {"label": "mine", "expires_at_0": "", "expires_at_1": ""}
+    page = browser.post("/admin/tasks_app/apitoken/add/", {**form, "owner": root.pk})
+    assert page.status_code == 200
+    assert "Select a valid choice" in page.content.decode()
+    assert not ApiToken.objects.exists()
+    browser.post("/admin/tasks_app/apitoken/add/", {**form, "owner": clerk.pk})
+    assert ApiToken.objects.get().owner == clerk

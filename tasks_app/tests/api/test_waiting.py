@@ -52,7 +52,7 @@ def test_waiting_clients_hear_of_the_end_at_once_whatever_it_is(service: Service
     service.start_api(processes=1, WEB_THREADS="16")
     tasks = [people.task_of(None, Status.PROCESSING) for _ in range(3)]
     claims = [
-        lifecycle.Claim(task.task_id, 1, task.circuit, task.shots, None, "c-1") for task in tasks
+        lifecycle.Claim(task.task_id, 1, task.program, task.shots, None, "c-1") for task in tasks
     ]
     pending = people.task_of(None)
     answers = [
@@ -83,7 +83,7 @@ def test_waiting_clients_hear_of_the_end_at_once_whatever_it_is(service: Service
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE " + LISTENER)
     lifecycle.complete(
-        lifecycle.Claim(late.task_id, 1, late.circuit, late.shots, None, "c-1"), RESULT
+        lifecycle.Claim(late.task_id, 1, late.program, late.shots, None, "c-1"), RESULT
     )
     assert answer.result(LIMIT_S).body["status"] == "completed"
 

@@ -156,7 +156,7 @@ def test_a_settings_file_holds_for_it_too(fresh_checkout: Checkout) -> None:
 
     with fresh_checkout.serve() as running:
         assert "completed" in running.output
-        with pytest.raises(DemonstrationError, match=" 401: "):
+        with pytest.raises(StartError, match=" 401: "):
             running.submit(BELL)
 
 
