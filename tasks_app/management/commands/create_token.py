@@ -21,21 +21,16 @@ class Command(BaseCommand):
         parser.add_argument("--read-only", action="store_true", help="may read, not submit")
         parser.add_argument("--days", type=int, help="valid for so long (default: for ever)")
 
-    def handle(
-        self,
-        *args: Any,
-        username: str,
-        label: str,
-        read_only: bool,
-        days: int | None,
-        **options: Any,
-    ) -> None:
-        owner = User.objects.filter(username=username).first()
+    def handle(self, *args: Any, **options: Any) -> None:
+        owner = User.objects.filter(username=options["username"]).first()
         if owner is None:
-            raise CommandError(f"There is no user {username!r}.")
-        expires_at = timezone.now() + timedelta(days=days) if days else None
+            raise CommandError(f"There is no user {options['username']!r}.")
+        days = options["days"]
         token, text = access.create_token(
-            owner, label=label, read_only=read_only, expires_at=expires_at
+            owner,
+            label=options["label"],
+            read_only=options["read_only"],
+            expires_at=timezone.now() + timedelta(days=days) if days else None,
         )
         access.audit(None, "token_created", f"{token.pk} {token}")
         self.stdout.write(text)

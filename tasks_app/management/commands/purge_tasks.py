@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from tasks_app.models import TERMINAL, Status
+from tasks_app.models import TERMINAL
 from tasks_app.retention import old_tasks, purge, purge_empty_batches
 
 
@@ -34,19 +34,10 @@ class Command(BaseCommand):
         )
         parser.add_argument("--dry-run", action="store_true", help="only count them")
 
-    def handle(
-        self,
-        *args: Any,
-        older_than: timedelta,
-        status: list[str] | None,
-        dry_run: bool,
-        **options: Any,
-    ) -> None:
-        statuses = [Status(value) for value in status] if status else TERMINAL
-        if dry_run:
-            count = old_tasks(older_than=older_than, statuses=statuses).count()
-            self.stdout.write(f"{count} task(s) would be deleted")
+    def handle(self, *args: Any, **options: Any) -> None:
+        wanted = {"older_than": options["older_than"], "statuses": options["status"] or TERMINAL}
+        if options["dry_run"]:
+            self.stdout.write(f"{old_tasks(**wanted).count()} task(s) would be deleted")
             return
-        tasks = purge(older_than=older_than, statuses=statuses)
-        batches = purge_empty_batches(older_than=older_than)
+        tasks, batches = purge(**wanted), purge_empty_batches(older_than=options["older_than"])
         self.stdout.write(f"{tasks} task(s) and {batches} empty batch(es) deleted")
