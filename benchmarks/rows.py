@@ -263,7 +263,7 @@ def _ring(task_ids: list[uuid.UUID]) -> None:
     from tasks_app.queue import broker
 
     for some in range(0, len(task_ids), CHUNK):
-        broker.ring_all(dict.fromkeys(task_ids[some : some + CHUNK], "backlog"))
+        broker.ring(dict.fromkeys(task_ids[some : some + CHUNK], "backlog"))
 
 
 def _fill_queue() -> int:

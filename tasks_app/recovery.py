@@ -107,7 +107,7 @@ def _ring_again(task_ids: list[uuid.UUID]) -> None:
     if not task_ids:
         return
     tasks = Task.objects.filter(task_id__in=task_ids)
-    broker.ring_all(dict(tasks.values_list("task_id", "correlation_id")))
+    broker.ring(dict(tasks.values_list("task_id", "correlation_id")))
     tasks.update(enqueued_at=Now())
     log.warning("tasks_rung_again", task_ids=[str(task_id) for task_id in task_ids[:20]])
 

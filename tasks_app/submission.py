@@ -178,7 +178,7 @@ def _replay(earlier: IdempotencyKey) -> Accepted | None:
     )
     fresh = {k: pending[k] for k in pending.keys() - set(old.values_list("task_id", flat=True))}
     if fresh and settings.QUEUE_DOWN_POLICY == "reject":
-        broker.ring_all(fresh)
+        broker.ring(fresh)
         if not lifecycle.note_rung(list(fresh)):
             return None
     return Accepted(tasks, earlier.batch, replayed=True)
@@ -188,7 +188,7 @@ def _replay(earlier: IdempotencyKey) -> Accepted | None:
 
 
 def _ring(tasks: Sequence[Task]) -> None:
-    broker.ring_all({task.task_id: task.correlation_id for task in tasks})
+    broker.ring({task.task_id: task.correlation_id for task in tasks})
 
 
 def _store_and_ring_all(submissions: Sequence[Sequence[Task]]) -> None:

@@ -36,17 +36,12 @@ _DECLARATIONS: dict[str, dict[str, Any]] = {
 log = structlog.get_logger(__name__)
 
 
-def ring(task_id: uuid.UUID, *, correlation_id: str) -> None:
-    """Tell the workers about a task. Returns when the broker has confirmed the message.
+def ring(correlation_ids: Mapping[uuid.UUID, str]) -> None:
+    """Tell the workers about tasks. Returns when the broker has confirmed all messages.
 
-    Raises `QueueUnavailable` within `PUBLISH_TIMEOUT_S` seconds otherwise; the message may have
-    been delivered all the same.
+    Raises `QueueUnavailable` within `PUBLISH_TIMEOUT_S` seconds otherwise; messages may have been
+    delivered all the same.
     """
-    ring_all({task_id: correlation_id})
-
-
-def ring_all(correlation_ids: Mapping[uuid.UUID, str]) -> None:
-    """`ring` for many tasks at once, their confirms awaited together."""
     broker = dramatiq.get_broker()
     messages = [doorbell(task_id, each) for task_id, each in correlation_ids.items()]
     if isinstance(broker, DoorbellBroker):

@@ -91,7 +91,7 @@ def _position(error: CircuitError) -> str:
 def _hand_back(claim: Claim, *, reason: str, count_attempt: bool) -> None:
     if _patiently(lambda: lifecycle.hand_back(claim, reason=reason, count_attempt=count_attempt)):
         try:
-            broker.ring(claim.task_id, correlation_id=claim.correlation_id)
+            broker.ring({claim.task_id: claim.correlation_id})
         except QueueUnavailable as error:
             log.warning("ring_failed", reason=str(error))  # recovery rings
 

@@ -40,7 +40,7 @@ def arrived(consumer: Any) -> Any:
 def test_a_ring_names_the_task_and_carries_the_correlation_id() -> None:
     task_id = uuid.uuid4()
 
-    broker.ring(task_id, correlation_id="abc")
+    broker.ring({task_id: "abc"})
 
     (body,) = taken()
     message = dramatiq.Message.decode(body)
@@ -51,7 +51,7 @@ def test_a_ring_names_the_task_and_carries_the_correlation_id() -> None:
 
 def test_many_rings_are_sent_together() -> None:
     ids = [uuid.uuid4() for _ in range(100)]
-    broker.ring_all(dict.fromkeys(ids, "abc"))
+    broker.ring(dict.fromkeys(ids, "abc"))
     assert rung() == ids
 
 
@@ -303,7 +303,7 @@ def test_after_a_replay_the_same_process_can_still_ring(two_dead_letters: list[b
     replay()
     taken()
     task_id = uuid.uuid4()
-    broker.ring(task_id, correlation_id="abc")
+    broker.ring({task_id: "abc"})
     assert rung() == [task_id]
 
 

@@ -37,7 +37,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_queue")]
 
 def ring(*task_ids: uuid.UUID) -> None:
     """As their submission did; returns once RabbitMQ counts the messages."""
-    broker.ring_all(dict.fromkeys(task_ids, "c-1"))
+    broker.ring(dict.fromkeys(task_ids, "c-1"))
     eventually(lambda: broker.depths().ready >= len(task_ids), what="they are counted")
 
 
