@@ -98,7 +98,7 @@ class Publisher:
         self._channel: Any = None  # set once the queues are declared and confirms are on
         self._unconfirmed: OrderedDict[int, _Message] = OrderedDict()
         self._unroutable: list[_Message] = []  # they wait for their queue to be declared anew
-        self._asked: set[_Call] = set()
+        self._begun: set[_Call] = set()  # and not answered
         self._delivery_tag = 0
 
     # -- called from any thread ----------------------------------------------------------------
@@ -126,17 +126,8 @@ class Publisher:
         is made anew then, and the queue with it.
         """
         call = _Call(1)
-
-        def answered(depths: QueueDepths) -> None:
-            if call in self._asked:
-                self._asked.remove(call)
-                call.answer(depths)
-
-        def ask() -> None:
-            self._asked.add(call)
-            self._declare(answered, self._channel, passive=True)
-
-        depths: QueueDepths = self._call(ask, call, timeout_s)
+        ask = partial(self._declare, call.answer, passive=True)
+        depths: QueueDepths = self._call(lambda: ask(self._channel), call, timeout_s)
         return depths
 
     def close(self) -> None:
@@ -246,7 +237,9 @@ class Publisher:
         self._woken = False  # first: who comes from here on wakes us again
         if self._channel is not None:
             while self._down is None and self._inbox:
-                action, _ = self._inbox.popleft()
+                action, call = self._inbox.popleft()
+                self._begun.add(call)
+                call.add_done_callback(self._begun.discard)
                 action()
         if self._down is not None:
             self._fail_waiting(self._down)
@@ -315,18 +308,15 @@ class Publisher:
 
     def _refuse(self, reason: str) -> None:
         """Refuse callers from now on, those already waiting included."""
-        if (self._down is None or self._unconfirmed) and not self._closing:
+        if (self._down is None or self._begun) and not self._closing:
             log.warning("queue_down", reason=reason)
         self._down = reason
         self._fail_waiting(reason)
 
     def _fail_waiting(self, reason: str) -> None:
-        calls = {message.call for message in (*self._unconfirmed.values(), *self._unroutable)}
-        calls |= self._asked
-        while self._inbox:
-            calls.add(self._inbox.popleft()[1])
         self._unconfirmed.clear()
         self._unroutable.clear()
-        self._asked.clear()
-        for call in calls:
+        for call in tuple(self._begun):
             call.refuse(reason)
+        while self._inbox:
+            self._inbox.popleft()[1].refuse(reason)
