@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import structlog
@@ -64,8 +64,10 @@ class Waiters:
         deadline = time.monotonic() + seconds
         with self._lock:
             self._events[task_id].add(event)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="waiters", daemon=True)
+                self._thread.start()
         try:
-            self._listen()
             self._listening.wait(min(seconds, RECONNECT_S))
             unfinished = Task.objects.filter(task_id=task_id, completed_at__isnull=True)
             while True:
@@ -79,12 +81,6 @@ class Waiters:
                 if not self._events[task_id]:
                     del self._events[task_id]
 
-    def _listen(self) -> None:
-        with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="waiters", daemon=True)
-                self._thread.start()
-
     def _run(self) -> None:
         connection = session_connection()
         while not self._ended():
@@ -92,10 +88,10 @@ class Waiters:
                 with connection.cursor() as cursor:
                     cursor.execute(f"LISTEN {CHANNEL}")
                 self._listening.set()
-                self._wake_all()  # what happened while nobody listened
+                self._wake(self._events)  # for what happened while nobody listened
                 while not self._ended():
                     for notification in connection.connection.notifies(timeout=LISTEN_S):
-                        self._wake(uuid.UUID(notification.payload))
+                        self._wake([uuid.UUID(notification.payload)])
                     with connection.cursor() as cursor:  # a dead connection does not notify
                         cursor.execute("SELECT 1")
             except Exception as error:  # whatever it is, clients still wait
@@ -112,15 +108,10 @@ class Waiters:
                 self._listening.clear()
             return self._thread is not threading.current_thread()
 
-    def _wake(self, task_id: uuid.UUID) -> None:
+    def _wake(self, task_ids: Iterable[uuid.UUID]) -> None:
         with self._lock:
-            for event in self._events.get(task_id, ()):
-                event.set()
-
-    def _wake_all(self) -> None:
-        with self._lock:
-            for events in self._events.values():
-                for event in events:
+            for task_id in task_ids:
+                for event in self._events.get(task_id, ()):
                     event.set()
 
 
