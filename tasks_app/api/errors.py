@@ -23,16 +23,7 @@ from tasks_app.queue.publisher import QueueUnavailable
 RETRY_AFTER_S = 2
 MAX_PROBLEMS = 20  # of one request that are told
 MAX_NAME = 64  # Characters of a client's name for something that are repeated.
-_CODES = {
-    400: "malformed_request",
-    401: "not_authenticated",
-    403: "permission_denied",
-    404: "not_found",
-    405: "method_not_allowed",
-    406: "not_acceptable",
-    415: "unsupported_media_type",
-    429: "too_many_requests",
-}
+_CODES = {400: "malformed_request", 401: "not_authenticated"}  # else DRF's own
 
 log = structlog.get_logger(__name__)
 
