@@ -1,15 +1,14 @@
 """`manage.py rundramatiq --processes P --threads T`: run workers until SIGTERM."""
 
 import os
+import platform
 import sys
 import threading
 import time
+from importlib.metadata import version
 from typing import Any
 
-import django
 import dramatiq
-import pika
-import psycopg
 import structlog
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -58,11 +57,8 @@ class Command(BaseCommand):
         self._wait_for_queue()
         log.info(
             "worker_versions",
-            django=django.get_version(),
-            dramatiq=dramatiq.__version__,
-            pika=pika.__version__,
-            psycopg=psycopg.__version__,
-            python=sys.version.split()[0],
+            python=platform.python_version(),
+            **{name: version(name) for name in ("django", "dramatiq", "pika", "psycopg")},
             **simulator,
         )
         os.environ["dramatiq_queue_prefetch"] = str(threads)
