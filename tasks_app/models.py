@@ -12,7 +12,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import F, Func, Min, Q
+from django.db.models import F, Func, Q
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
@@ -49,11 +49,6 @@ class TaskQuerySet(models.QuerySet["Task"]):
     def exhausted(self) -> "TaskQuerySet":
         """Tasks that have used up the attempts that count against them."""
         return self.filter(attempt__gte=F("handed_back") + settings.MAX_ATTEMPTS)
-
-    def oldest_pending_s(self) -> float:
-        """Seconds that the oldest pending task has waited; 0 if none waits."""
-        age = self.with_status(Status.PENDING).aggregate(age=Now() - Min("submitted_at"))["age"]
-        return float(age.total_seconds()) if age else 0.0
 
     def without_bodies(self) -> "TaskQuerySet":
         """Rows without circuit and result, which may be a megabyte each."""

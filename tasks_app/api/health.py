@@ -122,16 +122,16 @@ def _database_gauges() -> list[GaugeMetricFamily] | None:
     unfinished = GaugeMetricFamily("quantumtasks_tasks", "Unfinished tasks.", labels=["status"])
     try:
         with deadline(CHECK_S):
-            unfinished.add_metric([Status.PENDING.value], pace.pending())
-            processing = tasks.with_status(Status.PROCESSING).count()
-            unfinished.add_metric([Status.PROCESSING.value], processing)
-            oldest, lost = tasks.oldest_pending_s(), tasks.lease_expired().count()
+            now = pace.pace()
+            oldest, lost = now["oldest_pending_s"], tasks.lease_expired().count()
             bugs = tasks.filter(error_code=INTERNAL_ERROR).count()
+            unfinished.add_metric([Status.PENDING.value], pace.pending())
+            unfinished.add_metric([Status.PROCESSING.value], now["processing"])
     except DATABASE_ERRORS:
         return None
     return [
         unfinished,
-        _gauge("oldest_pending_seconds", "How long the oldest pending task has waited.", oldest),
+        _gauge("oldest_pending_seconds", "Age of the oldest pending task.", oldest),
         _gauge("leases_expired", "Processing tasks whose worker is lost.", lost),
         _gauge("internal_errors", "Tasks that failed by a fault of our own code.", bugs),
     ]

@@ -214,8 +214,7 @@ class QueueView(TaskApiView):
     @schema.get_queue
     def get(self, request: Request) -> Response:
         """How long it is, who works on it, and how fast."""
-        oldest = Task.objects.all().oldest_pending_s()
-        return Response({"pending": pace.pending(), "oldest_pending_s": oldest, **pace.pace()})
+        return Response({"pending": pace.pending(), **pace.pace()})
 
 
 def _uuid(text: str, what: str) -> uuid.UUID:

@@ -1,7 +1,8 @@
 -- Who works, and how fast: worker processes heard of lately, the circuits that they run at a time;
--- how many run now, and for how long on average; the seconds that the latest tasks of the last hour
--- waited and ran, failed ones included, for they took a slot too; NULL if none ended.
-SELECT workers, slots, processing, running_s,
+-- how many run now, and for how long on average; how long the oldest pending one has waited; the
+-- seconds that the latest tasks of the last hour waited and ran, failed ones included, for they took
+-- a slot too; NULL if none ended.
+SELECT workers, slots, processing, running_s, coalesce(oldest_pending_s, 0) AS oldest_pending_s,
     wait[1] AS wait_p50_s, wait[2] AS wait_p90_s, run[1] AS run_p50_s, run[2] AS run_p90_s
 FROM (
     SELECT count(*) AS workers, coalesce(sum(slots), 0) AS slots FROM tasks_app_worker
@@ -10,6 +11,9 @@ FROM (
     SELECT count(*) AS processing, extract(epoch FROM avg(clock_timestamp() - started_at))::float8 AS running_s
     FROM tasks_app_task WHERE current_status = 'processing'
 ) AS running, (
+    SELECT extract(epoch FROM statement_timestamp() - min(submitted_at))::float8 AS oldest_pending_s
+    FROM tasks_app_task WHERE current_status = 'pending'
+) AS oldest, (
     SELECT percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY wait) AS wait,
         percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY run) AS run
     FROM (
