@@ -110,12 +110,19 @@ def rendered(name: str, **context: object) -> str:
     return render_to_string(f"admin/tasks_app/task/{name}.html", context)
 
 
-def linked(label: object, **query: object) -> str:
-    """A link to the list of all tasks that share this, or a dash."""
-    if label is None:
-        return "-"
-    found = reverse("admin:tasks_app_task_changelist", query=query)
-    return format_html('<a href="{}">{}</a>', found, label)
+def linked(label: str, field: str, parameter: str) -> Callable[[Any, Task], str]:
+    """A line of a task's page: a link to the list of all tasks that share this, or a dash."""
+
+    @admin.display(description=label)
+    def line(self: Any, task: Task) -> str:
+        value = getattr(task, field)
+        if value is None:
+            return "-"
+        query = {parameter: getattr(value, "pk", value)}
+        found = reverse("admin:tasks_app_task_changelist", query=query)
+        return format_html('<a href="{}">{}</a>', found, value)
+
+    return line
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs only
@@ -205,6 +212,9 @@ class TaskAdmin(access.NeverChanged, admin.ModelAdmin):  # type: ignore[type-arg
     completed = time_column("completed", "completed_at")
     lease_ends = time_column("lease ends", "lease_expires_at")
     last_rung = time_column("last rung", "enqueued_at")
+    of_owner = linked("owner", "owner", "owner")
+    of_batch = linked("batch", "batch_id", "batch")
+    correlation = linked("correlation id", "correlation_id", "q")
 
     def get_queryset(self, request: HttpRequest) -> TaskQuerySet:
         """The page of one task reads what is left out here when it shows it."""
@@ -284,15 +294,3 @@ class TaskAdmin(access.NeverChanged, admin.ModelAdmin):  # type: ignore[type-arg
         about = (task.result or {}).get("metadata", {})
         rows = [(k, v if isinstance(v, str) else json.dumps(v)) for k, v in sorted(about.items())]
         return rendered("metadata", rows=rows)
-
-    @admin.display(description="owner")
-    def of_owner(self, task: Task) -> str:
-        return linked(task.owner, owner=task.owner_id)
-
-    @admin.display(description="batch")
-    def of_batch(self, task: Task) -> str:
-        return linked(task.batch_id, batch=task.batch_id)
-
-    @admin.display(description="correlation id")
-    def correlation(self, task: Task) -> str:
-        return linked(task.correlation_id, q=task.correlation_id)
