@@ -32,7 +32,7 @@ from tasks_app.api.serializers import (
     shown,
 )
 from tasks_app.api.waiting import waiters
-from tasks_app.models import TERMINAL, Batch, Status, Task, TaskQuerySet
+from tasks_app.models import TERMINAL, Batch, Status, Task
 from tasks_app.postgresql.base import renew_deadline
 
 MAX_WAIT_S = 60
@@ -46,10 +46,6 @@ class TaskApiView(APIView):
     authentication_classes = AUTHENTICATION
     permission_classes = (TaskAccess,)
 
-    def tasks(self, request: Request) -> TaskQuerySet:
-        """The tasks that the client may know of."""
-        return access.visible_tasks(request.user)
-
     def task(self, request: Request, task_id: str) -> dict[str, Any]:
         """One of them, as it is answered. Raises 400 for what is no id, 404 for an unknown one."""
         task = read_task.task(_uuid(task_id, "task"), access.visibility(request.user))
@@ -60,7 +56,7 @@ class TaskApiView(APIView):
     def batch(self, request: Request, batch_id: str) -> tuple[Batch, list[Task]]:
         """A batch and its elements in order, each the latest task at its position."""
         wanted = _uuid(batch_id, "batch")
-        tasks = self.tasks(request).filter(batch_id=wanted).without_bodies()
+        tasks = access.visible_tasks(request.user).filter(batch_id=wanted).without_bodies()
         latest = {task.batch_index: task for task in tasks.order_by("batch_index", "task_id")}
         batch = Batch.objects.filter(batch_id=wanted).defer("circuit").first()
         if batch is None or not latest:
@@ -69,7 +65,9 @@ class TaskApiView(APIView):
 
     def cancel(self, request: Request, ids: list[uuid.UUID]) -> list[uuid.UUID]:
         """Cancel what is not terminal; the ids of what was cancelled."""
-        return lifecycle.cancel(ids, reason=f"cancelled by {_name(request)}")
+        owner = access.owner_of(request.user)
+        who = owner.get_username() if owner else "an anonymous client"
+        return lifecycle.cancel(ids, reason=f"cancelled by {who}")
 
 
 class TaskViewSet(TaskApiView, ViewSet):
@@ -97,17 +95,15 @@ class TaskViewSet(TaskApiView, ViewSet):
     def list(self, request: Request) -> Response:
         """Tasks without circuits and results, newest first."""
         wanted = checked(FilterSerializer, listed(request.query_params))
-        tasks = filtered(self.tasks(request).without_bodies(), wanted)
+        tasks = filtered(access.visible_tasks(request.user).without_bodies(), wanted)
         return Response(page(tasks, wanted, url=request.build_absolute_uri()))
 
     @schema.get_task
     def retrieve(self, request: Request, task_id: str) -> Response:
         """Status, result and history of one task; with `wait`, once it is terminal."""
         task, retry_after_s = self._awaited(request, task_id)
-        response = Response(task)
-        if retry_after_s is not None:
-            response["Retry-After"] = str(retry_after_s)
-        return response
+        later = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+        return Response(task, headers=later)
 
     def _awaited(self, request: Request, task_id: str) -> tuple[dict[str, Any], int | None]:
         """The task, after waiting as the client asked; if no place was free, when to come back."""
@@ -225,11 +221,6 @@ def _uuid(text: str, what: str) -> uuid.UUID:
         return found
     except ValueError:
         raise ApiError(400, f"invalid_{what}_id", f"The {what} id is not a UUID.") from None
-
-
-def _name(request: Request) -> str:
-    owner = access.owner_of(request.user)
-    return owner.get_username() if owner else "an anonymous client"
 
 
 def _idempotency(request: Request) -> submission.Idempotency | None:
