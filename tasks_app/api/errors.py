@@ -21,6 +21,7 @@ from tasks_app.postgresql.base import DATABASE_ERRORS
 from tasks_app.queue.publisher import QueueUnavailable
 
 RETRY_AFTER_S = 2
+WHOLE = str(api_settings.NON_FIELD_ERRORS_KEY)  # Where more than a field is wrong.
 MAX_PROBLEMS = 20  # of one request that are told
 MAX_NAME = 64  # Characters of a client's name for something that are repeated.
 _CODES = {400: "malformed_request", 401: "not_authenticated"}  # else DRF's own
@@ -131,7 +132,7 @@ def _validation_error(detail: Any) -> ApiError:
 
     A request of some megabytes can be wrong in as many places, and nobody wants that answer.
     """
-    problems = list(_problems(detail if isinstance(detail, dict) else {"body": detail}))
+    problems = list(_problems(detail if isinstance(detail, dict) else {WHOLE: detail}))
     sentences: dict[str, str] = {}
     details: dict[str, Any] = {}
     for path, problem in problems[:MAX_PROBLEMS]:
@@ -139,7 +140,7 @@ def _validation_error(detail: Any) -> ApiError:
         for name in path[:-1]:
             at = at.setdefault(name, {})
         at.setdefault(path[-1], []).append(problem)
-        inner = (name for name in path[1:] if name != api_settings.NON_FIELD_ERRORS_KEY)
+        inner = (name for name in path[1:] if name != WHOLE)
         sentences.setdefault(path[0], f"{': '.join((path[0], *inner))}: {problem}")
     said = " ".join(sentences.values())
     more = len(problems) - MAX_PROBLEMS

@@ -37,12 +37,7 @@ def _shared(serializer: type[serializers.BaseSerializer[Any]]) -> Any:
 
 def checked(serializer: type[serializers.BaseSerializer[Any]], data: Any) -> dict[str, Any]:
     """The validated data. Raises `ValidationError` with everything that is wrong, by field."""
-    try:
-        return dict(_shared(serializer).run_validation(data))
-    except serializers.ValidationError as error:
-        if isinstance(error.detail, dict):
-            raise
-        raise serializers.ValidationError({"non_field_errors": error.detail}) from None
+    return dict(_shared(serializer).run_validation(data))
 
 
 def shown(serializer: type[serializers.BaseSerializer[Any]], instance: Any) -> Any:
@@ -86,14 +81,10 @@ class ProbabilityField(serializers.Field[Any, Any, Any, Any]):
 
     default_error_messages = {"invalid": "A number from 0 to 1 is required."}
 
-    def to_internal_value(self, data: Any) -> float:
+    def to_internal_value(self, data: Any) -> Any:
         if type(data) not in (int, float) or not 0 <= data <= 1:
             self.fail("invalid")
-        value: float = data
-        return value
-
-    def to_representation(self, value: Any) -> Any:
-        return value
+        return data
 
 
 @extend_schema_field(
@@ -127,9 +118,6 @@ class ParametersField(serializers.Field[Any, Any, Any, Any]):
             raise serializers.ValidationError(problems)
         return data
 
-    def to_representation(self, value: Any) -> Any:
-        return value
-
 
 def _is_number(value: Any) -> bool:
     try:
@@ -149,13 +137,9 @@ def first_of(names: Collection[str], problem: str) -> dict[str, list[str]]:
 class BoundedListField(serializers.ListField):
     """A list that looks at its length before it looks at what it holds."""
 
-    def __init__(self, *, max_length: int, **kwargs: Any) -> None:
-        super().__init__(max_length=max_length, **kwargs)
-        self._most = max_length
-
     def to_internal_value(self, data: Any) -> list[Any]:
-        if isinstance(data, list) and len(data) > self._most:
-            self.fail("max_length", max_length=self._most)
+        if isinstance(data, list) and self.max_length and len(data) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
         return super().to_internal_value(data)
 
 
