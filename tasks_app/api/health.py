@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from typing import Any
 
 from django.db import connection
 from django.http import HttpResponse
@@ -11,13 +12,13 @@ from drf_spectacular.utils import extend_schema
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from tasks_app import pace
 from tasks_app.api.content import AnyMediaType
-from tasks_app.api.serializers import HealthSerializer, ProbeSerializer
 from tasks_app.models import INTERNAL_ERROR, Status, Task
 from tasks_app.postgresql import schema
 from tasks_app.postgresql.base import DATABASE_ERRORS, deadline
@@ -25,6 +26,30 @@ from tasks_app.queue import broker
 from tasks_app.queue.publisher import QueueDepths, QueueUnavailable
 
 CHECK_S = 1.0  # each dependency's time to answer
+
+
+class HealthSerializer(serializers.Serializer[Any]):
+    """The state of the service and of what it depends on."""
+
+    status = serializers.ChoiceField(choices=["healthy", "degraded"])
+    database_status = serializers.ChoiceField(choices=["connected", "disconnected"])
+    schema_status = serializers.ChoiceField(
+        choices=["current", "outdated"],
+        allow_null=True,
+        help_text="Whether every migration was applied; null if unknown.",
+    )
+    queue_status = serializers.ChoiceField(choices=["connected", "disconnected"])
+    queue = serializers.DictField(
+        allow_null=True, help_text="Messages ready, consumers, dead letters; null if unknown."
+    )
+    timestamp = serializers.DateTimeField()
+
+
+class ProbeSerializer(serializers.Serializer[Any]):
+    """The answer of a probe."""
+
+    status = serializers.CharField()
+    reason = serializers.CharField(required=False, help_text="The code of what is wrong.")
 
 
 def _schema_fits() -> bool | None:

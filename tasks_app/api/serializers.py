@@ -409,27 +409,3 @@ class ErrorSerializer(serializers.Serializer[Any]):
     code = serializers.CharField(help_text="Stable, for programs.")
     details = serializers.DictField()
     correlation_id = serializers.CharField()
-
-
-class HealthSerializer(serializers.Serializer[Any]):
-    """The state of the service and of what it depends on."""
-
-    status = serializers.ChoiceField(choices=["healthy", "degraded"])
-    database_status = serializers.ChoiceField(choices=["connected", "disconnected"])
-    schema_status = serializers.ChoiceField(
-        choices=["current", "outdated"],
-        allow_null=True,
-        help_text="Whether every migration was applied; null if unknown.",
-    )
-    queue_status = serializers.ChoiceField(choices=["connected", "disconnected"])
-    queue = serializers.DictField(
-        allow_null=True, help_text="Messages ready, consumers, dead letters; null if unknown."
-    )
-    timestamp = serializers.DateTimeField()
-
-
-class ProbeSerializer(serializers.Serializer[Any]):
-    """The answer of a probe."""
-
-    status = serializers.CharField()
-    reason = serializers.CharField(required=False, help_text="The code of what is wrong.")
