@@ -56,25 +56,9 @@ class StrictTextSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-unty
         return schema | {"pattern": "^[^\\u0000]*$"}
 
 
-BELL = """\
-OPENQASM 3.0;
-include "stdgates.inc";
-qubit[2] q;
-bit[2] c;
-h q[0];
-cx q[0], q[1];
-c = measure q;
-"""
-ROTATION = """\
-OPENQASM 3.0;
-include "stdgates.inc";
-input float theta;
-qubit q;
-bit c;
-ry(theta) q;
-c = measure q;
-"""
-
+PROLOGUE = 'OPENQASM 3.0; include "stdgates.inc"; '
+BELL = PROLOGUE + "qubit[2] q; bit[2] c; h q[0]; cx q[0], q[1]; c = measure q;"
+ROTATION = PROLOGUE + "input float theta; qubit q; bit c; ry(theta) q; c = measure q;"
 TASK_ID = OpenApiParameter("task_id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 BATCH_ID = OpenApiParameter("batch_id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 IDEMPOTENCY_KEY = OpenApiParameter(
