@@ -89,7 +89,6 @@ SECURE_REDIRECT_EXEMPT = [r"^health(/|$)"]  # probes come over plain HTTP from i
 if HTTPS_ONLY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-X_FRAME_OPTIONS = "DENY"
 
 # --- Application ------------------------------------------------------------------------------
 
@@ -119,7 +118,6 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "quantumtasks.urls"
-WSGI_APPLICATION = "quantumtasks.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -133,10 +131,8 @@ TEMPLATES = [
         },
     },
 ]
-LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_I18N = False
-USE_TZ = True
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True  # the admin's and Swagger's files straight from their packages
 APPEND_SLASH = False
