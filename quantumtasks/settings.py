@@ -84,10 +84,17 @@ if not DEBUG:
 
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS_ONLY
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS_ONLY
-SECURE_REDIRECT_EXEMPT = [r"^health(/|$)"]  # probes come over plain HTTP from inside
+# These two bind hosts that are not ours, and preloading is hard to take back.
+SECURE_HSTS_INCLUDE_SUBDOMAINS = _flag("HSTS_INCLUDE_SUBDOMAINS")
+SECURE_HSTS_PRELOAD = _flag("HSTS_PRELOAD")
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # which ask for them
+SECURE_REDIRECT_EXEMPT = [r"^(health(/|$)|metrics/?$)"]  # asked over plain HTTP from inside
 if HTTPS_ONLY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+if SECURE_HSTS_INCLUDE_SUBDOMAINS and not HTTPS_ONLY:
+    raise ImproperlyConfigured("HSTS_INCLUDE_SUBDOMAINS means nothing without HTTPS_ONLY=true.")
+if SECURE_HSTS_PRELOAD and not SECURE_HSTS_INCLUDE_SUBDOMAINS:
+    raise ImproperlyConfigured("HSTS_PRELOAD is not taken without HSTS_INCLUDE_SUBDOMAINS=true.")
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 # --- Application ------------------------------------------------------------------------------

@@ -64,6 +64,8 @@ def test_a_sound_environment_boots() -> None:
         ("DB_STATEMENT_TIMEOUT_S", "-1", "at least 0"),
         ("DB_CONN_MAX_AGE", "x", "a number"),
         ("HTTPS_ONLY", "maybe", "true"),
+        ("HSTS_INCLUDE_SUBDOMAINS", "true", "HTTPS_ONLY=true"),
+        ("HSTS_PRELOAD", "true", "HSTS_INCLUDE_SUBDOMAINS=true"),
         ("LOG_LEVEL", "LOUD", "INFO"),
         ("API_AUTH", "none", "open"),
         ("BIND", "8001", "an address and a port"),
