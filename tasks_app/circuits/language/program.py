@@ -16,6 +16,8 @@ class Program:
     circuit: QuantumCircuit
     registers: tuple[tuple[int, ...], ...]
     """Indices of the bits of each register in the order declared, the lowest bit first."""
+    notes: tuple[str, ...] = ()
+    """What its user should know of how it was read."""
 
 
 def _registers(circuit: QuantumCircuit, hidden: set[Clbit]) -> tuple[tuple[int, ...], ...]:

@@ -17,6 +17,13 @@ from tasks_app.circuits.language.source import Source, check_nesting
 _REGISTER = re.compile(r"\b([qc])reg\s+\w+\s*\[\s*([0-9]+)\s*\]", re.ASCII)
 _STANDARD = library.get_standard_gate_name_mapping().keys()
 _GATE = re.compile(r"\bgate\s+([a-z]\w*)", re.ASCII)
+# A string, a number or a name, each as a whole.
+_WORD = re.compile(r""""[^"\n]*"|'[^'\n]*'|[0-9.]+(?:[eE][+-]?[0-9]+)?|[A-Za-z_]\w*""", re.ASCII)
+# What Qiskit says of a program that follows the grammar and means nothing.
+_MEANINGLESS = re.compile(
+    "not defined|already defined|out-of-range|duplicate|broadcast|divide by zero|constant folding"
+    "|before definition|not a parameter|must act on|non-constant|incorrect number|' takes |' is a "
+)
 _QASM2_PLACE = re.compile(r"<input>:(\d+),(\d+): ")
 # Names that only stdgates.inc has.
 _STDGATES_IN_QASM2 = (
@@ -36,20 +43,27 @@ def _parse_qasm2(source: Source, limits: Limits, parameters: Mapping[str, Any]) 
     if "stdgates.inc" in source.libraries:
         text = text.replace("stdgates.inc", "qelib1.inc")
         known |= {gate.name: gate for gate in _STDGATES_IN_QASM2}
-    # Qiskit and Aer know gates by their names. One that the program defines itself gets a name
-    # of its own, so that it does not pass for one of theirs.
     own = set(_GATE.findall(text))
-    if own:
-        names = re.compile(rf"\b(?:{'|'.join(sorted(own))})\b")
-        text = names.sub(lambda match: f"{match[0]}_own", text)
     try:
-        circuit = _load_qasm2(text, [gate for name, gate in known.items() if name not in own])
+        instructions = [gate for name, gate in known.items() if name not in own]
+        circuit = _load_qasm2(_renamed(text, own), instructions)
     except CircuitError:
         if own:  # The place in the text as it was sent.
             _load_qasm2(source.text, list(known.values()))
         raise
     _check_operations(circuit, limits)
     return Program(circuit, _registers(circuit, set()))
+
+
+def _renamed(text: str, own: set[str]) -> str:
+    """The program with other names for the gates that it defines.
+
+    Qiskit and Aer know gates by their names: none of these must pass for one of theirs.
+    """
+    ending = "_own"
+    while ending in text:
+        ending += "_"
+    return _WORD.sub(lambda word: word[0] + ending if word[0] in own else word[0], text)
 
 
 def _load_qasm2(text: str, instructions: list[Any]) -> QuantumCircuit:
@@ -135,6 +149,7 @@ def _qasm2_error(message: str) -> CircuitError:
     match = _QASM2_PLACE.match(message)
     sentence = message[match.end() :] if match else message
     sentence = sentence[:1].upper() + sentence[1:].rstrip(".") + "."
+    code = "invalid_program" if _MEANINGLESS.search(message) else "syntax_error"
     if not match:
-        return CircuitError("syntax_error", sentence)
-    return CircuitError("syntax_error", sentence, line=int(match[1]), column=int(match[2]) + 1)
+        return CircuitError(code, sentence)
+    return CircuitError(code, sentence, line=int(match[1]), column=int(match[2]) + 1)

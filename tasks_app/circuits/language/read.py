@@ -17,5 +17,7 @@ def parse(source: Source, limits: Limits, parameters: Mapping[str, Any]) -> Prog
     interpreter = read_qasm3(source.text, limits, parameters)
     circuit = interpreter.circuit
     if interpreter.outputs:
-        return Program(circuit, tuple(_indices(circuit, bits) for bits in interpreter.outputs))
-    return Program(circuit, _registers(circuit, interpreter.hidden))
+        registers = tuple(_indices(circuit, bits) for bits in interpreter.outputs)
+    else:
+        registers = _registers(circuit, interpreter.hidden)
+    return Program(circuit, registers, source.notes)

@@ -13,6 +13,13 @@ _MAX_NESTING = 100
 _NO_BRACKETS = re.compile(r"[^()\[\]{}]+")
 _FORBIDDEN = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _COMMENT_OR_STRING = re.compile(r"""//[^\n]*|/\*|"[^"\n]*"|'[^'\n]*'""")
+# In OpenQASM 3 an annotation and a pragma reach to the end of their line, whatever it holds.
+_COMMENT_STRING_OR_LINE = re.compile(
+    _COMMENT_OR_STRING.pattern + r"|@(?P<annotation>[^\W\d]\w*(?:\.[^\W\d]\w*)*)[^\n]*"
+    r"|(?:#|\b)pragma\b(?P<pragma>[^\n]*)"
+)
+_CHANGES_THE_PROGRAM = re.compile(r"\s*braket\s+(?:unitary|noise)\b")
+_OPENQASM_2 = re.compile(r"(?>\s+|//[^\n]*|/\*.*?\*/)*+OPENQASM\s+2\b", re.DOTALL)
 _VERSION = re.compile(r"\s*OPENQASM\s+([0-9]+)(?:\.[0-9]+)?\s*;")
 _VERSION_WORD = re.compile(r"\s*OPENQASM\b")
 _INCLUDE = re.compile(r"""\binclude\b\s*(?:"([^"\n]*)"|'([^'\n]*)')?""")
@@ -29,6 +36,8 @@ class Source:
     text: str
     language: Language
     libraries: frozenset[str]
+    notes: tuple[str, ...] = ()
+    """What was left out, in sentences for the result's metadata."""
 
 
 def read_source(circuit: str) -> Source:
@@ -44,10 +53,13 @@ def read_source(circuit: str) -> Source:
             line=line,
             column=column,
         )
-    text = _blank_comments(circuit.replace("\ufeff", " ", 1) if circuit[0] == "\ufeff" else circuit)
+    text = circuit.removeprefix("\ufeff") if circuit[0] == "\ufeff" else circuit
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    notes: dict[str, None] = {}
+    text = _blanked(text, notes)
     if not text.strip():
         raise CircuitError("empty_circuit", "The circuit is all comment; send an OpenQASM program.")
-    return Source(text, _language(text), _libraries(text))
+    return Source(text, _language(text), _libraries(text), tuple(notes))
 
 
 def position(text: str, offset: int) -> tuple[int, int]:
@@ -55,12 +67,14 @@ def position(text: str, offset: int) -> tuple[int, int]:
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
-def _blank_comments(circuit: str) -> str:
-    if "//" not in circuit and "/*" not in circuit:
+def _blanked(circuit: str, notes: dict[str, None]) -> str:
+    """The text without comments, annotations and pragmas, every other character in its place."""
+    if not any(sign in circuit for sign in ("//", "/*", "@", "pragma")):
         return circuit
+    what = _COMMENT_OR_STRING if _OPENQASM_2.match(circuit) else _COMMENT_STRING_OR_LINE
     pieces = []
     done = 0
-    while match := _COMMENT_OR_STRING.search(circuit, done):
+    while match := what.search(circuit, done):
         start, end = match.span()
         pieces.append(circuit[done:start])
         if match.group() == "/*":
@@ -70,14 +84,43 @@ def _blank_comments(circuit: str) -> str:
                 raise CircuitError(
                     "syntax_error", "This comment has no end; add */.", line=line, column=column
                 )
-        kept = circuit[start] in "\"'"
-        comment = circuit[start:end]
-        pieces.append(
-            comment if kept else "\n".join(" " * len(line) for line in comment.split("\n"))
-        )
         done = end
+        if circuit[start] in "\"'":
+            pieces.append(match.group())
+            continue
+        if circuit[start] == "@" and _follows_a_modifier(circuit, start):
+            pieces.append("@ ")  # Without the space its grammar takes it for an annotation.
+            done = start + 1
+            continue
+        if circuit[start] in "@#p":
+            notes[_left_out(circuit, match)] = None
+        blank = circuit[start:end].split("\n")
+        pieces.append("\n".join(" " * len(line) for line in blank))
     pieces.append(circuit[done:])
     return "".join(pieces)
+
+
+def _follows_a_modifier(circuit: str, at: int) -> bool:
+    """Whether the `@` belongs to a statement that has begun, as in `ctrl @x`."""
+    while at > 0 and circuit[at - 1] in " \t":
+        at -= 1
+    return at > 0 and circuit[at - 1] not in "\n;{}/"
+
+
+def _left_out(circuit: str, match: re.Match[str]) -> str:
+    """The note on an annotation or a pragma, which the specification says to ignore."""
+    line, column = position(circuit, match.start())
+    if match["annotation"]:
+        return f"The annotation @{match['annotation'][:80]} was ignored."
+    if _CHANGES_THE_PROGRAM.match(match["pragma"]):
+        raise CircuitError(
+            "unsupported_feature",
+            f"This pragma changes what the program does: {match['pragma'].strip()[:80]!r} is not "
+            "supported; define the gate with `gate`, or send `noise` with the task.",
+            line=line,
+            column=column,
+        )
+    return f"The pragma {match['pragma'].strip()[:80]!r} on line {line} was ignored."
 
 
 def _language(text: str) -> Language:
@@ -113,8 +156,8 @@ def _libraries(text: str) -> frozenset[str]:
             line, column = position(text, match.start())
             raise CircuitError(
                 "include_not_allowed",
-                "Only stdgates.inc and qelib1.inc can be included; "
-                "paste the definitions of another library into the circuit.",
+                f"The library {(name or '')[:80]!r} cannot be included, only stdgates.inc and "
+                "qelib1.inc can; paste its definitions into the circuit.",
                 line=line,
                 column=column,
             )

@@ -118,4 +118,6 @@ class Runner:
             "gates": circuit.size(),
             "depth": circuit.depth(),
         }
+        if program.notes:
+            facts["notes"] = list(program.notes)
         return _Prepared(compiled, facts), parsed - begun, compile_seconds

@@ -483,3 +483,41 @@ qubit[5] q; bit[5] c; bit[5] l; bit[5] r; x q[1]; x q[3]; x q[4]; c = measure q;
 
 //// stretches_are_computed_with: 1
 stretch g; qubit q; bit c; x q; delay[2 * g - g / 3 + 10ns] q; c = measure q;
+
+//// an_annotation_reaches_to_the_end_of_its_line: 1
+@from notes/*.txt // not a comment
+qubit q; bit c;
+@remark a } and a { and include "other.inc" are text
+x q;
+for int i in [0:1] {
+  @remark { [ (
+  x q;
+}
+/* a comment */
+c = measure q;
+
+//// a_modifier_may_stand_close_to_its_gate: 11
+qubit[2] q; bit[2] c; x q[0]; ctrl @x q[0], q[1]; ctrl @x q[0], q[1]; inv@x q[1]; c = measure q;
+
+//// an_unknown_pragma_is_ignored: 1
+#pragma vendor { unknown }
+qubit q; bit c; x q; pragma vendor include "x"
+c = measure q;
+
+//// an_else_belongs_to_the_innermost_if: 0000
+qubit[4] q; bit[4] c; int n = 2;
+if (n == 1) if (n == 2) { x q[0]; } else if (n == 2) { x q[1]; } else x q[2];
+if (n == 2) { if (n == 1) { x q[0]; } } else if (n == 2) { x q[3]; }
+c = measure q;
+
+//// an_else_if_in_every_kind_of_block: 0111 1
+def f(qubit a, int n) { if (n == 1) { y a; y a; } else if (n == 2) x a; else if (n == 3) { } }
+qubit[4] q; bit b; bit[4] c; x q[3]; b = measure q[3]; x q[3];
+for int i in [1:2] { if (i == 5) { x q[3]; } else if (i == 2) while (true) if (b) { f(q[0], i); break; } }
+switch (1) { case 1 { if (!b) { } else if (b) { box { if (false) { } else if (true) x q[1]; } } } }
+if (false) { } else if (true) { { if (b == 0) { } else if (b == 1) { f(q[2], 2); } } }
+c = measure q;
+
+//// a_creg_parameter: 1 01
+def odd(creg r[2], creg s) -> bit { return r[0] ^ r[1] ^ s; }
+qubit[2] q; bit[2] m; bit c; x q[0]; m = measure q; c = odd(m, m[1]);

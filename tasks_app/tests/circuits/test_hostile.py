@@ -40,7 +40,7 @@ HOSTILE = {
     "array of 10^9": (V3 + "array[int[32], 1000000000] a;", MANY),
     "power of 10^9": (V3 + "gate g a { x a; } qubit q; pow(1000000000) @ g q;", MANY),
     "recursive gate": (V3 + "gate g a { g a; } qubit q; g q;", DEEP),
-    "recursive gate 2": (V2 + "gate g a { g a; } qreg q[1]; g q[0];", SYNTAX),
+    "recursive gate 2": (V2 + "gate g a { g a; } qreg q[1]; g q[0];", WRONG),
     "recursive subroutine": (V3 + "def f(qubit a) { f(a); } qubit q; f(q);", DEEP),
     "mutual recursion": (
         V3 + "def f(qubit a) { g(a); } def g(qubit a) { f(a); } qubit q; f(q);",
@@ -107,7 +107,7 @@ HOSTILE = {
     "include in a gate": (V2 + 'gate g a { include "x.inc"; }', INCLUDE),
     "include in a comment in a pragma": (
         'OPENQASM 3.0; pragma " /*\ninclude "/etc/passwd";\n*/ qubit q;',
-        "unsupported_feature",
+        INCLUDE,
     ),
     "1,000,000 iterations of own gates": (
         V3 + "gate g(a) b { rx(a) b; } qubit q; for int i in [0:999999] { g(i) q; }",

@@ -79,7 +79,8 @@ def test_openqasm_2_takes_no_parameters(error_of: ErrorOf) -> None:
 @pytest.mark.parametrize(
     ("statement", "feature"),
     [
-        ("pragma braket noise", "pragma"),
+        ("pragma braket noise bit_flip(0.1) q[0]", "pragma"),
+        ("#pragma braket unitary([[0, 1], [1, 0]]) q[0]", "braket unitary"),
         ("extern f(int) -> int;", "extern"),
         ("cal { }", "calibration"),
         ("defcal x $0 { }", "calibration"),

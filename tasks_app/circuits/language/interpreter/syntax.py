@@ -5,21 +5,7 @@ from typing import Any
 
 from openqasm3 import ast
 
-
-def inner_blocks(statement: Any) -> list[Sequence[Any]]:
-    """The blocks of statements inside a statement."""
-    if isinstance(statement, ast.BranchingStatement):
-        return [statement.if_block, statement.else_block]
-    if isinstance(statement, ast.WhileLoop | ast.ForInLoop):
-        return [statement.block]
-    if isinstance(statement, ast.CompoundStatement):
-        return [statement.statements]
-    if isinstance(statement, ast.Box):
-        return [statement.body]
-    if isinstance(statement, ast.SwitchStatement):
-        bodies = [body for _, body in statement.cases]
-        return [body.statements for body in (*bodies, statement.default) if body is not None]
-    return []
+from tasks_app.circuits.language.parse import inner_blocks
 
 
 def called(expression: Any) -> set[str]:

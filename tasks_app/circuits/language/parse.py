@@ -1,0 +1,220 @@
+"""One statement of OpenQASM 3 at a time, through the parser of the OpenQASM project."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from antlr4 import CommonTokenStream, InputStream
+from antlr4.error.ErrorListener import ErrorListener
+from antlr4.error.Errors import (
+    ParseCancellationException,
+    RecognitionException,
+)
+from antlr4.error.ErrorStrategy import BailErrorStrategy
+from openqasm3 import ast
+from openqasm3 import parser as _parser
+
+from tasks_app.circuits.errors import CircuitError
+from tasks_app.circuits.language.source import position
+
+reference: Any = _parser  # Untyped: it does not export what it is made of.
+_PLACE = re.compile(r"L(\d+):C(\d+): ")
+_ELSE_IF = re.compile(r"\belse(?=\s+(if)\b)")
+_BRACED = (ast.CompoundStatement, ast.Box, ast.SwitchStatement)
+
+
+def parse_statement(text: str, start: int, end: int) -> list[Any]:
+    """The statements in a part of the text, as syntax trees that know their line and column."""
+    # A long chain of `else if` is too deep for the parser: it sees its links one by one.
+    links = {position(text, start + link.start(1)) for link in _ELSE_IF.finditer(text[start:end])}
+    lexer = reference.qasm3Lexer(InputStream(_ELSE_IF.sub("    ", text[start:end])))
+    line, column = position(text, start)
+    lexer._interp.line, lexer._interp.column = line, column - 1
+    lexer.removeErrorListeners()
+    lexer.addErrorListener(_RaiseAtOnce())
+    parser = reference.qasm3Parser(CommonTokenStream(lexer))
+    parser.removeErrorListeners()
+    parser._errHandler = BailErrorStrategy()
+    try:
+        program = _Visitor().visitProgram(parser.program())
+    except (RecognitionException, ParseCancellationException) as error:
+        raise _syntax_error(error) from None
+    except reference.QASM3ParsingError as error:
+        raise _refused(str(error)) from None
+    except ValueError:  # Python reads no integer of more than 4,300 digits.
+        raise CircuitError(
+            "invalid_program", "A number has too many digits.", line=line, column=column
+        ) from None
+    if program.version is not None:
+        raise CircuitError(
+            "syntax_error", "The version line comes first and once.", line=line, column=column
+        )
+    return _linked(program.statements, links) if links else list(program.statements)
+
+
+class _Visitor(reference.QASMNodeVisitor):  # type: ignore[misc]
+    def visitArgumentDefinition(self, ctx: Any) -> Any:
+        if not ctx.CREG():
+            return super().visitArgumentDefinition(ctx)
+        # The parser's own visitor fails on the size of a `creg`.
+        size = self.visit(ctx.designator()) if ctx.designator() else None
+        declared = reference.add_span(ast.BitType(size=size), reference.get_span(ctx))
+        name = ast.Identifier(ctx.Identifier().getText())
+        argument = ast.ClassicalArgument(type=declared, name=name)
+        return reference.add_span(argument, reference.get_span(ctx))
+
+
+def _linked(statements: Sequence[Any], links: set[tuple[int, int]]) -> list[Any]:
+    """The statements with each `if` that followed an `else` as the else block it is."""
+    linked: list[Any] = []
+    last: Any = None
+    for statement in statements:
+        for block in inner_blocks(statement):
+            block[:] = _linked(block, links)
+        place = statement.span.start_line, statement.span.start_column + 1
+        if place in links:
+            branch = _open_branch(last)
+            if branch is None:
+                raise CircuitError(
+                    "syntax_error", "This else belongs to no if.", line=place[0], column=place[1]
+                )
+            branch.else_block = [statement]
+        else:
+            linked.append(statement)
+        last = statement
+    return linked
+
+
+def _open_branch(statement: Any) -> Any:
+    """The innermost `if` at the end of a statement, when it has no else block yet."""
+    found = None
+    while statement is not None:
+        end = statement.span.end_line, statement.span.end_column
+        if isinstance(statement, ast.BranchingStatement):
+            found = None if statement.else_block else statement
+        inner = [block[-1] for block in inner_blocks(statement) if block]
+        last = inner[-1] if inner and not isinstance(statement, _BRACED) else None
+        ends = last is not None and (last.span.end_line, last.span.end_column) == end
+        statement = last if ends else None
+    return found
+
+
+def inner_blocks(statement: Any) -> list[Any]:
+    """The blocks of statements inside a statement."""
+    if isinstance(statement, ast.BranchingStatement):
+        return [statement.if_block, statement.else_block]
+    if isinstance(statement, ast.WhileLoop | ast.ForInLoop):
+        return [statement.block]
+    if isinstance(statement, ast.CompoundStatement):
+        return [statement.statements]
+    if isinstance(statement, ast.Box | ast.SubroutineDefinition | ast.QuantumGateDefinition):
+        return [statement.body]
+    if isinstance(statement, ast.SwitchStatement):
+        bodies = [body for _, body in statement.cases]
+        return [body.statements for body in (*bodies, statement.default) if body is not None]
+    return []
+
+
+class _RaiseAtOnce(ErrorListener):  # type: ignore[misc]
+    def syntaxError(
+        self, recognizer: Any, symbol: Any, line: int, column: int, message: str, error: Any
+    ) -> None:
+        raise CircuitError(
+            "syntax_error",
+            f"Unexpected characters: {message.removeprefix('token recognition error at: ')}.",
+            line=line,
+            column=column + 1,
+        )
+
+
+def _syntax_error(error: Exception) -> CircuitError:
+    recognition = error.args[0] if isinstance(error, ParseCancellationException) else error
+    token = getattr(recognition, "offendingToken", None)
+    if token is None:
+        return CircuitError("syntax_error", "The text is not OpenQASM 3.")
+    found = "the end of the circuit" if token.type == -1 else repr(token.text)[:60]
+    return CircuitError(
+        "syntax_error", f"Unexpected {found}.", line=token.line, column=token.column + 1
+    )
+
+
+def _refused(message: str) -> CircuitError:
+    """What the parser finds after parsing, such as a break outside of a loop."""
+    match = _PLACE.match(message)
+    if match is None:
+        return CircuitError("syntax_error", message or "The text is not OpenQASM 3.")
+    return CircuitError(
+        "syntax_error",
+        message[match.end() :].capitalize() + ".",
+        line=int(match[1]),
+        column=int(match[2]) + 1,
+    )
+
+
+_SPACE = re.compile(r"\s*")
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_ELSE = re.compile(r"\s*else\b")
+_IF = re.compile(r"if\b")
+_IN = re.compile(r"\bin\b\s*")
+_BRACKET = re.compile(r"""[(\[{]|[)\]}]|;|"[^"\n]*"|'[^'\n]*'""")
+
+
+def statement_end(text: str, start: int) -> int | None:
+    """The offset behind the statement at `start`; `None` if only space is left.
+
+    A text that is no statement ends anywhere behind its start: a parser will refuse it.
+    """
+    start = _after_space(text, start)
+    return None if start == len(text) else _end(text, start)
+
+
+def _end(text: str, start: int) -> int:
+    start = _after_space(text, start)
+    if text.startswith("{", start):
+        return _after_group(text, start)
+    word = match.group() if (match := _WORD.match(text, start)) else ""
+    if word in ("while", "switch"):
+        return _end(text, _after_group(text, text.find("(", start)))
+    while word == "if":
+        end = _end(text, _after_group(text, text.find("(", start)))
+        if not (otherwise := _ELSE.match(text, end)):
+            return end
+        start = _after_space(text, otherwise.end())
+        if not _IF.match(text, start):
+            return _end(text, start)
+    if word == "for" and (match := _IN.search(text, start)):
+        start = match.end()
+        if text.startswith(("[", "{"), start):
+            return _end(text, _after_group(text, start))
+        name = _WORD.match(text, start)
+        return _end(text, name.end() if name else start + 1)
+    if word in ("gate", "def", "box", "cal", "defcal"):
+        return _after_group(text, text.find("{", start))
+    return _after_semicolon(text, start)
+
+
+def _after_space(text: str, start: int) -> int:
+    match = _SPACE.match(text, start)
+    assert match is not None
+    return match.end()
+
+
+def _after_group(text: str, start: int) -> int:
+    """Behind the bracket that closes the one at `start`."""
+    if start < 0:
+        return len(text)
+    depth = 0
+    for match in _BRACKET.finditer(text, start):
+        depth += (match.group() in "([{") - (match.group() in ")]}")
+        if depth == 0:
+            return match.end()
+    return len(text)
+
+
+def _after_semicolon(text: str, start: int) -> int:
+    depth = 0
+    for match in _BRACKET.finditer(text, start):
+        depth += (match.group() in "([{") - (match.group() in ")]}")
+        if match.group() == ";" and depth <= 0:
+            return match.end()
+    return len(text)
