@@ -17,7 +17,7 @@ from rest_framework.settings import api_settings
 from tasks_app import access, logins, submission
 from tasks_app.api.correlation import correlation_id
 from tasks_app.postgresql import schema
-from tasks_app.postgresql.base import DATABASE_ERRORS
+from tasks_app.postgresql.base import DATABASE_ERRORS, why
 from tasks_app.queue.publisher import QueueUnavailable
 
 RETRY_AFTER_S = 2
@@ -69,7 +69,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
     if api_error is None:
         return None
     if api_error.status_code == 503:
-        log.warning("service_unavailable", code=api_error.code, cause=type(error).__name__)
+        log.warning("service_unavailable", code=api_error.code, reason=why(error))
     response = api_error.response()
     if challenge := getattr(error, "auth_header", None):
         response["WWW-Authenticate"] = challenge

@@ -17,7 +17,7 @@ import structlog
 from django.conf import settings
 
 from tasks_app.models import Task
-from tasks_app.postgresql.base import renew_deadline, session_connection
+from tasks_app.postgresql.base import renew_deadline, session_connection, why
 
 CHANNEL = "tasks_app_terminal"
 LISTEN_S = 2.0  # how often the listener looks whether anybody still waits
@@ -95,7 +95,7 @@ class Waiters:
                     with connection.cursor() as cursor:  # a dead connection does not notify
                         cursor.execute("SELECT 1")
             except Exception as error:  # whatever it is, clients still wait
-                log.warning("listener_lost", error=type(error).__name__)
+                log.warning("listener_lost", error=type(error).__name__, reason=why(error))
                 self._listening.clear()
                 time.sleep(RECONNECT_S)
             connection.close()

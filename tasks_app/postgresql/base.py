@@ -57,6 +57,16 @@ waited_s: ContextVar[float] = ContextVar("waited_s", default=0.0)  # of a reques
 _deadline: ContextVar[float | None] = ContextVar("database_deadline", default=None)
 
 
+def why(error: BaseException) -> str:
+    """What a log may tell of a database error: no password, and nothing of a statement, which
+    begins on PostgreSQL's second line."""
+    reason = str(error).partition("\n")[0][:300]
+    for database in settings.DATABASES.values():
+        if password := database.get("PASSWORD"):
+            reason = reason.replace(password, "…")
+    return reason
+
+
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
     """All database waits of this block end `seconds` from now, with `OperationalError`.
@@ -128,6 +138,7 @@ class ConnectBreaker:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._retry_at: float | None = None  # None: the latest attempt succeeded
+        self._reason = ""  # why the latest one failed
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
@@ -139,10 +150,17 @@ class ConnectBreaker:
                 self._retry_at = float("inf")  # until this attempt's end
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             self._retry_at = time.monotonic() + RETRY_CONNECT_S
+            self._tell(why(error))
             raise
-        self._retry_at = None
+        self._retry_at, self._reason = None, ""
+
+    def _tell(self, reason: str) -> None:
+        """Log why PostgreSQL cannot be reached, once for each reason."""
+        if reason != self._reason:
+            log.warning("database_unreachable", reason=reason)
+        self._reason = reason
 
 
 _breakers: dict[tuple[Any, ...], ConnectBreaker] = {}
@@ -257,5 +275,5 @@ def wait_for_database(work: Callable[[], T], *, give_up: threading.Event) -> T:
         except DATABASE_ERRORS as error:
             if give_up.wait(delay_s * random.uniform(0.5, 1.0)):
                 raise
-            log.warning("database_away", error=type(error).__name__, retry_s=delay_s)
+            log.warning("database_away", reason=why(error), retry_s=delay_s)
             delay_s = min(2 * delay_s, MAX_DELAY_S)

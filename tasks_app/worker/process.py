@@ -14,7 +14,7 @@ from django.db import close_old_connections, connections
 from dramatiq.middleware import Middleware
 
 from tasks_app import pace, recovery, worker_id
-from tasks_app.postgresql.base import DATABASE_ERRORS
+from tasks_app.postgresql.base import DATABASE_ERRORS, why
 from tasks_app.processes import die_with_parent
 from tasks_app.worker import slots
 
@@ -98,7 +98,7 @@ class Periodic(threading.Thread):
                 close_old_connections()
                 self._work()
             except DATABASE_ERRORS as error:
-                log.warning("database_away", thread=self.name, error=type(error).__name__)
+                log.warning("database_away", thread=self.name, reason=why(error))
             except Exception:  # the next call may fare better, and none at all would be worse
                 log.exception("periodic_error", thread=self.name)
         connections.close_all()

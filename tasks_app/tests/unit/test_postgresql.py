@@ -12,7 +12,7 @@ from django.db import OperationalError, ProgrammingError, connection
 from structlog.testing import capture_logs
 
 from tasks_app.postgresql import base
-from tasks_app.postgresql.base import DatabaseWrapper, deadline
+from tasks_app.postgresql.base import DatabaseWrapper, deadline, why
 from testing.service import LIMIT_S, Proxy, eventually
 
 pytestmark = pytest.mark.django_db
@@ -343,3 +343,52 @@ def test_a_probe_that_is_interrupted_does_not_keep_the_breaker_open(
         pass
     with breaker.attempt():
         pass
+
+
+# -- what is told of a failure -----------------------------------------------------------------
+
+
+def told(*wrappers: DatabaseWrapper) -> list[str]:
+    """The reasons that are logged while these fail to connect."""
+    with capture_logs() as logs:
+        for wrapper in wrappers:
+            assert reason(wrapper) is not None
+    assert {entry["event"] for entry in logs} <= {"database_unreachable"}
+    return [entry["reason"] for entry in logs]
+
+
+def with_settings(**changes: str) -> DatabaseWrapper:
+    wrapper = to_port(int(connection.settings_dict["PORT"]))
+    wrapper.settings_dict |= changes
+    return wrapper
+
+
+def test_a_failed_connection_tells_why_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "RETRY_CONNECT_S", 0)
+    with Proxy(int(connection.settings_dict["PORT"])) as proxy:
+        proxy.refuse()
+        (refused,) = told(to_port(proxy.port), to_port(proxy.port))
+        assert "Connection refused" in refused and str(proxy.port) in refused
+
+        proxy.allow()
+        assert reason(to_port(proxy.port)) is None
+        proxy.refuse()
+        assert told(to_port(proxy.port)) == [refused], "a new outage is told again"
+
+
+def test_what_postgresql_refuses_is_told_in_its_words() -> None:
+    (role,) = told(with_settings(USER="nobody-of-this-name"))
+    assert 'authentication failed for user "nobody-of-this-name"' in role
+    (database,) = told(with_settings(NAME="no-such-database"))
+    assert 'database "no-such-database" does not exist' in database
+
+
+def test_no_password_and_no_statement_is_told() -> None:
+    password = str(connection.settings_dict["PASSWORD"])
+    assert password
+    assert why(OperationalError(f"bad option near {password}")) == "bad option near …"
+    with connection.cursor() as cursor, pytest.raises(ProgrammingError) as refused:
+        cursor.execute("SELECT nothing, 'a secret circuit'")
+    assert "secret" in str(refused.value)
+    assert "nothing" in why(refused.value)
+    assert "secret" not in why(refused.value)
