@@ -24,13 +24,13 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models.expressions import DatabaseDefault
 from django.db.models.functions import Now
 
 from tasks_app import sql, worker_id
 from tasks_app.models import Status, Task
-from tasks_app.postgresql.base import prepared
+from tasks_app.postgresql.base import connection
 
 _SUBMIT, _CLAIM, _FINISH = sql.statement("submit"), sql.statement("claim"), sql.statement("finish")
 _CANCEL, _RENEW = sql.statement("cancel"), sql.statement("renew")
@@ -62,7 +62,7 @@ def submit(tasks: Sequence[Task]) -> None:
         {name: value for name, value in vars(task).items() if _is_column(name, value)}
         for task in tasks
     ]
-    ((submitted_at,),) = prepared(_SUBMIT, {"tasks": json.dumps(rows, default=str)})
+    ((submitted_at,),) = connection.prepared(_SUBMIT, {"tasks": json.dumps(rows, default=str)})
     for task in tasks:
         task.submitted_at = task.enqueued_at = submitted_at
         task.current_status = Status.PENDING
@@ -126,7 +126,7 @@ def claim(task_id: uuid.UUID, *, worker: str, lost_first: bool = False) -> Claim
         "max_attempts": settings.MAX_ATTEMPTS,
         "lost_first": lost_first,
     }
-    rows = prepared(_CLAIM, values)
+    rows = connection.prepared(_CLAIM, values)
     if not rows:
         log.warning("task_unknown", task_id=str(task_id))
         return None
@@ -156,7 +156,7 @@ def renew(claims: Iterable[Claim]) -> set[Claim]:
         "attempts": [attempt for _, attempt in by_key],
         "lease_s": settings.LEASE_S,
     }
-    return {by_key[task_id, attempt] for task_id, attempt in prepared(_RENEW, values)}
+    return {by_key[task_id, attempt] for task_id, attempt in connection.prepared(_RENEW, values)}
 
 
 def expire_leases(workers: Sequence[str]) -> int:
@@ -215,7 +215,9 @@ def _owners_move(
 ) -> bool:
     nothing = {"result": None, "result_bytes": 0, "code": None, "message": None, "lost": False}
     values = {**nothing, **given}
-    rows = prepared(statement, {**values, "task_id": task_id, "attempt": attempt, "to": to.value})
+    rows = connection.prepared(
+        statement, {**values, "task_id": task_id, "attempt": attempt, "to": to.value}
+    )
     if not rows:
         log.warning("stale_owner", task_id=str(task_id), attempt=attempt)
         return False
@@ -228,7 +230,7 @@ def cancel(task_ids: Iterable[uuid.UUID], *, reason: str) -> list[uuid.UUID]:
 
     A running simulation is stopped when its lease is renewed next.
     """
-    rows = prepared(_CANCEL, {"task_ids": list(task_ids), "reason": reason})
+    rows = connection.prepared(_CANCEL, {"task_ids": list(task_ids), "reason": reason})
     for task_id, status, seconds in rows:
         _log_move(task_id, status, Status.CANCELLED, seconds, reason)
     return [task_id for task_id, _, _ in rows]

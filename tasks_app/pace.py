@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 
 from tasks_app import sql, worker_id
 from tasks_app.models import Status, Task, Worker
-from tasks_app.postgresql.base import prepared
+from tasks_app.postgresql.base import connection
 
 ALIVE_S = 15  # a worker reports itself every few seconds
 FORGET_S = 3600
@@ -42,7 +42,7 @@ def leave() -> None:
 def pace() -> dict[str, Any]:
     """Workers alive and their slots, what runs, and how long the `SAMPLE` latest tasks took."""
     values = {"alive_s": ALIVE_S, "sample": SAMPLE}
-    found: dict[str, Any] = prepared(_PACE, values, row_factory=dict_row)[0]
+    found: dict[str, Any] = connection.prepared(_PACE, values, row_factory=dict_row)[0]
     return found
 
 

@@ -22,7 +22,7 @@ from django.db.models.functions import Now
 from tasks_app import access, lifecycle
 from tasks_app.group_commit import GroupCommit
 from tasks_app.models import Batch, IdempotencyKey, Status, Task
-from tasks_app.postgresql.base import DATABASE_ERRORS, ensure_usable, remaining_s
+from tasks_app.postgresql.base import DATABASE_ERRORS, connection, remaining_s
 from tasks_app.queue import broker
 from tasks_app.queue.publisher import QueueUnavailable
 
@@ -82,7 +82,7 @@ def accept(
         access.check_limits(tasks)
         # Each thread sees for itself that PostgreSQL answers, lest one after the other keeps all
         # the others waiting to find out that it does not.
-        ensure_usable()
+        connection.ensure_usable()
         return _rung(partial(_store_and_ring, tasks), tasks)
     return _accept_once(lambda: tasks, batch, idempotency)
 

@@ -10,7 +10,7 @@ from psycopg.rows import dict_row
 from tasks_app import pace, sql
 from tasks_app.access import Visibility
 from tasks_app.models import Status
-from tasks_app.postgresql.base import prepared
+from tasks_app.postgresql.base import connection
 
 MAX_POSITION = 1000
 
@@ -31,7 +31,7 @@ def task(task_id: uuid.UUID, visibility: Visibility) -> dict[str, Any] | None:
     The result is as PostgreSQL sent it, an `orjson.Fragment`, not read and written again.
     """
     values = {"task_id": task_id, "max_position": MAX_POSITION, **asdict(visibility)}
-    rows = prepared(_TASK, values, row_factory=dict_row)
+    rows = connection.prepared(_TASK, values, row_factory=dict_row)
     if not rows:
         return None
     found: dict[str, Any] = rows[0]

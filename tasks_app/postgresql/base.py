@@ -20,16 +20,8 @@ from typing import Any, TypeVar
 
 import psycopg
 import structlog
+from django import db
 from django.conf import settings
-from django.db import (
-    DEFAULT_DB_ALIAS,
-    InterfaceError,
-    InternalError,
-    OperationalError,
-    close_old_connections,
-    connection,
-    connections,
-)
 from django.db.backends.postgresql import base
 from django.db.backends.utils import CursorWrapper
 from psycopg.abc import RV, PQGen
@@ -46,7 +38,7 @@ FIRST_DELAY_S = 0.1
 MAX_DELAY_S = 3.0
 
 # InternalError: a server that went read-only. Constraint and data errors are not outages.
-DATABASE_ERRORS = (OperationalError, InterfaceError, InternalError)
+DATABASE_ERRORS = (db.OperationalError, db.InterfaceError, db.InternalError)
 
 T = TypeVar("T")
 Values = Sequence[Any] | Mapping[str, Any]
@@ -242,23 +234,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return rows
 
 
-def prepared(
-    statement: str, values: Values, row_factory: Callable[..., Any] = tuple_row
-) -> list[Any]:
-    """`DatabaseWrapper.prepared` on this thread's connection."""
-    wrapper: Any = connection
-    return list(wrapper.prepared(statement, values, row_factory))
-
-
-def ensure_usable() -> None:
-    """`DatabaseWrapper.ensure_usable` for this thread's connection."""
-    connection.ensure_usable()  # type: ignore[attr-defined]
+#: The calling thread's.
+connection: DatabaseWrapper = db.connection  # type: ignore[assignment]
 
 
 def session_connection() -> base.DatabaseWrapper:
-    """This thread's connection for what needs a session of its own, past any pooler."""
-    alias = "direct" if settings.DATABASE_DIRECT_URL else DEFAULT_DB_ALIAS
-    return connections[alias]  # type: ignore[return-value]
+    """The calling thread's connection for what needs a session of its own, past any pooler."""
+    alias = "direct" if settings.DATABASE_DIRECT_URL else db.DEFAULT_DB_ALIAS
+    return db.connections[alias]  # type: ignore[return-value]
 
 
 def wait_for_database(work: Callable[[], T], *, give_up: threading.Event) -> T:
@@ -270,7 +253,7 @@ def wait_for_database(work: Callable[[], T], *, give_up: threading.Event) -> T:
     delay_s = FIRST_DELAY_S
     while True:
         try:
-            close_old_connections()
+            db.close_old_connections()
             return work()
         except DATABASE_ERRORS as error:
             if give_up.wait(delay_s * random.uniform(0.5, 1.0)):
