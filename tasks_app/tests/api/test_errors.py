@@ -108,12 +108,15 @@ def test_a_bug_is_a_500_without_details_and_logged_with_them(settings: Any) -> N
     assert body["correlation_id"] == "find-me"
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_a_database_that_is_broken_in_another_way_than_away_is_a_500() -> None:
     task_id = pending()
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE tasks_app_statushistory RENAME TO elsewhere")
-    error(get(f"/tasks/{task_id}"), 500, "internal_error")
+        try:
+            error(get(f"/tasks/{task_id}"), 500, "internal_error")
+        finally:
+            cursor.execute("ALTER TABLE elsewhere RENAME TO tasks_app_statushistory")
 
 
 @pytest.mark.django_db
