@@ -2,12 +2,13 @@
 
 `gthread` waits 5 s for the first byte of a connection in one of its few threads, and 2 s in its
 main thread for a client to close after its last answer: a stranger with some connections stops
-the service. Here both wait in the poller.
+the service. Here both wait in the poller, and what a thread waits for has a deadline: a head, a
+body and an answer as a whole, not only each piece. Before strangers stands a proxy all the same,
+which takes a request whole before a thread sees it (deploy/nginx.conf).
 """
 
 import selectors
 import socket
-import struct
 import time
 from collections.abc import Callable
 from functools import partial
@@ -20,7 +21,27 @@ from tasks_app.postgresql.base import waited_s
 
 LEAVE_S = 0.001
 PAUSE_S = 0.1
-SILENCE_S = 5  # how long a client may neither send nor take anything
+SILENCE_S = 5  # how long a client may send nothing
+HEAD_S, BODY_S, ANSWER_S = 10, 30, 60  # how long it may take over the whole
+
+
+class Client(socket.socket):
+    """A client's socket: silence, or the end of its time, is as if it had closed."""
+
+    until = 0.0
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        if self.gettimeout() == 0:  # from the poller
+            return super().recv(size, flags)
+        self.settimeout(min(SILENCE_S, max(self.until - time.monotonic(), 0.001)))
+        try:
+            return super().recv(size, flags)
+        except TimeoutError:
+            return b""
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        self.settimeout(ANSWER_S)
+        super().sendall(data, flags)
 
 
 class Log(Logger):  # type: ignore[misc]
@@ -29,12 +50,6 @@ class Log(Logger):  # type: ignore[misc]
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    def run(self) -> None:
-        for listener in self.sockets:
-            for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):  # connections inherit them
-                listener.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", SILENCE_S, 0))
-        super().run()
-
     def set_accept_enabled(self, enabled: bool) -> None:
         super().set_accept_enabled(enabled)
         if not enabled and not self.alive:
@@ -55,6 +70,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             time.sleep(PAUSE_S)
             return False
         self.nr_conns += 1
+        client = Client(fileno=client.detach())
         connection = TConn(self.cfg, client, address, listener.getsockname())
         self._await(connection, self.on_pending_socket_readable)
         return True
@@ -65,7 +81,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def handle(self, connection: Any) -> Any:
         waited_s.set(time.monotonic() - connection.arrived)  # for this thread
+        connection.sock.until = time.monotonic() + HEAD_S
         return super().handle(connection)
+
+    def handle_request(self, request: Any, connection: Any) -> Any:
+        connection.sock.until = time.monotonic() + BODY_S
+        return super().handle_request(request, connection)
 
     def finish_request(self, connection: Any, answered: Any) -> None:
         if answered.exception() or answered.result():

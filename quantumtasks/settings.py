@@ -251,6 +251,7 @@ if not re.fullmatch(r"unix:/.+|[^,:\s]+:\d{1,5}|\[[0-9a-fA-F:.]+\]:\d{1,5}", BIN
     raise ImproperlyConfigured(
         f"BIND is {BIND!r}; it must be an address and a port, for example BIND=127.0.0.1:8001."
     )
+TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
 WEB_CONCURRENCY = _whole("WEB_CONCURRENCY", 2, least=1)
 WEB_THREADS = _whole("WEB_THREADS", 8, least=1)
 API_AUTH = _choice("API_AUTH", "required", "open")  # tokens, or anybody

@@ -16,8 +16,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,6 +26,7 @@ import pytest
 from embedded import StartError
 from embedded.postgres import PostgresServer, wheel_bin_dir
 from tasks_app.processes import free_port, tail, tethered
+from testing import packages
 
 START_LIMIT_S = 300.0
 STOP_LIMIT_S = 120.0
@@ -34,7 +34,6 @@ _DEBIAN_POSTGRES = Path("/usr/lib/postgresql")
 _DEBIAN_RABBITMQ = Path("/usr/lib/rabbitmq/bin")
 _RABBITMQ_4 = Path("/var/cache/quantum-tasks/rabbitmq-4")  # a Debian 13, and nothing runs there
 _RABBITMQ_IMAGE = "rabbitmq:4-management"
-_POLICY = Path("/usr/sbin/policy-rc.d")
 _INSTALL_RABBITMQ = """\
 The tests talk to a real RabbitMQ, and this machine has neither rabbitmq-server nor a Docker
 engine that answers. Do one of these and run the tests again:
@@ -152,10 +151,9 @@ class RabbitServer:
     def ensure_installed() -> None:
         """Install RabbitMQ if this machine has none. Raises RabbitError if that cannot be done."""
         if _rabbitmq_bin_dir() is None:
-            if not _can_install():
+            if not packages.can_install():
                 raise RabbitError(_INSTALL_RABBITMQ)
-            _apt_get("update", "-qq")
-            _apt_get("install", "-y", "-qq", "--no-install-recommends", "rabbitmq-server")
+            packages.install("rabbitmq-server")
 
     @property
     def _folder(self) -> str:
@@ -228,44 +226,6 @@ def _rabbitmq_bin_dir() -> Path | None:
     return Path(found).resolve().parent if found else None
 
 
-def _can_install() -> bool:
-    return os.geteuid() == 0 and shutil.which("apt-get") is not None
-
-
-def _apt_get(*arguments: str) -> None:
-    """Run apt-get, leaving no system service running behind our back. Raises RabbitError."""
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
-    with _no_services_started():
-        _run(["apt-get", *arguments], environment)
-
-
-def _run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
-    done = subprocess.run(
-        command,
-        check=False,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode != 0:
-        raise RabbitError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
-
-
-@contextmanager
-def _no_services_started() -> Iterator[None]:
-    """Debian asks this policy before a package starts its service."""
-    if _POLICY.exists():
-        yield
-        return
-    _POLICY.write_text("#!/bin/sh\nexit 101\n")
-    _POLICY.chmod(0o755)
-    try:
-        yield
-    finally:
-        _POLICY.unlink(missing_ok=True)
-
-
 class DockerRabbitServer(RabbitServer):
     """The same from the image of the deployment, for machines with Docker but no RabbitMQ."""
 
@@ -331,15 +291,14 @@ class Rabbit4Server(RabbitServer):
     def ensure_installed() -> None:
         if (_RABBITMQ_4 / "complete").exists():
             return
-        if not _can_install():
+        if not packages.can_install():
             raise RabbitError("RABBITMQ=4 needs root on Debian, to make a Debian 13 in a folder.")
         if shutil.which("debootstrap") is None:
-            _apt_get("update", "-qq")
-            _apt_get("install", "-y", "-qq", "--no-install-recommends", "debootstrap")
+            packages.install("debootstrap")
         shutil.rmtree(_RABBITMQ_4, ignore_errors=True)
         _RABBITMQ_4.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         options = ["--variant=minbase", "--include=rabbitmq-server"]
-        _run(["debootstrap", *options, "trixie", str(_RABBITMQ_4), _debian_mirror()])
+        packages.run("debootstrap", *options, "trixie", str(_RABBITMQ_4), _debian_mirror())
         (_RABBITMQ_4 / "complete").touch()
 
     @property
@@ -379,7 +338,7 @@ def new_rabbit_server(data_dir: Path) -> RabbitServer:
     is_4 = any(_DEBIAN_RABBITMQ.parent.glob("lib/rabbitmq_server-4*"))
     if os.environ.get("RABBITMQ") == "4" and not is_4:
         return Rabbit4Server(data_dir)
-    if _rabbitmq_bin_dir() is None and not _can_install() and _docker_answers():
+    if _rabbitmq_bin_dir() is None and not packages.can_install() and _docker_answers():
         return DockerRabbitServer(data_dir)
     return RabbitServer(data_dir)
 
@@ -453,7 +412,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
                 _servers.rabbit.ensure_installed()
         else:
             _servers.start()
-    except (RabbitError, StartError) as error:
+    except (RabbitError, StartError, packages.PackageError) as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.INTERNAL_ERROR)
 
 

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from ipaddress import ip_address
 
 import structlog
 from django.conf import settings
@@ -32,6 +34,7 @@ class ApiMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         start = time.perf_counter()
         correlation_id = correlation.begin(request.META.get("HTTP_X_CORRELATION_ID"))
+        _look_behind_the_proxy(request)
         if not request.path_info.startswith("/admin"):
             request.path_info = request.path_info.rstrip("/") or "/"
         request.encoding = "utf-8"  # Python knows charsets that decompress: zlib, bz2
@@ -55,6 +58,15 @@ class ApiMiddleware:
             return None
         unavailable = errors.as_api_error(error)
         return None if unavailable is None else unavailable.response()
+
+
+def _look_behind_the_proxy(request: HttpRequest) -> None:
+    """Whom a trusted proxy has seen is who asks: the last address that it names."""
+    if request.META.get("REMOTE_ADDR") not in settings.TRUSTED_PROXIES:
+        return
+    seen = request.META.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
+    with suppress(ValueError):
+        request.META["REMOTE_ADDR"] = str(ip_address(seen))
 
 
 def _wrong_body(request: HttpRequest) -> errors.ApiError | None:

@@ -40,7 +40,7 @@ def test_the_schema_would_notice_a_mistake() -> None:
 
 
 def test_the_services_are_those_documented() -> None:
-    assert set(SERVICES) == {"postgres", "rabbitmq", "migrate", "api", "worker"}
+    assert set(SERVICES) == {"postgres", "rabbitmq", "migrate", "api", "proxy", "worker"}
     assert SERVICES["postgres"]["image"].startswith("postgres:")
     assert SERVICES["rabbitmq"]["image"] == "rabbitmq:4-management"
 
@@ -93,7 +93,7 @@ def test_defaults_are_those_that_the_example_states() -> None:
 def test_ports_are_open_to_this_machine_only_unless_asked() -> None:
     ports = {name: s["ports"] for name, s in SERVICES.items() if "ports" in s}
     assert ports == {
-        "api": ["${API_ADDRESS:-127.0.0.1}:8001:8001"],
+        "api": ["${API_ADDRESS:-127.0.0.1}:8001:8080"],
         "rabbitmq": ["${MANAGEMENT_ADDRESS:-127.0.0.1}:15672:15672"],
     }
 
@@ -136,3 +136,22 @@ def test_the_api_is_asked_whether_it_lives() -> None:
     compile(code, "healthcheck", "exec")
     assert "http://127.0.0.1:8001/health/live" in code
     assert "127.0.0.1," in SERVICES["api"]["environment"]["ALLOWED_HOSTS"]
+
+
+def test_strangers_reach_the_proxy_and_nothing_else() -> None:
+    proxy, api = SERVICES["proxy"], SERVICES["api"]["environment"]
+    assert proxy["network_mode"] == "service:api"
+    assert api["BIND"] == "127.0.0.1:8001"
+    assert api["TRUSTED_PROXIES"] == "127.0.0.1"
+    source, target, mode = proxy["volumes"][0].split(":")
+    site = (ROOT / source).read_text()
+    assert (target, mode) == ("/etc/nginx/conf.d/default.conf", "ro")
+    assert f"server {api['BIND']};" in site
+    assert "listen 8080 " in site
+    assert (proxy["read_only"], proxy["cap_drop"]) == (True, ["ALL"])
+
+
+def test_the_proxy_takes_what_the_api_takes() -> None:
+    site = (ROOT / "deploy/nginx.conf").read_text()
+    (size,) = re.findall(r"client_max_body_size (\d+)k; # 6 x", site)
+    assert int(size) * 1024 >= settings.DATA_UPLOAD_MAX_MEMORY_SIZE > (int(size) - 2) * 1024

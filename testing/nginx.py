@@ -1,0 +1,81 @@
+"""The front door of deploy/nginx.conf on loopback, where nginx is installed or can be."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tasks_app.processes import free_port, tail, tethered
+from testing import packages
+from testing.service import ROOT, eventually
+
+SITE = ROOT / "deploy" / "nginx.conf"
+_MAIN = """
+daemon off;
+{user}
+pid {folder}/pid;
+error_log {folder}/error.log;
+worker_processes 1;
+events {{ worker_connections 8192; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    include {folder}/site.conf;
+}}
+"""
+
+
+def program() -> str | None:
+    """nginx, installed if that can be."""
+    path = f"{os.environ['PATH']}:/usr/sbin"
+    if shutil.which("nginx", path=path) is None and packages.can_install():
+        packages.install("nginx")
+    return shutil.which("nginx", path=path)
+
+
+@contextmanager
+def nginx(folder: Path, api_port: int, certificate: Path | None = None) -> Iterator[int]:
+    """The port that nginx serves the site at, before an API on `api_port`.
+
+    With a `certificate` (its key in the same file) HTTPS as the site's comments have it.
+    """
+    found = program()
+    assert found is not None
+    port, folder = free_port(), folder.absolute()
+    folder.mkdir(mode=0o755)
+    site = SITE.read_text().replace("127.0.0.1:8001", f"127.0.0.1:{api_port}")
+    if certificate:
+        site = site.replace("listen 8080 backlog=4096;", "", 1).replace("# ssl_", "ssl_")
+        site = site.replace("# listen 8443", f"listen 127.0.0.1:{port}")
+        for name in ("certificate", "key"):
+            site = site.replace(f"/etc/quantum-tasks/tls/{name}.pem", str(certificate))
+    else:
+        site = site.replace("listen 8080", f"listen 127.0.0.1:{port}")
+    (folder / "site.conf").write_text(site)
+    user = "user root;" if os.geteuid() == 0 else ""  # who may write below a private folder
+    (folder / "nginx.conf").write_text(_MAIN.format(folder=folder, user=user))
+    command = [found, "-e", f"{folder}/error.log", "-c", f"{folder}/nginx.conf"]
+    with (folder / "output").open("wb") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=output, preexec_fn=tethered(), start_new_session=True
+        )
+    try:
+        eventually(lambda: _listens(port) or process.poll() is not None, what="nginx answers")
+        assert process.poll() is None, tail(folder / "output", 20)
+        yield port
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,54 @@
+"""Debian's packages, for what the tests need and the machine lacks."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_POLICY = Path("/usr/sbin/policy-rc.d")
+
+
+class PackageError(RuntimeError):
+    """Something could not be installed; the message holds the command's last words."""
+
+
+def can_install() -> bool:
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def install(*names: str) -> None:
+    """Install packages, leaving no service running behind our back. Raises PackageError."""
+    with _no_services_started():
+        run("apt-get", "-qq", "update")
+        run("apt-get", "-qq", "install", "-y", "--no-install-recommends", *names)
+
+
+def run(*command: str) -> None:
+    """Run a command that must succeed, and asks nothing. Raises PackageError."""
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(
+        command,
+        check=False,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != 0:
+        raise PackageError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+
+
+@contextmanager
+def _no_services_started() -> Iterator[None]:
+    """Debian asks this policy before a package starts its service."""
+    if _POLICY.exists():
+        yield
+        return
+    _POLICY.write_text("#!/bin/sh\nexit 101\n")
+    _POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        _POLICY.unlink(missing_ok=True)
