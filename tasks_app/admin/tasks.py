@@ -9,7 +9,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -61,17 +61,13 @@ def nowrap(text: str) -> str:
     return format_html('<span style="white-space:nowrap">{}</span>', text)
 
 
-def clock(time: datetime | None) -> str:
-    """UTC to the millisecond, or a dash."""
-    return nowrap(f"{time:%Y-%m-%d %H:%M:%S}.{time.microsecond // 1000:03d}" if time else "-")
-
-
 def time_column(label: str, field: str) -> Callable[[Any, Model], str]:
-    """A column, or line of a page, for a field that holds a time."""
+    """A column, or line of a page, for a field that holds a time: to the millisecond."""
 
     @admin.display(description=f"{label} (UTC)", ordering=field)
     def column(self: Any, row: Model) -> str:
-        return clock(getattr(row, field))
+        time = getattr(row, field)
+        return nowrap(f"{time:%Y-%m-%d %H:%M:%S}.{time.microsecond // 1000:03d}" if time else "-")
 
     return column
 
