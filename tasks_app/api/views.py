@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.urls import get_script_prefix
+from django.urls.converters import UUIDConverter
 from django.utils.cache import set_response_etag
 from django.utils.decorators import method_decorator
 from django.views.decorators.gzip import gzip_page
@@ -36,6 +37,7 @@ from tasks_app.models import TERMINAL, Batch, Status, Task
 from tasks_app.postgresql.base import renew_deadline
 
 MAX_WAIT_S = 60
+_UUID = re.compile(UUIDConverter.regex, re.IGNORECASE)
 _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 _PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait=(\d+)")
 
@@ -214,13 +216,10 @@ class QueueView(TaskApiView):
 
 
 def _uuid(text: str, what: str) -> uuid.UUID:
-    try:  # one spelling only: Python would also take urn:uuid:, braces and underscores
-        found = uuid.UUID(text)
-        if str(found) != text.lower():
-            raise ValueError
-        return found
-    except ValueError:
-        raise ApiError(400, f"invalid_{what}_id", f"The {what} id is not a UUID.") from None
+    # One spelling only: Python would also take urn:uuid:, braces and underscores.
+    if not _UUID.fullmatch(text):
+        raise ApiError(400, f"invalid_{what}_id", f"The {what} id is not a UUID.")
+    return uuid.UUID(text)
 
 
 def _idempotency(request: Request) -> submission.Idempotency | None:
