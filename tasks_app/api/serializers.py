@@ -270,15 +270,8 @@ def _check_size(elements: list[dict[str, Any]], shared: dict[str, Any]) -> None:
 def new_task(element: Mapping[str, Any], **fields: Any) -> Task:
     """An unsaved task from a validated submission."""
     options = {name: element[name] for name in RUN_OPTIONS if name in element}
-    return Task(
-        circuit=element.get("circuit"),
-        shots=element.get("shots", DEFAULT_SHOTS),
-        seed=element.get("seed"),
-        options=options,
-        name=element.get("name", ""),
-        tags=element.get("tags", []),
-        **fields,
-    )
+    columns = {name: value for name, value in element.items() if name not in RUN_OPTIONS}
+    return Task(**{"shots": DEFAULT_SHOTS, **columns}, options=options, **fields)
 
 
 class AcceptedSerializer(serializers.Serializer[Any]):
