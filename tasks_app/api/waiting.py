@@ -36,20 +36,18 @@ class Waiters:
         self._events: dict[uuid.UUID, set[threading.Event]] = defaultdict(set)
         self._thread: threading.Thread | None = None
         self._listening = threading.Event()
-        self._waiting = 0
+        self._places = threading.BoundedSemaphore(settings.MAX_WAITING)
         self._return_at = 0.0
 
     @contextmanager
     def place(self) -> Iterator[bool]:
         """A place to wait, if one is free."""
-        with self._lock:
-            granted = self._waiting < settings.MAX_WAITING
-            self._waiting += granted
+        granted = self._places.acquire(blocking=False)
         try:
             yield granted
         finally:
-            with self._lock:
-                self._waiting -= granted
+            if granted:
+                self._places.release()
 
     def return_s(self) -> int:
         """When a client that found no place may come back: each in its turn, not all at once."""
