@@ -54,8 +54,8 @@ def demonstrate(base_url: str, circuit: Path, *, limit_s: float, token: str = ""
     while True:
         task = call(f"{base_url}/tasks/{task_id}", token=token)
         history = task["status_history"]
-        for line in _history_lines(history)[printed:]:
-            print(line)
+        for entry in history[printed:]:
+            print(_history_line(entry, since=history[0]))
         printed = len(history)
         if task["status"] not in ("pending", "processing"):
             break
@@ -70,15 +70,10 @@ def demonstrate(base_url: str, circuit: Path, *, limit_s: float, token: str = ""
     return True
 
 
-def _history_lines(history: list[dict[str, Any]]) -> list[str]:
-    times = [datetime.fromisoformat(entry["transitioned_at"]).astimezone() for entry in history]
-    lines = []
-    for entry, at in zip(history, times, strict=True):
-        since = f"+{(at - times[0]).total_seconds():.3f} s"
-        lines.append(
-            f"  {entry['status']:<12}{at:%H:%M:%S}.{at.microsecond // 1000:03d}{since:>12}"
-        )
-    return lines
+def _history_line(entry: dict[str, Any], *, since: dict[str, Any]) -> str:
+    at = datetime.fromisoformat(entry["transitioned_at"]).astimezone()
+    after = f"+{(at - datetime.fromisoformat(since['transitioned_at'])).total_seconds():.3f} s"
+    return f"  {entry['status']:<12}{at:%H:%M:%S}.{at.microsecond // 1000:03d}{after:>12}"
 
 
 def histogram(counts: dict[str, int], *, encoding: str | None = None) -> str:
