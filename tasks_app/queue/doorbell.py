@@ -11,7 +11,6 @@ RUN_TASK = "run_task"
 
 
 def doorbell(task_id: object, correlation_id: str) -> dramatiq.Message[None]:
-    """The message that rings for a task."""
     return dramatiq.Message(
         queue_name=QUEUE,
         actor_name=RUN_TASK,
