@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from rest_framework import serializers
+from rest_framework.decorators import api_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -86,43 +87,40 @@ def _unready() -> str | None:
     return "queue_unavailable" if queue_depths() is None else None
 
 
-class HealthView(APIView):
+@extend_schema(operation_id="health", summary="Health", responses=HealthSerializer)
+@api_view(["GET", "HEAD"])
+def health(request: Request) -> Response:
     """For people and dashboards: always 200, and it names what is away."""
-
-    @extend_schema(operation_id="health", summary="Health", responses=HealthSerializer)
-    def get(self, request: Request) -> Response:
-        fits, depths = _schema_fits(), queue_depths()
-        health = {
-            "status": "healthy" if fits and depths else "degraded",
-            "database_status": _word(fits is not None),
-            "schema_status": None if fits is None else "current" if fits else "outdated",
-            "queue_status": _word(depths is not None),
-            "queue": None if depths is None else asdict(depths),
-            "timestamp": timezone.now(),
-        }
-        return Response(health)
+    fits, depths = _schema_fits(), queue_depths()
+    found = {
+        "status": "healthy" if fits and depths else "degraded",
+        "database_status": _word(fits is not None),
+        "schema_status": None if fits is None else "current" if fits else "outdated",
+        "queue_status": _word(depths is not None),
+        "queue": None if depths is None else asdict(depths),
+        "timestamp": timezone.now(),
+    }
+    return Response(found)
 
 
-class LiveView(APIView):
+@extend_schema(operation_id="live", summary="Liveness probe", responses=ProbeSerializer)
+@api_view(["GET", "HEAD"])
+def live(request: Request) -> Response:
     """For a supervisor: this process answers. Asks nothing of anybody else."""
-
-    @extend_schema(operation_id="live", summary="Liveness probe", responses=ProbeSerializer)
-    def get(self, request: Request) -> Response:
-        return Response({"status": "alive"})
+    return Response({"status": "alive"})
 
 
-class ReadyView(APIView):
+@extend_schema(
+    operation_id="ready",
+    summary="Readiness probe",
+    responses={200: ProbeSerializer, 503: ProbeSerializer},
+)
+@api_view(["GET", "HEAD"])
+def ready(request: Request) -> Response:
     """For a load balancer: 200 if a submission can be accepted now, 503 otherwise."""
-
-    @extend_schema(
-        operation_id="ready",
-        summary="Readiness probe",
-        responses={200: ProbeSerializer, 503: ProbeSerializer},
-    )
-    def get(self, request: Request) -> Response:
-        if reason := _unready():
-            return Response({"status": "not ready", "reason": reason}, status=503)
-        return Response({"status": "ready"})
+    if reason := _unready():
+        return Response({"status": "not ready", "reason": reason}, status=503)
+    return Response({"status": "ready"})
 
 
 class ServiceCollector(Collector):

@@ -7,10 +7,10 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.decorators import api_view
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSet
 
 from tasks_app import access, logins
@@ -72,29 +72,25 @@ class CreatedTokenSerializer(TokenSerializer):
         fields = [*TokenSerializer.Meta.fields, "token"]
 
 
-class LoginView(APIView):
-    """A session for a browser, or to make a first token with."""
-
-    @described("login", "Log in", {204: None}, 404, 415, 429, request=LoginSerializer)
-    def post(self, request: Request) -> Response:
-        """Start a session. Too many failures from an address are refused for a while."""
-        credentials = checked(LoginSerializer, request.data)
-        # Not through Django's `authenticate`, which does not say why it refuses.
-        user = logins.ThrottledBackend().authenticate(request._request, **credentials)
-        if user is None:
-            raise ApiError(401, "not_authenticated", "User name or password is wrong.")
-        login(request._request, user)
-        return Response(status=204)
+@described("login", "Log in", {204: None}, 404, 415, 429, request=LoginSerializer)
+@api_view(["POST"])
+def log_in(request: Request) -> Response:
+    """Start a session. Too many failures from an address are refused for a while."""
+    credentials = checked(LoginSerializer, request.data)
+    # Not through Django's `authenticate`, which does not say why it refuses.
+    user = logins.ThrottledBackend().authenticate(request._request, **credentials)
+    if user is None:
+        raise ApiError(401, "not_authenticated", "User name or password is wrong.")
+    login(request._request, user)
+    return Response(status=204)
 
 
-class LogoutView(APIView):
-    """The end of a session."""
-
-    @extend_schema(operation_id="logout", summary="Log out", request=None, responses={204: None})
-    def post(self, request: Request) -> Response:
-        """End the session, if there is one."""
-        logout(request._request)
-        return Response(status=204)
+@extend_schema(operation_id="logout", summary="Log out", request=None, responses={204: None})
+@api_view(["POST"])
+def log_out(request: Request) -> Response:
+    """End the session, if there is one."""
+    logout(request._request)
+    return Response(status=204)
 
 
 class TokenViewSet(ViewSet):

@@ -5,9 +5,9 @@ from typing import Any
 from django.urls import path
 from drf_spectacular.views import SpectacularSwaggerSplitView as DocsView
 
-from tasks_app.api.health import HealthView, LiveView, MetricsView, ReadyView
+from tasks_app.api.health import MetricsView, health, live, ready
 from tasks_app.api.schema import DescriptionView
-from tasks_app.api.tokens import LoginView, LogoutView, TokenViewSet
+from tasks_app.api.tokens import TokenViewSet, log_in, log_out
 from tasks_app.api.views import BatchViewSet, QueueView, TaskViewSet
 
 _READ_ONLY: Any = {"http_method_names": ["get", "head"]}  # their renderers know no other answer
@@ -26,13 +26,13 @@ urlpatterns = [
     path("batches/<str:batch_id>/cancel", BatchViewSet.as_view({"post": "cancel_all"})),
     path("batches/<str:batch_id>/retry", BatchViewSet.as_view({"post": "retry"})),
     path("queue", QueueView.as_view(), name="queue"),
-    path("login", LoginView.as_view(), name="login"),
-    path("logout", LogoutView.as_view(), name="logout"),
+    path("login", log_in, name="login"),
+    path("logout", log_out, name="logout"),
     path("tokens", TokenViewSet.as_view({"get": "list", "post": "create"}), name="token-list"),
     path("tokens/<int:token_id>", TokenViewSet.as_view({"delete": "destroy"})),
-    path("health", HealthView.as_view(), name="health"),
-    path("health/live", LiveView.as_view(), name="live"),
-    path("health/ready", ReadyView.as_view(), name="ready"),
+    path("health", health, name="health"),
+    path("health/live", live, name="live"),
+    path("health/ready", ready, name="ready"),
     path("metrics", MetricsView.as_view(), name="metrics"),
     path("openapi.yaml", DescriptionView.as_view(**_READ_ONLY), name="openapi"),
     path("docs", DocsView.as_view(url_name="openapi", **_READ_ONLY), name="docs"),
