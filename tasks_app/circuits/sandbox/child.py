@@ -14,7 +14,7 @@ _MAX_TRACEBACK = 8_000  # Characters.
 _MAX_MESSAGE = 500  # Characters; parsers quote the program in their errors.
 
 
-def main(limits_message: dict[str, Any], parent_pid: int) -> None:
+def main(limits_message: dict[str, Any], module_paths: list[str], parent_pid: int) -> None:
     """Serve jobs from the socket that is standard input, until the parent closes it."""
     confine.tie_to_parent(parent_pid)
     limits = Limits(**limits_message)
@@ -27,23 +27,26 @@ def main(limits_message: dict[str, Any], parent_pid: int) -> None:
 
         runner = Runner(limits)
         gc.freeze()  # Looking through Qiskit for garbage would take 60 ms now and then.
+        memory = confine.Memory()
+        confine.limit_resources(limits.memory_mb, memory.address_space_bytes())
+        walls = confine.raise_walls(module_paths)
     except BaseException as error:
         channel.sendall(frames.encode({"unavailable": f"{type(error).__name__}: {error}"}))
         return
-    confine.limit_resources(limits.memory_mb)
-    channel.sendall(frames.encode({"ready": True}))
+    channel.sendall(frames.encode({"walls": walls}))
     while True:
         try:
             request = frames.receive(channel, 2**31)
         except EOFError:
             os._exit(0)  # Nothing to save, and tearing down the libraries takes a while.
         confine.limit_cpu(limits.cpu_s)
-        channel.sendall(_answer(runner, request, limits))
+        channel.sendall(_answer(runner, request, limits, memory))
 
 
-def _answer(runner: Any, request: dict[str, Any], limits: Limits) -> bytes:
+def _answer(runner: Any, request: dict[str, Any], limits: Limits, memory: confine.Memory) -> bytes:
     try:
-        reply = frames.encode({"result": runner.run(request), "resident_mb": _resident_mb()})
+        result = runner.run(request)
+        reply = frames.encode({"result": result, "resident_mb": _mebibytes(memory)})
         if len(reply) <= limits.max_result_bytes:
             return reply
         error = result_too_large(limits.max_result_bytes)
@@ -66,7 +69,7 @@ def _answer(runner: Any, request: dict[str, Any], limits: Limits) -> bytes:
         error = CircuitError(
             "invalid_program", "Qiskit gave up on the circuit; look for numbers that are too large."
         )
-    return frames.encode({"error": _error_message(error), "resident_mb": _resident_mb()})
+    return frames.encode({"error": _error_message(error), "resident_mb": _mebibytes(memory)})
 
 
 def _internal_error(raised: BaseException) -> CircuitError:
@@ -92,5 +95,5 @@ def _error_message(error: CircuitError) -> dict[str, Any]:
     }
 
 
-def _resident_mb() -> int:
-    return confine.resident_bytes() >> 20
+def _mebibytes(memory: confine.Memory) -> int:
+    return memory.resident_bytes() >> 20

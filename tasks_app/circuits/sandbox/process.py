@@ -24,9 +24,9 @@ _ROOT = str(Path(__file__).resolve().parents[3])
 # -I and -S: nothing from the environment, the working directory or .pth files runs in the child.
 # It finds modules where its parent does.
 _BOOT = (
-    "import json,sys; sys.path[:]=json.loads(sys.argv[1]); "
+    "import json,sys; sys.path[:]=paths=json.loads(sys.argv[1]); "
     "from tasks_app.circuits.sandbox.child import main; "
-    "main(json.loads(sys.argv[2]), int(sys.argv[3]))"
+    "main(json.loads(sys.argv[2]), paths, int(sys.argv[3]))"
 )
 
 
@@ -40,6 +40,7 @@ class ChildProcess:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self.ready = False
+        self.walls: list[str] = []
         self._channel, theirs = socket.socketpair()
         command = [sys.executable, "-I", "-S", "-c", _BOOT, json.dumps(_module_paths())]
         command += [json.dumps(asdict(limits)), str(os.getpid())]
@@ -62,6 +63,7 @@ class ChildProcess:
             raise ChildGone("the simulator answered nonsense instead of starting") from None
         if "unavailable" in greeting:
             raise ChildGone(greeting["unavailable"])
+        self.walls = greeting["walls"]
         self.ready = True
 
     def ask(self, request: dict[str, Any], deadline_s: float) -> dict[str, Any]:

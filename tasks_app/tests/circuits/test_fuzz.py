@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tasks_app.circuits import CircuitError, Job, Limits, Sandbox
 from tasks_app.circuits.language.read import parse
 from tasks_app.circuits.language.source import read_source
-from tasks_app.circuits.sandbox.confine import resident_bytes
+from tasks_app.circuits.sandbox.confine import Memory
 from tasks_app.circuits.simulation.runner import Runner
 from tasks_app.tests.circuits.test_language import language_programs
 
@@ -117,18 +117,18 @@ def distinct(count: int) -> Iterator[str]:
 def test_memory_does_not_grow_with_the_number_of_tasks() -> None:
     runner = Runner(LIMITS)
     run_many(distinct(200), runner)
-    before = resident_bytes()
+    before = Memory().resident_bytes()
     run_many(distinct(600), runner)
-    assert resident_bytes() - before < 20 * 2**20
+    assert Memory().resident_bytes() - before < 20 * 2**20
 
 
 @pytest.mark.long
 def test_memory_does_not_grow_over_10_000_tasks() -> None:
     runner = Runner(LIMITS)
     run_many(distinct(1_000), runner)
-    before = resident_bytes()
+    before = Memory().resident_bytes()
     run_many(distinct(10_000), runner)
-    assert resident_bytes() - before < 20 * 2**20
+    assert Memory().resident_bytes() - before < 20 * 2**20
 
 
 @pytest.mark.long
