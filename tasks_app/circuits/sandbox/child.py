@@ -9,8 +9,8 @@ from typing import Any
 from tasks_app.circuits.errors import CircuitError, result_too_large
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.sandbox import confine, frames
+from tasks_app.circuits.sandbox.answer import MAX_TRACEBACK
 
-_MAX_TRACEBACK = 8_000  # Characters.
 _MAX_MESSAGE = 500  # Characters; parsers quote the program in their errors.
 
 
@@ -74,7 +74,7 @@ def _answer(runner: Any, request: dict[str, Any], limits: Limits, memory: confin
 
 def _internal_error(raised: BaseException) -> CircuitError:
     """Without the exception's text, which may quote the program."""
-    where = "".join(traceback.format_tb(raised.__traceback__))[-_MAX_TRACEBACK:]
+    where = "".join(traceback.format_tb(raised.__traceback__))[-MAX_TRACEBACK:]
     return CircuitError(
         "internal_error",
         "Our own code failed on this circuit, which may well be right. Tell whoever runs the "

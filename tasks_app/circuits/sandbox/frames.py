@@ -18,7 +18,7 @@ class BadFrame(Exception):
 
 
 def encode(message: dict[str, Any]) -> bytes:
-    body = json.dumps(message, separators=(",", ":")).encode("ascii")
+    body = json.dumps(message, separators=(",", ":"), allow_nan=False).encode("ascii")
     return _LENGTH.pack(len(body)) + body
 
 
@@ -34,12 +34,18 @@ def receive(
     if size > max_bytes:
         raise FrameTooLarge(size)
     try:
-        message = json.loads(_receive_exactly(channel, size, deadline))
+        body = _receive_exactly(channel, size, deadline)
+        message = json.loads(body, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise BadFrame from error
     if not isinstance(message, dict):
         raise BadFrame
     return message
+
+
+def _refuse(constant: str) -> None:
+    """NaN and the infinities are no JSON, whatever Python says."""
+    raise ValueError(constant)
 
 
 def _receive_exactly(channel: socket.socket, size: int, deadline: float | None) -> bytearray:

@@ -15,6 +15,7 @@ from tasks_app.circuits.errors import (
 )
 from tasks_app.circuits.job import Job, Limits, as_message, check_job
 from tasks_app.circuits.sandbox import frames
+from tasks_app.circuits.sandbox.answer import OddAnswer, check_answer
 from tasks_app.circuits.sandbox.process import ChildGone, ChildProcess
 
 _BELL = "OPENQASM 2.0; qreg q[2]; creg c[2]; U(pi/2,0,pi) q[0]; CX q[0],q[1]; measure q -> c;"
@@ -75,15 +76,19 @@ class Sandbox:
         if self._stopped:
             raise SandboxStopped
         self._tasks += 1
+        try:
+            answer = check_answer(reply, job, self.limits)
+        except OddAnswer as odd:
+            self._replace(child)
+            raise SandboxDied(f"the simulator answered nonsense: {odd}") from None
         if (
             self._tasks >= self.limits.max_tasks_per_child
-            or reply.get("resident_mb", 0) > self.limits.max_idle_memory_mb
+            or answer.resident_mb > self.limits.max_idle_memory_mb
         ):
             self._replace(child)
-        if "error" in reply:
-            raise CircuitError(**reply["error"])
-        result: dict[str, Any] = reply["result"]
-        return result
+        if isinstance(answer.outcome, CircuitError):
+            raise answer.outcome
+        return answer.outcome
 
     def stop(self) -> bool:
         """Kill the child of the run under way, which raises SandboxStopped; False without one."""
