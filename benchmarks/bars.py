@@ -429,9 +429,9 @@ def memory(place: Field, effort: Effort) -> Iterator[Line]:
     simulations = [
         pid
         for pid in descendants(master.pid)
-        if b"tasks_app.circuits.sandbox.child" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        if b"tasks_app.circuits.sandbox.zygote" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
-    assert len(simulations) == SLOTS
+    assert len(simulations) == SLOTS + 1  # and the process that forks them
     orchestrators = {master.pid, *descendants(master.pid)} - set(simulations)
     found = {
         "API process": (90, children(place.ours.api.pid)),

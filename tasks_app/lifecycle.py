@@ -54,6 +54,7 @@ class Claim:
     options: Mapping[str, Any] = field(default_factory=dict, compare=False)
     max_qubits: int | None = field(default=None, compare=False)
     """Its owner's limit, where it differs from the settings'."""
+    owner_id: int | None = None
 
 
 def submit(tasks: Sequence[Task]) -> None:
@@ -132,10 +133,14 @@ def claim(task_id: uuid.UUID, *, worker: str, lost_first: bool = False) -> Claim
         return None
     found_id, status, owner, free, attempt, circuit, shots, seed, options, *rest = rows[0]
     if attempt is not None:
-        max_qubits, correlation_id, seconds, notes = rest
+        max_qubits, owner_id, correlation_id, seconds, notes = rest
         _log_move(found_id, status, Status.PROCESSING, seconds, notes)
-        options = json.loads(options)
-        return Claim(found_id, attempt, circuit, shots, seed, correlation_id, options, max_qubits)
+        return Claim(
+            *(found_id, attempt, circuit, shots, seed, correlation_id),
+            options=json.loads(options),
+            max_qubits=max_qubits,
+            owner_id=owner_id,
+        )
     if free:
         fail_exhausted(found_id)
     elif status == Status.PROCESSING and worker_id.is_gone(owner):

@@ -41,8 +41,8 @@ from testing.service import (
     Stream,
     Supervisor,
     alive,
-    children,
     cpu_ticks,
+    descendants,
     eventually,
     wait_for_worker,
 )
@@ -356,7 +356,7 @@ class Arena:
 
     def supervisor_of(self, pid: int) -> Supervisor:
         """The worker that this process belongs to."""
-        return next(worker for worker in self.workers if pid in worker.process.children())
+        return next(worker for worker in self.workers if pid in worker.process.descendants())
 
     def leader(self) -> Supervisor | None:
         """The worker that holds the recovery lock, if one does."""
@@ -414,7 +414,7 @@ class Arena:
 
 def _busiest_child(worker: int) -> int | None:
     """The simulation that computes now, if one does: other tasks take milliseconds."""
-    before = {child: cpu_ticks(child) for child in children(worker)}
+    before = {child: cpu_ticks(child) for child in descendants(worker)}
     threading.Event().wait(0.3)
     worked = {child: cpu_ticks(child) - before[child] for child in before}
     child = max(worked, key=lambda each: worked[each], default=0)

@@ -11,6 +11,7 @@ from tasks_app.circuits.errors import (
     SimulatorUnavailable,
 )
 from tasks_app.circuits.job import Job, Limits
+from tasks_app.circuits.sandbox.process import end_simulators
 from tasks_app.circuits.sandbox.sandbox import Sandbox, check_simulator
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "SandboxStopped",
     "SimulatorUnavailable",
     "check_simulator",
+    "end_simulators",
 ]

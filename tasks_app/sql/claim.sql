@@ -24,7 +24,7 @@ WITH lost AS MATERIALIZED (
         started_at = now, lease_expires_at = now + make_interval(secs => %(lease_s)s)
     FROM to_claim AS found
     WHERE task.task_id = found.task_id
-    RETURNING task.task_id, task.attempt, shots, seed, options, correlation_id,
+    RETURNING task.task_id, task.attempt, shots, seed, options, correlation_id, owner_id,
         coalesce(circuit, (
             SELECT circuit FROM tasks_app_batch AS batch WHERE batch.batch_id = task.batch_id
         )) AS circuit,
@@ -45,5 +45,6 @@ WITH lost AS MATERIALIZED (
     SELECT task_id, 'processing', started_at, notes FROM claimed
 )
 SELECT found.task_id, current_status, worker, free,
-    claimed.attempt, circuit, shots, seed, options, max_qubits, correlation_id, seconds, notes
+    claimed.attempt, circuit, shots, seed, options, max_qubits, owner_id, correlation_id, seconds,
+    notes
 FROM found LEFT JOIN claimed USING (task_id)

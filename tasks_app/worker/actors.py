@@ -56,7 +56,7 @@ def run(claim: Claim) -> None:
     slot = slots.current()
     with slot.holding(claim):
         try:
-            result = slot.sandbox.run(_job(claim))
+            result = slot.sandbox.run(_job(claim), owner=claim.owner_id)
         except CircuitError as error:
             if error.traceback is not None:
                 log.error("circuit_internal_error", traceback=error.traceback)

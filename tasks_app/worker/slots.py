@@ -12,7 +12,7 @@ import structlog
 from django.conf import settings
 
 from tasks_app import lifecycle
-from tasks_app.circuits import Sandbox
+from tasks_app.circuits import Sandbox, end_simulators
 from tasks_app.lifecycle import Claim
 
 log = structlog.get_logger(__name__)
@@ -84,3 +84,4 @@ def close_all() -> None:
     """End every child. For the process's end."""
     while _slots:
         _slots.pop().sandbox.close()
+    end_simulators()

@@ -17,6 +17,8 @@ MAX_TEXT = 1_000  # Characters of a message, or of a text in the metadata.
 MAX_TRACEBACK = 8_000  # Characters.
 _MAX_NUMBER = 2**63
 _MAX_ITEMS, _MAX_DEPTH = 1_000, 4  # Of the metadata.
+# PostgreSQL takes no NUL and no half of a surrogate pair.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _OUTCOME = re.compile(r"[01]+(?: [01]+)*", re.ASCII)
 
 
@@ -114,10 +116,7 @@ def _is_whole(value: Any, *, least: int) -> bool:
 
 
 def _is_text(value: Any, most: int) -> bool:
-    """Whether it is text that PostgreSQL stores: no NUL, no half of a surrogate pair."""
-    if not isinstance(value, str) or len(value) > most or "\0" in value:
-        return False
-    return not any("\ud800" <= character <= "\udfff" for character in value)
+    return isinstance(value, str) and len(value) <= most and not _UNSTORABLE.search(value)
 
 
 def _expect(condition: bool, otherwise: str) -> None:

@@ -1,6 +1,5 @@
-"""The child's side: read a job, run it, answer. Only this process imports Qiskit."""
+"""The child's side: read a job, run it, answer. Only it and its zygote import Qiskit."""
 
-import gc
 import os
 import socket
 import traceback
@@ -11,26 +10,23 @@ from tasks_app.circuits.job import Limits
 from tasks_app.circuits.sandbox import confine, frames
 from tasks_app.circuits.sandbox.answer import MAX_TRACEBACK
 
+_MAX_DESCRIPTOR = 256
 _MAX_MESSAGE = 500  # Characters; parsers quote the program in their errors.
 
 
-def main(limits_message: dict[str, Any], module_paths: list[str], parent_pid: int) -> None:
-    """Serve jobs from the socket that is standard input, until the parent closes it."""
-    confine.tie_to_parent(parent_pid)
-    limits = Limits(**limits_message)
-    channel = socket.socket(fileno=os.dup(0))
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+def main(
+    descriptor: int, runner: Any, limits: Limits, module_paths: list[str], parent_pid: int
+) -> None:
+    """Go behind the walls and serve jobs from a socket, until its other end is closed."""
+    os.closerange(3, descriptor)  # what belongs to the zygote
+    os.closerange(descriptor + 1, _MAX_DESCRIPTOR)
+    channel = socket.socket(fileno=descriptor)
     try:
-        # Here and not above: importing fails on a machine without a working simulator, and
-        # its parent wants to know the reason.
-        from tasks_app.circuits.simulation.runner import Runner
-
-        runner = Runner(limits)
-        gc.freeze()  # Looking through Qiskit for garbage would take 60 ms now and then.
+        confine.tie_to_parent(parent_pid)
         memory = confine.Memory()
         confine.limit_resources(limits.memory_mb, memory.address_space_bytes())
         walls = confine.raise_walls(module_paths)
-    except BaseException as error:
+    except Exception as error:
         channel.sendall(frames.encode({"unavailable": f"{type(error).__name__}: {error}"}))
         return
     channel.sendall(frames.encode({"walls": walls}))
@@ -38,7 +34,7 @@ def main(limits_message: dict[str, Any], module_paths: list[str], parent_pid: in
         try:
             request = frames.receive(channel, 2**31)
         except EOFError:
-            os._exit(0)  # Nothing to save, and tearing down the libraries takes a while.
+            os._exit(0)
         confine.limit_cpu(limits.cpu_s)
         channel.sendall(_answer(runner, request, limits, memory))
 

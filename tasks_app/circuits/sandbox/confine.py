@@ -32,8 +32,8 @@ _READABLE = (
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def tie_to_parent(parent_pid: int) -> None:
-    """Die with the parent. Comes first, so that no start-up leaves an orphan behind."""
+def settle() -> None:
+    """What a zygote gives up for itself and all its children."""
     # If memory runs out, the kernel should take this process, not the service.
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")
@@ -41,13 +41,19 @@ def tie_to_parent(parent_pid: int) -> None:
         os.nice(5)
     # Ctrl-C in a terminal is for the service, which decides what becomes of its children.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # A namespace of our own has no network. Not every kernel or container grants one. It comes
-    # before the death signal because a change of credentials clears that.
+    # A namespace of our own has no network. Not every kernel or container grants one.
     if _libc.unshare(_CLONE_NEWNET) != 0:
         _libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
+    _check(_libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0))  # No process of the same user attaches.
+
+
+def tie_to_parent(parent_pid: int) -> None:
+    """Die with the parent, and head a group of processes that can be killed as one."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent_pid:  # It died before prctl took effect.
         os._exit(1)
+    with contextlib.suppress(OSError):  # The parent does so too; one of them comes first.
+        os.setpgid(0, 0)
 
 
 def raise_walls(module_paths: list[str]) -> list[str]:
@@ -56,8 +62,8 @@ def raise_walls(module_paths: list[str]) -> list[str]:
     Raises OSError where the kernel has a wall and it does not stand.
     """
     _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-    _check(_libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0))  # for other children of the same user
-    readable = [*_READABLE, *_module_paths(module_paths)]
+    libraries = filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(":"))
+    readable = [*_READABLE, *libraries, *_module_paths(module_paths)]
     walls = ["landlock"] if landlock.restrict_to_reading(readable) else []
     _drop_capabilities()
     return [*walls, "seccomp"] if seccomp.allow_simulation_only() else walls

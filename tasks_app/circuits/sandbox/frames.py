@@ -17,8 +17,17 @@ class BadFrame(Exception):
     """The other side sent bytes that are not a JSON object."""
 
 
+def _refuse(constant: str) -> None:
+    """NaN and the infinities are no JSON, whatever Python says."""
+    raise ValueError(constant)
+
+
+_encoder = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+_decoder = json.JSONDecoder(parse_constant=_refuse)
+
+
 def encode(message: dict[str, Any]) -> bytes:
-    body = json.dumps(message, separators=(",", ":"), allow_nan=False).encode("ascii")
+    body = _encoder.encode(message).encode("ascii")
     return _LENGTH.pack(len(body)) + body
 
 
@@ -34,18 +43,12 @@ def receive(
     if size > max_bytes:
         raise FrameTooLarge(size)
     try:
-        body = _receive_exactly(channel, size, deadline)
-        message = json.loads(body, parse_constant=_refuse)
+        message = _decoder.decode(_receive_exactly(channel, size, deadline).decode())
     except (ValueError, RecursionError) as error:
         raise BadFrame from error
     if not isinstance(message, dict):
         raise BadFrame
     return message
-
-
-def _refuse(constant: str) -> None:
-    """NaN and the infinities are no JSON, whatever Python says."""
-    raise ValueError(constant)
 
 
 def _receive_exactly(channel: socket.socket, size: int, deadline: float | None) -> bytearray:

@@ -1,32 +1,32 @@
-"""One child process as its parent sees it: spawn, ask, kill."""
+"""A sandbox's processes as their parent sees them: a zygote, and the children that it forks."""
 
 import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.sandbox import frames
+from tasks_app.circuits.sandbox.zygote import MAX_MESSAGE
 
 START_S = 60.0
-"""Seconds a child may take to import the simulator on a busy machine."""
+"""Seconds that importing the simulator, and each request to the zygote, may take."""
 _FRAME_SLACK = 65_536  # Room for an error or metadata beside the result.
 _ROOT = str(Path(__file__).resolve().parents[3])
-# -I and -S: nothing from the environment, the working directory or .pth files runs in the child.
+# -I and -S: nothing from the environment, the working directory or .pth files runs in the zygote.
 # It finds modules where its parent does.
 _BOOT = (
     "import json,sys; sys.path[:]=paths=json.loads(sys.argv[1]); "
-    "from tasks_app.circuits.sandbox.child import main; "
-    "main(json.loads(sys.argv[2]), paths, int(sys.argv[3]))"
+    "from tasks_app.circuits.sandbox.zygote import main; main(paths)"
 )
 
 
@@ -34,35 +34,126 @@ class ChildGone(Exception):
     """The child ended without an answer; the text says how."""
 
 
+class Zygote:
+    """The process that forks children. From any thread; a request at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            # It ends when the other end of its standard input is closed, which is here only.
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _BOOT, json.dumps(_module_paths())],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                env=_environment(),
+                start_new_session=True,
+            )
+        self._ready = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def fork(self, limits: Limits, channel: socket.socket) -> int:
+        """Make a child that serves `channel`; its process id.
+
+        Raises ChildGone, whatever kept it from starting: no circuit has to do with that.
+        """
+        with self._lock:
+            if not self._ready:
+                greeting = self._receive()
+                if "unavailable" in greeting:
+                    self._stop()
+                    raise ChildGone(str(greeting["unavailable"]))
+                self._ready = True
+            answer = self._request({"fork": asdict(limits)}, [channel.fileno()])
+        if "failed" in answer:
+            raise ChildGone(f"the simulator did not start: {answer['failed']}")
+        return int(answer["pid"])
+
+    def end(self, pid: int) -> int | None:
+        """Kill a child and its process group, and wait; its exit status, negative for a signal.
+
+        None if the zygote has ended before, and all its children with it.
+        """
+        with self._lock, contextlib.suppress(ChildGone):
+            return int(self._request({"end": pid})["status"])
+        return None
+
+    def close(self) -> None:
+        """End it and all its children."""
+        with self._lock:
+            self._stop()
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def _request(self, message: dict[str, Any], files: list[int] | None = None) -> dict[str, Any]:
+        try:
+            socket.send_fds(self._control, [json.dumps(message).encode()], files or [])
+        except OSError:
+            self._stop()
+            raise ChildGone("the process that starts simulations has ended") from None
+        return self._receive()
+
+    def _receive(self) -> dict[str, Any]:
+        self._control.settimeout(START_S)
+        try:
+            message = self._control.recv(MAX_MESSAGE)
+        except TimeoutError:
+            self._stop()
+            raise ChildGone(f"the simulator did not start within {START_S:g} s") from None
+        except OSError:
+            message = b""
+        if not message:
+            self._stop()
+            raise ChildGone("the process that starts simulations has ended")
+        answer: dict[str, Any] = json.loads(message)
+        return answer
+
+    def _stop(self) -> None:
+        self._process.kill()  # Its children get SIGKILL from the kernel.
+        self._process.wait()
+        self._control.close()
+
+
 class ChildProcess:
     """A child that runs one job at a time. `ask` from one thread, `kill` from any."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, zygote: Zygote | None = None) -> None:
+        """Raises ChildGone and OSError."""
         self._limits = limits
+        self._zygote = zygote or shared_zygote()
         self.ready = False
         self.walls: list[str] = []
+        self.exit_status: int | None = None
         self._channel, theirs = socket.socketpair()
-        command = [sys.executable, "-I", "-S", "-c", _BOOT, json.dumps(_module_paths())]
-        command += [json.dumps(asdict(limits)), str(os.getpid())]
-        with theirs:
-            self._process = _spawner().submit(_spawn, command, theirs).result()
-        self.pid = self._process.pid
+        try:
+            with theirs:
+                self.pid = self._zygote.fork(limits, theirs)
+        except BaseException:
+            self._channel.close()
+            raise
 
     def wait_ready(self) -> None:
-        """Wait until the child has imported the simulator.
+        """Wait until the child is behind its walls.
 
         Raises ChildGone, whatever kept it from starting: no circuit has to do with that.
         """
         try:
             greeting = self._receive(_FRAME_SLACK, time.monotonic() + START_S)
         except TimeoutError:
-            self.kill()
             raise ChildGone(f"the simulator did not start within {START_S:g} s") from None
         except (frames.FrameTooLarge, frames.BadFrame):
-            self.kill()
             raise ChildGone("the simulator answered nonsense instead of starting") from None
         if "unavailable" in greeting:
-            raise ChildGone(greeting["unavailable"])
+            raise ChildGone(str(greeting["unavailable"]))
         self.walls = greeting["walls"]
         self.ready = True
 
@@ -84,24 +175,32 @@ class ChildProcess:
         return self._receive(self._limits.max_result_bytes + _FRAME_SLACK, deadline)
 
     def kill(self) -> None:
-        """End the child at once, whatever it does."""
-        self._process.kill()  # Checks that the pid is still ours.
+        """Make `ask` raise ChildGone at once; whoever asked closes the child, which ends it."""
+        with contextlib.suppress(OSError):  # closed already
+            self._channel.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Kill the child, wait until it is gone and free the channel. Not while `ask` runs."""
-        self.kill()
-        self._process.wait()
-        self._channel.close()
+        """End the child and what it started, and wait for it. Not while `ask` runs."""
+        if self._channel.fileno() >= 0:
+            self._channel.close()
+            self.exit_status = self._zygote.end(self.pid)
 
     @property
     def alive(self) -> bool:
-        return self._process.poll() is None
+        return not self._happens(select.POLLRDHUP)
 
     @property
-    def exit_signal(self) -> int | None:
-        """The signal that ended the child, if one did. Call after ChildGone."""
-        code = self._process.wait()
-        return -code if code < 0 else None
+    def idle(self) -> bool:
+        """Whether it waits for a job, and has said nothing unasked."""
+        return not self._happens(select.POLLRDHUP | select.POLLIN)
+
+    def _happens(self, events: int) -> bool:
+        try:
+            poll = select.poll()
+            poll.register(self._channel, events)
+            return bool(poll.poll(0))
+        except (OSError, ValueError):  # closed
+            return True
 
     def _receive(self, max_bytes: int, deadline: float) -> dict[str, Any]:
         try:
@@ -110,24 +209,14 @@ class ChildProcess:
             raise ChildGone(self._epitaph()) from None
 
     def _epitaph(self) -> str:
-        self.kill()  # It may have closed its end and still be there.
-        if (number := self.exit_signal) is None:
-            return f"the simulator exited with status {self._process.returncode}"
+        self.close()  # It may have closed its end and still be there.
+        if self.exit_status is None:
+            return "the process that starts simulations has ended"
+        if self.exit_status >= 0:
+            return f"the simulator exited with status {self.exit_status}"
         with contextlib.suppress(ValueError):
-            return f"the simulator was ended by {signal.Signals(number).name}"
-        return f"the simulator was ended by signal {number}"
-
-
-def _spawn(command: list[str], channel: socket.socket) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        command,
-        stdin=channel.fileno(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-        env=_environment(),
-        start_new_session=True,
-    )
+            return f"the simulator was ended by {signal.Signals(-self.exit_status).name}"
+        return f"the simulator was ended by signal {-self.exit_status}"
 
 
 def _environment() -> dict[str, str]:
@@ -149,25 +238,32 @@ def _module_paths() -> list[str]:
     return [_ROOT] + [path for path in sys.path if os.path.isabs(path) and path != _ROOT]
 
 
-# The parent-death signal fires when the *thread* that spawned the child ends. Children outlive
-# the worker threads that first need them, so one thread that lives as long as the process
-# spawns them all. A fork has no threads: it starts over.
 _lock = threading.Lock()
-_spawner_thread: ThreadPoolExecutor | None = None
+_shared: Zygote | None = None
 
 
-def _spawner() -> ThreadPoolExecutor:
-    global _spawner_thread
+def shared_zygote() -> Zygote:
+    """This process's zygote, started if there is none; returns without waiting for it."""
+    global _shared
     with _lock:
-        if _spawner_thread is None:
-            _spawner_thread = ThreadPoolExecutor(1, thread_name_prefix="sandbox-spawner")
-        return _spawner_thread
+        if _shared is None or not _shared.alive:
+            _shared = Zygote()
+        return _shared
 
 
-def _forget_spawner() -> None:
-    global _spawner_thread, _lock
-    _lock = threading.Lock()
-    _spawner_thread = None
+def end_simulators() -> None:
+    """End this process's zygote, if there is one, and all its children."""
+    global _shared
+    with _lock:
+        zygote, _shared = _shared, None
+    if zygote is not None:
+        zygote.close()
 
 
-os.register_at_fork(after_in_child=_forget_spawner)
+def _forget_zygote() -> None:
+    """In a fork of this process, to which the zygote does not belong."""
+    global _shared, _lock
+    _lock, _shared = threading.Lock(), None
+
+
+os.register_at_fork(after_in_child=_forget_zygote)

@@ -4,7 +4,8 @@ import contextlib
 import os
 import signal
 import threading
-from typing import Any, NoReturn
+from collections.abc import Hashable
+from typing import Any
 
 from tasks_app.circuits.errors import (
     CircuitError,
@@ -16,9 +17,14 @@ from tasks_app.circuits.errors import (
 from tasks_app.circuits.job import Job, Limits, as_message, check_job
 from tasks_app.circuits.sandbox import frames
 from tasks_app.circuits.sandbox.answer import OddAnswer, check_answer
-from tasks_app.circuits.sandbox.process import ChildGone, ChildProcess
-
-_BELL = "OPENQASM 2.0; qreg q[2]; creg c[2]; U(pi/2,0,pi) q[0]; CX q[0],q[1]; measure q -> c;"
+from tasks_app.circuits.sandbox.process import (
+    START_S,
+    ChildGone,
+    ChildProcess,
+    Zygote,
+    shared_zygote,
+)
+from tasks_app.circuits.sandbox.zygote import BELL
 
 
 class Sandbox:
@@ -38,6 +44,7 @@ class Sandbox:
         self._running = False
         self._stopped = False
         self._closed = False
+        self._owner: Hashable = None
         self._tasks = 0
 
     @property
@@ -47,127 +54,127 @@ class Sandbox:
         return child.pid if child and child.alive else None
 
     def start(self) -> None:
-        """Spawn the child if there is none; return without waiting for it."""
-        with self._lock, contextlib.suppress(SandboxDied):  # the next run tries again
-            self._ensure_child()
+        """Have the simulator imported; return without waiting for it."""
+        with contextlib.suppress(OSError):  # the next run tries again
+            shared_zygote()
 
-    def run(self, job: Job) -> dict[str, Any]:
+    def run(self, job: Job, *, owner: Hashable = None) -> dict[str, Any]:
         """Run a job: `{"counts": {outcome: shots}, "shots": n, "metadata": {...}}`.
 
-        Raises CircuitError, SandboxDied, SandboxStopped.
+        No child serves two owners. Raises CircuitError, SandboxDied, SandboxStopped.
         """
         check_job(job, self.limits)
-        with self._lock:
-            child = self._ensure_child()
-            self._running, self._stopped = True, False
-        with Sandbox._busy_lock:
-            Sandbox._busy += 1
+        self._begin()
         try:
-            reply = self._ask(child, job)
+            outcome = self._outcome(job, owner)
         except (CircuitError, SandboxDied):
             if self._stopped:
                 raise SandboxStopped from None
             raise
         finally:
-            with Sandbox._busy_lock:
-                Sandbox._busy -= 1
-            with self._lock:
-                self._running = False
-        if self._stopped:
+            self._end()
+        if self._stopped:  # when the answer was there already
             raise SandboxStopped
-        self._tasks += 1
-        try:
-            answer = check_answer(reply, job, self.limits)
-        except OddAnswer as odd:
-            self._replace(child)
-            raise SandboxDied(f"the simulator answered nonsense: {odd}") from None
-        if (
-            self._tasks >= self.limits.max_tasks_per_child
-            or answer.resident_mb > self.limits.max_idle_memory_mb
-        ):
-            self._replace(child)
-        if isinstance(answer.outcome, CircuitError):
-            raise answer.outcome
-        return answer.outcome
+        return outcome
 
     def stop(self) -> bool:
-        """Kill the child of the run under way, which raises SandboxStopped; False without one."""
+        """Stop the run under way, which raises SandboxStopped; False without one."""
         with self._lock:
-            if not self._running or self._child is None:
+            if not self._running:
                 return False
             self._stopped = True
-            self._child.kill()
+            if self._child:
+                self._child.kill()
             return True
 
     def close(self) -> None:
         """End the child for good. A run under way raises SandboxStopped."""
-        self.stop()
         with self._lock:
             self._closed = True
-            child = self._child
-            if child and not self._running:
-                self._child = None
-                child.close()
+        if not self.stop():
+            self._drop_child()
 
-    def _ask(self, child: ChildProcess, job: Job) -> dict[str, Any]:
-        request = as_message(job) | {"threads": self._threads()}
+    def _begin(self) -> None:
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("this sandbox is closed")
+            self._running, self._stopped = True, False
+        with Sandbox._busy_lock:
+            Sandbox._busy += 1
+
+    def _end(self) -> None:
+        with Sandbox._busy_lock:
+            Sandbox._busy -= 1
+        with self._lock:
+            self._running = False
+        if self._closed:
+            self._drop_child()
+
+    def _outcome(self, job: Job, owner: Hashable) -> dict[str, Any]:
+        child = self._child_of(owner)
         try:
-            return child.ask(request, self.limits.deadline_s)
+            request = as_message(job) | {"threads": self._threads()}
+            answer = check_answer(child.ask(request, self.limits.deadline_s), job, self.limits)
         except ChildGone as death:
-            self._bury(child, str(death))
+            self._drop_child()
+            # Before it is ready it spends the time on itself.
+            if child.ready and child.exit_status == -signal.SIGXCPU:
+                raise CircuitError(
+                    "cpu_time_exceeded",
+                    f"The task used more than {self.limits.cpu_s} s of processor time; "
+                    "use fewer shots, qubits, gates or loop iterations.",
+                ) from None
+            raise SandboxDied(str(death)) from None
         except TimeoutError:
-            self._replace(child)
+            self._drop_child()
             raise CircuitError(
                 "timed_out",
                 f"The task ran longer than {self.limits.deadline_s:g} s and was stopped; "
                 "use fewer shots, qubits, gates or loop iterations.",
             ) from None
         except frames.FrameTooLarge:
-            self._replace(child)
+            self._drop_child()
             raise result_too_large(self.limits.max_result_bytes) from None
-        except frames.BadFrame:
-            self._replace(child)
-            raise SandboxDied("the simulator answered nonsense") from None
+        except (frames.BadFrame, OddAnswer) as odd:
+            self._drop_child()
+            raise SandboxDied(f"the simulator answered nonsense: {odd}") from None
+        self._tasks += 1
+        if (
+            self._tasks >= self.limits.max_tasks_per_child
+            or answer.resident_mb > self.limits.max_idle_memory_mb
+        ):
+            self._drop_child()
+        if isinstance(answer.outcome, CircuitError):
+            raise answer.outcome
+        return answer.outcome
 
-    def _bury(self, child: ChildProcess, how: str) -> NoReturn:
-        # Before it is ready it spends the time on itself.
-        exhausted = child.ready and child.exit_signal == signal.SIGXCPU
-        self._replace(child)
-        if exhausted:
-            raise CircuitError(
-                "cpu_time_exceeded",
-                f"The task used more than {self.limits.cpu_s} s of processor time; "
-                "use fewer shots, qubits, gates or loop iterations.",
-            )
-        raise SandboxDied(how)
+    def _child_of(self, owner: Hashable) -> ChildProcess:
+        """A child that has served nobody else and waits for a job. Raises SandboxDied."""
+        if self._child and self._owner == owner and self._child.idle:
+            return self._child
+        self._drop_child()
+        try:
+            child = ChildProcess(self.limits)
+        except ChildGone as gone:
+            raise SandboxDied(str(gone)) from None
+        except OSError as error:
+            raise SandboxDied(f"the simulator did not start: {error.strerror}") from None
+        with self._lock:
+            self._child, self._owner, self._tasks = child, owner, 0
+            if self._stopped:
+                child.kill()
+        return child
+
+    def _drop_child(self) -> None:
+        """End the child; the next run has another."""
+        with self._lock:
+            child, self._child = self._child, None
+        if child:
+            child.close()
 
     def _threads(self) -> int:
         cores = self.limits.cpu_cores or len(os.sched_getaffinity(0))
         return max(1, cores // max(1, Sandbox._busy))
-
-    def _ensure_child(self) -> ChildProcess:
-        if self._closed:
-            raise RuntimeError("this sandbox is closed")
-        if self._child and not self._child.alive:
-            self._child.close()
-            self._child = None
-        if self._child is None:
-            self._tasks = 0
-            try:
-                self._child = ChildProcess(self.limits)
-            except OSError as error:
-                raise SandboxDied(f"the simulator did not start: {error.strerror}") from None
-        return self._child
-
-    def _replace(self, child: ChildProcess) -> None:
-        """Put a fresh child in place of this one, already warming up for the next job."""
-        child.close()
-        with self._lock:
-            if self._child is child:
-                self._child = None
-            if not self._closed:
-                with contextlib.suppress(SandboxDied):  # the next run tries again
-                    self._ensure_child()
 
 
 def check_simulator() -> dict[str, str]:
@@ -175,17 +182,17 @@ def check_simulator() -> dict[str, str]:
 
     Raises SimulatorUnavailable.
     """
-    child = ChildProcess(Limits())
+    job, limits = Job(circuit=BELL), Limits()
     try:
-        child.wait_ready()
-        reply = child.ask(as_message(Job(circuit=_BELL)) | {"threads": 1}, 60)
-        if set(reply.get("result", {}).get("counts", ())) != {"00", "11"}:
-            raise SimulatorUnavailable(f"a Bell circuit gave {reply}")
+        with Zygote() as zygote:
+            child = ChildProcess(limits, zygote)
+            reply = child.ask(as_message(job) | {"threads": 1}, START_S)
+            outcome = check_answer(reply, job, limits).outcome
     except TimeoutError:
         raise SimulatorUnavailable("the simulator did not answer in time") from None
-    except (ChildGone, frames.FrameTooLarge, frames.BadFrame) as error:
+    except (ChildGone, OSError, frames.FrameTooLarge, frames.BadFrame, OddAnswer) as error:
         raise SimulatorUnavailable(str(error)) from None
-    finally:
-        child.close()
-    metadata = reply["result"]["metadata"]
+    if isinstance(outcome, CircuitError) or set(outcome["counts"]) != {"00", "11"}:
+        raise SimulatorUnavailable(f"a Bell circuit gave {outcome}")
+    metadata = outcome["metadata"]
     return {"qiskit": metadata["qiskit"], "qiskit_aer": metadata["qiskit_aer"]}

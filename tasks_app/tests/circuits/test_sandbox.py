@@ -2,10 +2,12 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from tasks_app.circuits import (
     SimulatorUnavailable,
     check_simulator,
 )
+from tasks_app.circuits.sandbox import frames, process
 from testing.service import LIMIT_S, alive, cpu_ticks, eventually
 
 MakeSandbox = Callable[..., Sandbox]
@@ -36,6 +39,14 @@ def outcomes(sandbox: Sandbox) -> set[str]:
 
 def threads(sandbox: Sandbox) -> int:
     return len(os.listdir(f"/proc/{sandbox.pid}/task"))
+
+
+@contextmanager
+def own_zygote() -> Iterator[Callable[[], int]]:
+    """Another zygote than the tests before; gives what tells its process id."""
+    process.end_simulators()
+    yield lambda: process.shared_zygote()._process.pid
+    process.end_simulators()
 
 
 class Running:
@@ -72,15 +83,12 @@ def test_the_same_child_runs_one_job_after_another(make_sandbox: MakeSandbox) ->
     assert sandbox.pid == first
 
 
-def test_start_does_not_wait_for_the_child(make_sandbox: MakeSandbox) -> None:
+def test_start_does_not_wait_for_the_simulator(make_sandbox: MakeSandbox) -> None:
     sandbox = make_sandbox()
-    before = sandbox.pid
-    sandbox.start()
-    first = sandbox.pid
-    assert before is None
-    assert first is not None
-    assert outcomes(sandbox) == {"00", "11"}
-    assert sandbox.pid == first
+    with own_zygote() as zygote:
+        sandbox.start()
+        assert zygote() and sandbox.pid is None
+        assert outcomes(sandbox) == {"00", "11"}
 
 
 def test_a_child_killed_while_idle_is_replaced_without_an_error(
@@ -124,15 +132,68 @@ def test_a_job_over_its_deadline_is_killed_and_the_next_one_runs(
     assert outcomes(sandbox) == {"00", "11"}
 
 
-def test_the_deadline_does_not_count_the_start_of_the_child(make_sandbox: MakeSandbox) -> None:
+def test_the_deadline_does_not_count_the_start_of_the_simulator(
+    make_sandbox: MakeSandbox,
+) -> None:
     sandbox = make_sandbox(deadline_s=3)
-    sandbox.start()
-    pid = sandbox.pid
-    assert pid is not None
-    os.kill(pid, signal.SIGSTOP)
-    start_takes_longer = threading.Timer(3.5, os.kill, (pid, signal.SIGCONT))
-    start_takes_longer.start()
-    assert outcomes(sandbox) == {"00", "11"}
+    with own_zygote() as zygote:
+        sandbox.start()
+        os.kill(zygote(), signal.SIGSTOP)
+        start_takes_longer = threading.Timer(3.5, os.kill, (zygote(), signal.SIGCONT))
+        start_takes_longer.start()
+        assert outcomes(sandbox) == {"00", "11"}
+
+
+def test_another_owner_has_another_child(make_sandbox: MakeSandbox) -> None:
+    sandbox, pids = make_sandbox(), []
+    for owner in (1, 1, 2, None, None, 1):
+        metadata = sandbox.run(Job(circuit=BELL), owner=owner)["metadata"]
+        # One that has seen the program before says that it took no time to read.
+        pids.append((sandbox.pid, metadata["parse_seconds"] > 0))
+    first, again, second, nobody, nobody_again, last = pids
+    assert first == (again[0], True) and nobody == (nobody_again[0], True)
+    assert (again[1], nobody_again[1]) == (False, False)
+    assert len({first, second, nobody, last}) == 4
+
+
+def test_children_of_one_zygote_draw_other_seeds(make_sandbox: MakeSandbox) -> None:
+    job = Job(circuit=BELL)
+    seeds = [make_sandbox().run(job)["metadata"]["seed"] for _ in range(3)]
+    assert len(set(seeds)) == 3
+
+
+def test_bytes_that_nobody_asked_for_replace_the_child(make_sandbox: MakeSandbox) -> None:
+    sandbox = make_sandbox()
+    outcomes(sandbox)
+    first, child = sandbox.pid, sandbox._child
+    assert child is not None
+    child._channel, taken_over = socket.socketpair()
+    with taken_over:
+        taken_over.send(frames.encode({"result": {}, "resident_mb": 1}))
+        assert outcomes(sandbox) == {"00", "11"}
+    assert sandbox.pid != first
+
+
+def test_a_zygote_that_dies_takes_its_children_along_and_is_replaced(
+    make_sandbox: MakeSandbox,
+) -> None:
+    with own_zygote() as zygote:
+        sandbox, idle = make_sandbox(), make_sandbox()
+        outcomes(idle)
+        running, first = Running(sandbox), idle.pid
+        assert first is not None
+        before = zygote()
+        os.kill(before, signal.SIGKILL)
+        assert isinstance(running.outcome(), SandboxDied)
+        eventually(lambda: not alive(first), what="it has ended too")
+        assert outcomes(idle) == outcomes(sandbox) == {"00", "11"}
+        assert zygote() != before
+
+
+def test_a_zygote_has_one_thread_so_that_its_forks_are_whole(make_sandbox: MakeSandbox) -> None:
+    with own_zygote() as zygote:
+        outcomes(make_sandbox())
+        assert len(os.listdir(f"/proc/{zygote()}/task")) == 1
 
 
 def test_processor_time_is_limited_for_each_job(make_sandbox: MakeSandbox) -> None:
@@ -212,17 +273,15 @@ def test_a_child_is_replaced_after_its_share_of_tasks(make_sandbox: MakeSandbox)
     for _ in range(4):
         assert outcomes(sandbox) == {"00", "11"}
         pids.append(sandbox.pid)
-    # The pid read after the second task is already the next child's.
-    assert pids[1] == pids[2]
-    assert pids[0] != pids[1] and pids[2] != pids[3]
+    assert pids[0] is not None and pids[2] is not None
+    assert pids[0] != pids[2] and pids[1] is None and pids[3] is None
 
 
 def test_a_child_that_keeps_much_memory_is_replaced(make_sandbox: MakeSandbox) -> None:
     sandbox = make_sandbox(max_idle_memory_mb=1)
-    sandbox.start()
-    first = sandbox.pid
     assert outcomes(sandbox) == {"00", "11"}
-    assert sandbox.pid != first
+    assert sandbox.pid is None
+    assert outcomes(sandbox) == {"00", "11"}
 
 
 def test_the_child_outlives_the_thread_that_started_it(make_sandbox: MakeSandbox) -> None:

@@ -6,13 +6,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import User
 from structlog.testing import capture_logs
 
 from tasks_app import lifecycle
 from tasks_app.circuits import Job, SandboxStopped
 from tasks_app.circuits.sandbox import process
 from tasks_app.models import Task
-from tasks_app.tests.unit.tasks import RESULT, Session, claimed, history, processing
+from tasks_app.tests.unit.tasks import (
+    CIRCUIT,
+    RESULT,
+    Session,
+    claimed,
+    history,
+    processing,
+    submitted,
+)
 from tasks_app.worker import actors, slots
 from tasks_app.worker.slots import Slot
 from testing.service import ROOT, eventually
@@ -84,7 +93,8 @@ def test_a_bug_of_ours_is_not_told_as_the_users_mistake(
     shutil.copytree(ROOT / "tasks_app" / "circuits", tmp_path / "tasks_app" / "circuits")
     (tmp_path / "tasks_app" / "__init__.py").touch()
     runner = tmp_path / "tasks_app" / "circuits" / "simulation" / "runner.py"
-    runner.write_text(runner.read_text().replace("begun = perf_counter()", "begun = 1 / 0", 1))
+    broken = 'begun = 1 / (request["shots"] == 1024)'  # of the zygote's own circuit
+    runner.write_text(runner.read_text().replace("begun = perf_counter()", broken, 1))
     monkeypatch.setattr(process, "_ROOT", str(tmp_path))
     with fresh_slot(), capture_logs() as logs:
         claim = processing()
@@ -96,6 +106,19 @@ def test_a_bug_of_ours_is_not_told_as_the_users_mistake(
     assert bug["log_level"] == "error"
     assert "runner.py" in bug["traceback"]
     assert bug["traceback"].endswith("ZeroDivisionError")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_next_owners_task_runs_in_another_child() -> None:
+    ada, bob = (User.objects.create_user(name) for name in ("ada", "bob"))
+    pids = []
+    with fresh_slot():
+        for owner in (ada, ada, bob, None):
+            task = submitted(circuit=CIRCUIT, shots=3, correlation_id="c-1", owner=owner)
+            actors.run(claimed(task.task_id))
+            pids.append(slots.current().sandbox.pid)
+    assert pids[0] == pids[1]
+    assert len(set(pids)) == 3
 
 
 @contextmanager

@@ -1,0 +1,87 @@
+"""A process that has imported the simulator once, and forks a child of itself whenever asked.
+
+A fork takes milliseconds where an import takes a third of a second. This process never sees a
+program: its worker hands it a channel, and only the child that is made of it reads from that. It
+ends when its worker does, and its children end with it.
+"""
+
+import contextlib
+import gc
+import json
+import os
+import signal
+import socket
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from tasks_app.circuits.job import Job, Limits, as_message
+from tasks_app.circuits.sandbox import child, confine
+
+MAX_MESSAGE = 65_536  # Bytes of a message between a worker and its zygote.
+BELL = "OPENQASM 2.0; qreg q[2]; creg c[2]; U(pi/2,0,pi) q[0]; CX q[0],q[1]; measure q -> c;"
+
+
+def main(module_paths: list[str]) -> None:
+    """Serve the worker at the other end of the socket that is standard input, until it is gone."""
+    confine.settle()
+    control, own_pid = socket.socket(fileno=os.dup(0)), os.getpid()
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    try:
+        runner = _import_simulator()
+    except BaseException as error:
+        _send(control, {"unavailable": f"{type(error).__name__}: {error}"})
+        return
+    _send(control, {"ready": True})
+    while True:
+        message, files, _, _ = socket.recv_fds(control, MAX_MESSAGE, 1)
+        if not message:
+            os._exit(0)  # Nothing to save, and tearing down the libraries takes a while.
+        request = json.loads(message)
+        if "end" in request:
+            _send(control, {"status": _end(request["end"])})
+        else:
+            (channel,), limits = files, Limits(**request["fork"])
+            serve = partial(child.main, channel, runner(limits), limits, module_paths, own_pid)
+            _send(control, _fork(serve))
+            os.close(channel)
+
+
+def _import_simulator() -> Callable[[Limits], Any]:
+    """What makes runners, warmed up by a circuit of our own."""
+    # Here and not above: importing fails on a machine without a working simulator, and the
+    # worker wants to know the reason.
+    from tasks_app.circuits.simulation.runner import Runner
+
+    Runner(Limits()).run(as_message(Job(circuit=BELL)) | {"threads": 1})
+    if len(os.listdir("/proc/self/task")) > 1:
+        raise RuntimeError("a library has started a thread, and a fork would lack it")
+    gc.freeze()  # Looking through Qiskit for garbage would take 60 ms now and then.
+    return Runner
+
+
+def _fork(serve: Callable[[], None]) -> dict[str, Any]:
+    try:
+        pid = os.fork()
+    except OSError as error:
+        return {"failed": error.strerror}
+    if pid == 0:
+        try:
+            serve()
+        finally:
+            os._exit(1)
+    with contextlib.suppress(OSError):  # The child does so too; one of them comes first.
+        os.setpgid(pid, pid)
+    return {"pid": pid}
+
+
+def _end(pid: int) -> int:
+    """Kill a child and whatever is in its group; its exit status, negative for a signal."""
+    # Nobody else waits for it: until we do, its process id is its own.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def _send(control: socket.socket, message: dict[str, Any]) -> None:
+    control.send(json.dumps(message).encode()[:MAX_MESSAGE])
