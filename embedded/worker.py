@@ -5,6 +5,8 @@ import structlog
 from dramatiq.brokers.stub import StubBroker
 
 from tasks_app import recovery
+from tasks_app.circuits import standing_walls
+from tasks_app.management.commands.rundramatiq import demand_walls
 from tasks_app.postgresql.base import DATABASE_ERRORS
 from tasks_app.worker import actors  # noqa: F401  # what there is to consume
 
@@ -17,6 +19,7 @@ def start_worker(*, threads: int) -> dramatiq.Worker:
     With the in-memory broker every message of an earlier process is gone, so all tasks that are
     pending, or were running, are rung again at once.
     """
+    demand_walls(standing_walls())
     broker = dramatiq.get_broker()
     worker = dramatiq.Worker(broker, worker_threads=threads, worker_timeout=200)
     worker.queue_prefetch = threads

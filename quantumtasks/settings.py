@@ -219,6 +219,7 @@ CIRCUIT_LIMITS = Limits(
     memory_mb=_whole("SIMULATION_MEMORY_MB", 4096, least=64),
     deadline_s=_number("TASK_DEADLINE_S", 300, least=0.1),
 )
+SANDBOX_WALLS = _choice("SANDBOX_WALLS", "available", "required")
 if HEARTBEAT_S >= LEASE_S / 3:
     raise ImproperlyConfigured(
         f"HEARTBEAT_S ({HEARTBEAT_S:g}) must be less than a third of LEASE_S ({LEASE_S:g}): "

@@ -324,6 +324,11 @@ class Worker(models.Model):
 
     worker = models.CharField(max_length=200, primary_key=True)
     slots = models.PositiveIntegerField(help_text="Circuits that it runs at a time.")
+    walls = ArrayField(
+        models.CharField(max_length=32),
+        null=True,
+        help_text="What stands around its simulations (docs/security.md); null: not yet known.",
+    )
     started_at = models.DateTimeField(db_default=Now())
     seen_at = models.DateTimeField(db_default=Now())
 

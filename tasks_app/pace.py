@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 from psycopg.rows import dict_row
@@ -23,13 +24,13 @@ LONG_QUEUE = 10_000  # pending tasks; counting more takes a while
 _PACE = sql.statement("pace")
 
 
-def report(*, slots: int) -> None:
-    """This worker process is alive and runs `slots` circuits at a time."""
+def report(*, slots: int, walls: list[str] | None = None) -> None:
+    """This worker process is alive, runs `slots` circuits at a time, and behind these walls."""
     Worker.objects.bulk_create(
-        [Worker(worker=worker_id.current(), slots=slots, seen_at=Now())],
+        [Worker(worker=worker_id.current(), slots=slots, walls=walls, seen_at=Now())],
         update_conflicts=True,
         unique_fields=["worker"],
-        update_fields=["slots", "seen_at"],
+        update_fields=["slots", "walls", "seen_at"],
     )
 
 
@@ -37,6 +38,11 @@ def leave() -> None:
     """This worker process ends in order; long silent ones are forgotten too."""
     Worker.objects.filter(worker=worker_id.current()).delete()
     Worker.objects.filter(seen_at__lt=Now() - timedelta(seconds=FORGET_S)).delete()
+
+
+def alive_workers() -> QuerySet[Worker]:
+    """Worker processes heard of lately."""
+    return Worker.objects.filter(seen_at__gte=Now() - timedelta(seconds=ALIVE_S))
 
 
 def pace() -> dict[str, Any]:

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 _reserved: list[socket.socket] = []
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -21,6 +21,14 @@ def die_with_parent(parent_pid: int, signum: signal.Signals = signal.SIGKILL) ->
     _libc.prctl(_PR_SET_PDEATHSIG, int(signum), 0, 0, 0)
     if os.getppid() != parent_pid:  # it ended before we asked
         os.kill(os.getpid(), signum)
+
+
+def hide_memory() -> None:
+    """Keep memory and environment, with the secrets in both, from other processes of our user.
+
+    From debuggers too, and there is no core dump. Forks inherit it; another program does not.
+    """
+    _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def tethered(signum: signal.Signals = signal.SIGKILL) -> Callable[[], None]:

@@ -91,6 +91,6 @@ class AuditAdmin(NeverChanged, admin.ModelAdmin):  # type: ignore[type-arg]
 class WorkerAdmin(NeverChanged, admin.ModelAdmin):  # type: ignore[type-arg]
     """Worker processes as they last reported themselves."""
 
-    list_display = ("worker", "slots", "started_at", "seen_at")
+    list_display = ("worker", "slots", "walls", "started_at", "seen_at")
     ordering = ("-seen_at",)
     actions = None

@@ -1,9 +1,11 @@
 """Is it alive, is it ready, and what is wrong: three questions, three routes."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.db import connection
 from django.http import HttpResponse
 from django.utils import timezone
@@ -14,12 +16,15 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from rest_framework import serializers
 from rest_framework.decorators import api_view
+from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from tasks_app import pace
+from tasks_app.api.auth import AUTHENTICATION
 from tasks_app.api.content import AnyMediaType
+from tasks_app.circuits import WALLS
 from tasks_app.models import INTERNAL_ERROR, Status, Task
 from tasks_app.postgresql import schema
 from tasks_app.postgresql.base import DATABASE_ERRORS, deadline
@@ -27,6 +32,21 @@ from tasks_app.queue import broker
 from tasks_app.queue.publisher import QueueDepths, QueueUnavailable
 
 CHECK_S = 1.0  # each dependency's time to answer
+
+
+class WorkerSerializer(serializers.Serializer[Any]):
+    """A worker process that is alive."""
+
+    worker = serializers.CharField(help_text="`host:pid:start:namespace`.")
+    slots = serializers.IntegerField(help_text="Circuits that it runs at a time.")
+    walls = serializers.ListField(
+        child=serializers.CharField(),
+        allow_null=True,
+        help_text="What the kernel puts around its simulations; null: not yet known.",
+    )
+    missing_walls = serializers.ListField(
+        child=serializers.CharField(), allow_null=True, help_text="What its kernel lacks."
+    )
 
 
 class HealthSerializer(serializers.Serializer[Any]):
@@ -44,6 +64,9 @@ class HealthSerializer(serializers.Serializer[Any]):
         allow_null=True, help_text="Messages ready, consumers, dead letters; null if unknown."
     )
     timestamp = serializers.DateTimeField()
+    workers = WorkerSerializer(
+        many=True, required=False, help_text="For staff, while the database is connected."
+    )
 
 
 class ProbeSerializer(serializers.Serializer[Any]):
@@ -87,20 +110,51 @@ def _unready() -> str | None:
     return "queue_unavailable" if queue_depths() is None else None
 
 
-@extend_schema(operation_id="health", summary="Health", responses=HealthSerializer)
-@api_view(["GET", "HEAD"])
-def health(request: Request) -> Response:
+def _asked_by_staff(request: Request) -> bool:
+    with suppress(AuthenticationFailed, *DATABASE_ERRORS), deadline(CHECK_S):
+        return isinstance(request.user, User) and request.user.is_staff
+    return False
+
+
+def _workers() -> list[dict[str, Any]] | None:
+    try:
+        with deadline(CHECK_S):
+            alive = list(pace.alive_workers().order_by("worker"))
+    except DATABASE_ERRORS:
+        return None
+    return [
+        {
+            "worker": each.worker,
+            "slots": each.slots,
+            "walls": each.walls,
+            "missing_walls": None if each.walls is None else sorted({*WALLS} - {*each.walls}),
+        }
+        for each in alive
+    ]
+
+
+class HealthView(APIView):
     """For people and dashboards: always 200, and it names what is away."""
-    fits, depths = _schema_fits(), queue_depths()
-    found = {
-        "status": "healthy" if fits and depths else "degraded",
-        "database_status": _word(fits is not None),
-        "schema_status": None if fits is None else "current" if fits else "outdated",
-        "queue_status": _word(depths is not None),
-        "queue": None if depths is None else asdict(depths),
-        "timestamp": timezone.now(),
-    }
-    return Response(found)
+
+    authentication_classes = AUTHENTICATION
+
+    def perform_authentication(self, request: Request) -> None:
+        """Later: who asks matters to staff only, and the database may be away."""
+
+    @extend_schema(operation_id="health", summary="Health", responses=HealthSerializer, auth=[])
+    def get(self, request: Request) -> Response:
+        fits, depths = _schema_fits(), queue_depths()
+        found: dict[str, Any] = {
+            "status": "healthy" if fits and depths else "degraded",
+            "database_status": _word(fits is not None),
+            "schema_status": None if fits is None else "current" if fits else "outdated",
+            "queue_status": _word(depths is not None),
+            "queue": None if depths is None else asdict(depths),
+            "timestamp": timezone.now(),
+        }
+        if fits and _asked_by_staff(request) and (workers := _workers()) is not None:
+            found["workers"] = workers
+        return Response(found)
 
 
 @extend_schema(operation_id="live", summary="Liveness probe", responses=ProbeSerializer)

@@ -5,7 +5,7 @@ from typing import Any
 from django.urls import path
 from drf_spectacular.views import SpectacularSwaggerSplitView as DocsView
 
-from tasks_app.api.health import MetricsView, health, live, ready
+from tasks_app.api.health import HealthView, MetricsView, live, ready
 from tasks_app.api.schema import DescriptionView
 from tasks_app.api.tokens import TokenViewSet, log_in, log_out
 from tasks_app.api.views import BatchViewSet, QueueView, TaskViewSet
@@ -30,7 +30,7 @@ urlpatterns = [
     path("logout", log_out, name="logout"),
     path("tokens", TokenViewSet.as_view({"get": "list", "post": "create"}), name="token-list"),
     path("tokens/<int:token_id>", TokenViewSet.as_view({"delete": "destroy"})),
-    path("health", health, name="health"),
+    path("health", HealthView.as_view(), name="health"),
     path("health/live", live, name="live"),
     path("health/ready", ready, name="ready"),
     path("metrics", MetricsView.as_view(), name="metrics"),

@@ -11,18 +11,22 @@ from tasks_app.circuits.errors import (
     SimulatorUnavailable,
 )
 from tasks_app.circuits.job import Job, Limits
+from tasks_app.circuits.sandbox.confine import WALLS
 from tasks_app.circuits.sandbox.process import end_simulators
-from tasks_app.circuits.sandbox.sandbox import Sandbox, check_simulator
+from tasks_app.circuits.sandbox.sandbox import Sandbox, Simulator, check_simulator, standing_walls
 
 __all__ = [
     "ERROR_CODES",
+    "WALLS",
     "CircuitError",
     "Job",
     "Limits",
     "Sandbox",
     "SandboxDied",
     "SandboxStopped",
+    "Simulator",
     "SimulatorUnavailable",
     "check_simulator",
     "end_simulators",
+    "standing_walls",
 ]

@@ -15,7 +15,7 @@ from dramatiq.middleware import Middleware
 
 from tasks_app import pace, recovery, worker_id
 from tasks_app.postgresql.base import DATABASE_ERRORS, why
-from tasks_app.processes import die_with_parent
+from tasks_app.processes import die_with_parent, hide_memory
 from tasks_app.worker import slots
 
 log = structlog.get_logger(__name__)
@@ -29,13 +29,14 @@ class WorkerLifecycle(Middleware):
         self._grace: threading.Timer | None = None
 
     def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        hide_memory()
         master = multiprocessing.parent_process()
         if master is not None and master.pid is not None:  # else we are in the API's process
             die_with_parent(master.pid, signal.SIGTERM)  # nobody would supervise us after that
         leader = recovery.Leader()
 
         def attend() -> None:
-            pace.report(slots=worker.worker_threads)
+            pace.report(slots=worker.worker_threads, walls=slots.walls())
             leader.attend()
 
         self._threads = [

@@ -7,12 +7,13 @@ is gone: lost to another worker, or cancelled.
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import structlog
 from django.conf import settings
 
 from tasks_app import lifecycle
-from tasks_app.circuits import Sandbox, end_simulators
+from tasks_app.circuits import Sandbox, SandboxDied, end_simulators, standing_walls
 from tasks_app.lifecycle import Claim
 
 log = structlog.get_logger(__name__)
@@ -57,6 +58,20 @@ def current() -> Slot:
         _slots.append(slot)
         slot.sandbox.start()
     return slot
+
+
+def walls() -> list[str] | None:
+    """Which walls stand around the simulations of this process; None while nobody knows."""
+    try:
+        return _walls()
+    except SandboxDied as error:
+        log.warning("walls_unknown", reason=str(error))
+        return None
+
+
+@cache
+def _walls() -> list[str]:
+    return standing_walls()
 
 
 def held() -> dict[Claim, Slot]:

@@ -4,7 +4,8 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from tasks_app.circuits.errors import (
@@ -177,8 +178,29 @@ class Sandbox:
         return max(1, cores // max(1, Sandbox._busy))
 
 
-def check_simulator() -> dict[str, str]:
-    """Run a Bell circuit in a throw-away child; return the versions of qiskit and qiskit_aer.
+def standing_walls() -> list[str]:
+    """Which of `WALLS` stand around a child of this process. Raises SandboxDied."""
+    try:
+        child = ChildProcess(Limits())
+        try:
+            child.wait_ready()
+        finally:
+            child.close()
+    except (ChildGone, OSError) as error:
+        raise SandboxDied(str(error)) from None
+    return child.walls
+
+
+@dataclass(frozen=True, slots=True)
+class Simulator:
+    """What a child told about itself."""
+
+    versions: Mapping[str, str]
+    walls: list[str]
+
+
+def check_simulator() -> Simulator:
+    """Run a Bell circuit in a throw-away child; what it tells of versions and walls.
 
     Raises SimulatorUnavailable.
     """
@@ -195,4 +217,5 @@ def check_simulator() -> dict[str, str]:
     if isinstance(outcome, CircuitError) or set(outcome["counts"]) != {"00", "11"}:
         raise SimulatorUnavailable(f"a Bell circuit gave {outcome}")
     metadata = outcome["metadata"]
-    return {"qiskit": metadata["qiskit"], "qiskit_aer": metadata["qiskit_aer"]}
+    versions = {name: metadata[name] for name in ("qiskit", "qiskit_aer")}
+    return Simulator(versions, child.walls)

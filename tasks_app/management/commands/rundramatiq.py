@@ -5,6 +5,7 @@ import platform
 import sys
 import threading
 import time
+from collections.abc import Collection
 from importlib.metadata import version
 from typing import Any
 
@@ -14,7 +15,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
-from tasks_app.circuits import SimulatorUnavailable, check_simulator
+from tasks_app.circuits import WALLS, SimulatorUnavailable, check_simulator
 from tasks_app.postgresql import schema
 from tasks_app.postgresql.base import wait_for_database
 from tasks_app.queue import broker
@@ -23,6 +24,19 @@ from tasks_app.queue.publisher import QueueUnavailable
 RETRY_S = 1.0
 
 log = structlog.get_logger(__name__)
+
+
+def demand_walls(standing: Collection[str]) -> None:
+    """Log which walls stand around simulations; CommandError if too few for `SANDBOX_WALLS`."""
+    missing = [wall for wall in WALLS if wall not in standing]
+    if missing and settings.SANDBOX_WALLS == "required":
+        raise CommandError(
+            f"SANDBOX_WALLS is required, and this machine lacks {' and '.join(missing)}: use a "
+            "kernel and a container profile that have all walls (docs/security.md), or set "
+            "SANDBOX_WALLS=available."
+        )
+    tell = log.warning if missing else log.info
+    tell("sandbox_walls", standing=list(standing), missing=missing)
 
 
 class Command(BaseCommand):
@@ -53,18 +67,19 @@ class Command(BaseCommand):
             simulator = check_simulator()
         except SimulatorUnavailable as error:
             raise CommandError(f"Qiskit Aer cannot run circuits here: {error}") from error
+        demand_walls(simulator.walls)
         self._wait_for_schema()
         self._wait_for_queue()
         log.info(
             "worker_versions",
             python=platform.python_version(),
             **{name: version(name) for name in ("django", "dramatiq", "pika", "psycopg")},
-            **simulator,
+            **simulator.versions,
         )
         os.environ["dramatiq_queue_prefetch"] = str(threads)
         os.environ.setdefault("dramatiq_restart_delay", "1000")
         shutdown_ms = int(1000 * (settings.SHUTDOWN_GRACE_S + 10))
-        command = [sys.executable, "-m", "dramatiq", "--skip-logging"]
+        command = [sys.executable, "-m", "tasks_app.worker", "--skip-logging"]
         command += ["--processes", str(processes), "--threads", str(threads)]
         command += ["--worker-shutdown-timeout", str(shutdown_ms)]
         os.execv(sys.executable, [*command, "django_dramatiq.setup", "tasks_app.worker.actors"])

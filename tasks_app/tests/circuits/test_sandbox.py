@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tasks_app.circuits import (
+    WALLS,
     CircuitError,
     Job,
     Limits,
@@ -21,6 +22,7 @@ from tasks_app.circuits import (
     SandboxStopped,
     SimulatorUnavailable,
     check_simulator,
+    standing_walls,
 )
 from tasks_app.circuits.sandbox import frames, process
 from testing.service import LIMIT_S, alive, cpu_ticks, eventually
@@ -396,10 +398,11 @@ def test_check_simulator_says_why_there_is_none(
         check_simulator()
 
 
-def test_check_simulator_names_the_versions() -> None:
-    versions = check_simulator()
-    assert set(versions) == {"qiskit", "qiskit_aer"}
-    assert versions["qiskit"].startswith("2.")
+def test_check_simulator_names_versions_and_walls() -> None:
+    simulator = check_simulator()
+    assert set(simulator.versions) == {"qiskit", "qiskit_aer"}
+    assert simulator.versions["qiskit"].startswith("2.")
+    assert simulator.walls == standing_walls() == list(WALLS)
 
 
 def test_limits_have_the_documented_defaults() -> None:

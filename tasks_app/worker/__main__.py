@@ -1,0 +1,11 @@
+"""`python -m tasks_app.worker`: Dramatiq's master process, with its memory hidden."""
+
+import sys
+
+from dramatiq.cli import main
+
+from tasks_app.processes import hide_memory
+
+if __name__ == "__main__":
+    hide_memory()  # it has the same secrets as its processes, and they inherit this
+    sys.exit(main())  # type: ignore[no-untyped-call]
