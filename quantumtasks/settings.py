@@ -188,6 +188,7 @@ if DATABASE_DIRECT_URL:
     DATABASES["direct"]["TEST"] = {"MIRROR": "default"}
     DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
     DATABASES["default"]["OPTIONS"] |= {"prepare_threshold": None, "options": ""}
+WORKER_DATABASE_URL = str(env.str("WORKER_DATABASE_URL", default=""))  # for `grant_roles`
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- RabbitMQ through Dramatiq ----------------------------------------------------------------

@@ -17,6 +17,7 @@ from django.http import HttpRequest
 
 from tasks_app.access import address_of, audit, live_tokens
 from tasks_app.models import AuditEntry
+from tasks_app.retention import purge_failed_logins
 
 NAME_FAILURES = 5  # with one name from one address
 ADDRESS_FAILURES = 20  # with whatever names
@@ -60,6 +61,7 @@ class ThrottledBackend(ModelBackend):
             user = super().authenticate(request, username=username, password=password, **kwargs)
             if user is None:
                 audit(request, "login_failed", username or "")
+                purge_failed_logins()
             return user
 
 

@@ -131,8 +131,6 @@ class Leader:
                 log.warning("recovered", **counts)
         except QueueUnavailable as error:
             log.warning("recovery_waits", reason=str(error))
-        if self._leading:
-            retention.purge_failed_logins()
         if self._leading and settings.RETENTION_DAYS:
             # Half of the leader's time, that it may keep up with what workers complete.
             kept = timedelta(days=settings.RETENTION_DAYS)

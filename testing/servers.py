@@ -68,6 +68,8 @@ class RabbitServer:
         (self.data_dir / "rabbitmq.conf").write_text(
             f"listeners.tcp.1 = 127.0.0.1:{self.port}\n"
             f"default_user = quantumtasks\n"
+            "default_user_tags.administrator = false\n"  # as in docker-compose.yml
+            "default_user_tags.monitoring = true\n"
             f"default_pass = {self.url.split(':')[2].split('@')[0]}\n"
             "disk_free_limit.absolute = 1MB\n"
             "raft.wal_max_size_bytes = 16777216\n"  # else the first queue reserves 512 MB

@@ -64,7 +64,8 @@ def test_the_commands_are_those_that_the_integration_tests_run() -> None:
     worker = "python manage.py rundramatiq --processes 1 --threads 2"
     assert " ".join(SERVICES["api"]["command"]) == "gunicorn quantumtasks.wsgi"
     assert " ".join(SERVICES["worker"]["command"]) == worker
-    assert " ".join(SERVICES["migrate"]["command"]) == "python manage.py migrate --noinput"
+    migrate = "sh -c python manage.py migrate --noinput && python manage.py grant_roles"
+    assert " ".join(SERVICES["migrate"]["command"]) == migrate
 
 
 def test_every_variable_is_described_in_the_example() -> None:
@@ -79,7 +80,7 @@ def test_secrets_come_from_the_environment_and_their_absence_is_an_error() -> No
     assert required() == {name for name, modifier in VARIABLE.findall(TEXT) if ":?" in modifier}
     for service in SERVICES.values():
         for name, value in service.get("environment", {}).items():
-            if re.search("KEY|PASS|_URL", name):
+            if re.search("KEY|PASS|_URL", name) and value:
                 assert "${" in value, f"{name} is written out"
 
 
@@ -128,6 +129,30 @@ def test_our_containers_have_no_privileges() -> None:
         assert SERVICES[name]["cap_drop"] == ["ALL"]
         assert SERVICES[name]["security_opt"] == ["no-new-privileges:true"]
         assert SERVICES[name]["environment"]["DEBUG"] == "false"
+
+
+def test_a_worker_has_its_own_role_and_no_way_out() -> None:
+    worker, migrate = SERVICES["worker"], SERVICES["migrate"]
+    assert worker["environment"]["DATABASE_URL"] == migrate["environment"]["WORKER_DATABASE_URL"]
+    assert "quantumtasks_worker:${WORKER_POSTGRES_PASSWORD" in worker["environment"]["DATABASE_URL"]
+    assert worker["environment"]["POSTGRES_PASSWORD"] == ""
+    assert "${SECRET_KEY" not in worker["environment"]["SECRET_KEY"]
+    assert worker["networks"] == ["inside"]
+    assert COMPOSE["networks"]["inside"]["internal"] is True
+    published = {name for name, service in SERVICES.items() if "ports" in service}
+    assert published == {name for name, s in SERVICES.items() if "outside" in s["networks"]}
+
+
+def test_nothing_of_ours_takes_all_memory_or_process_ids() -> None:
+    assert all(SERVICES[name]["pids_limit"] == 512 for name in OURS)
+    assert {"mem_limit"} <= SERVICES["api"].keys() & SERVICES["worker"].keys()
+
+
+def test_rabbitmqs_user_is_no_administrator() -> None:
+    (config,) = SERVICES["rabbitmq"]["configs"]
+    assert config["target"].startswith("/etc/rabbitmq/conf.d/")
+    content = COMPOSE["configs"][config["source"]]["content"]
+    assert "default_user_tags.administrator = false" in content
 
 
 def test_the_api_is_asked_whether_it_lives() -> None:

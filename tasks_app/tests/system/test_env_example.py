@@ -86,5 +86,10 @@ def test_the_defaults_are_those_of_the_code() -> None:
 
 
 def test_a_copy_that_nobody_filled_in_holds_no_secret() -> None:
-    assert required() == {"SECRET_KEY", "POSTGRES_PASSWORD", "RABBITMQ_PASSWORD"}
+    assert required() == {
+        "SECRET_KEY",
+        "POSTGRES_PASSWORD",
+        "WORKER_POSTGRES_PASSWORD",
+        "RABBITMQ_PASSWORD",
+    }
     assert {described()[name] for name in required()} == {""}
