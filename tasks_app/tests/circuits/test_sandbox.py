@@ -24,7 +24,7 @@ from tasks_app.circuits import (
     check_simulator,
     standing_walls,
 )
-from tasks_app.circuits.sandbox import frames, process
+from tasks_app.circuits.sandbox import frames, process, zygote
 from testing.service import LIMIT_S, alive, cpu_ticks, eventually
 
 MakeSandbox = Callable[..., Sandbox]
@@ -87,9 +87,9 @@ def test_the_same_child_runs_one_job_after_another(make_sandbox: MakeSandbox) ->
 
 def test_start_does_not_wait_for_the_simulator(make_sandbox: MakeSandbox) -> None:
     sandbox = make_sandbox()
-    with own_zygote() as zygote:
+    with own_zygote() as zygote_pid:
         sandbox.start()
-        assert zygote() and sandbox.pid is None
+        assert zygote_pid() and sandbox.pid is None
         assert outcomes(sandbox) == {"00", "11"}
 
 
@@ -138,10 +138,10 @@ def test_the_deadline_does_not_count_the_start_of_the_simulator(
     make_sandbox: MakeSandbox,
 ) -> None:
     sandbox = make_sandbox(deadline_s=3)
-    with own_zygote() as zygote:
+    with own_zygote() as zygote_pid:
         sandbox.start()
-        os.kill(zygote(), signal.SIGSTOP)
-        start_takes_longer = threading.Timer(3.5, os.kill, (zygote(), signal.SIGCONT))
+        os.kill(zygote_pid(), signal.SIGSTOP)
+        start_takes_longer = threading.Timer(3.5, os.kill, (zygote_pid(), signal.SIGCONT))
         start_takes_longer.start()
         assert outcomes(sandbox) == {"00", "11"}
 
@@ -179,23 +179,23 @@ def test_bytes_that_nobody_asked_for_replace_the_child(make_sandbox: MakeSandbox
 def test_a_zygote_that_dies_takes_its_children_along_and_is_replaced(
     make_sandbox: MakeSandbox,
 ) -> None:
-    with own_zygote() as zygote:
+    with own_zygote() as zygote_pid:
         sandbox, idle = make_sandbox(), make_sandbox()
         outcomes(idle)
         running, first = Running(sandbox), idle.pid
         assert first is not None
-        before = zygote()
+        before = zygote_pid()
         os.kill(before, signal.SIGKILL)
         assert isinstance(running.outcome(), SandboxDied)
         eventually(lambda: not alive(first), what="it has ended too")
         assert outcomes(idle) == outcomes(sandbox) == {"00", "11"}
-        assert zygote() != before
+        assert zygote_pid() != before
 
 
 def test_a_zygote_has_one_thread_so_that_its_forks_are_whole(make_sandbox: MakeSandbox) -> None:
-    with own_zygote() as zygote:
+    with own_zygote() as zygote_pid:
         outcomes(make_sandbox())
-        assert len(os.listdir(f"/proc/{zygote()}/task")) == 1
+        assert len(os.listdir(f"/proc/{zygote_pid()}/task")) == 1
 
 
 def test_processor_time_is_limited_for_each_job(make_sandbox: MakeSandbox) -> None:
@@ -307,6 +307,11 @@ sys.stdin.read()
 """
 
 
+only_root_sees_inside = pytest.mark.skipif(
+    os.getuid() != 0, reason="a child is hidden from other processes of its user"
+)
+
+
 def start_parent(folder: Path, environment: dict[str, str]) -> tuple[subprocess.Popen[str], int]:
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT],
@@ -328,6 +333,7 @@ def test_the_child_dies_with_its_parent(tmp_path: Path) -> None:
     eventually(lambda: not alive(child), what="it has ended")
 
 
+@only_root_sees_inside
 def test_the_child_gets_no_secret_and_no_socket_of_its_parent(tmp_path: Path) -> None:
     environment = {"PYTHONPATH": str(ROOT), "SECRET_KEY": "do-not-tell"}
     parent, child = start_parent(tmp_path, environment)
@@ -363,7 +369,22 @@ def test_the_child_is_confined(make_sandbox: MakeSandbox) -> None:
     assert limits["Max file size"] == "0"
     assert limits["Max address space"] != "unlimited"
     assert limits["Max cpu time"] != "unlimited"
-    assert "NoNewPrivs:\t1" in Path(f"/proc/{sandbox.pid}/status").read_text()
+    lines = Path(f"/proc/{sandbox.pid}/status").read_text().splitlines()
+    status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+    for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb") + ("CapBnd",) * (os.getuid() == 0):
+        assert int(status[kind], 16) == 0, kind
+    assert limits["Max processes"] != "unlimited"
+
+
+def test_a_child_is_ended_with_all_that_it_has_started() -> None:
+    """Seccomp leaves it no way to start anything; where there is none its group goes with it."""
+    shell = ["sh", "-c", "sleep 1000 & echo $!; sleep 1000"]
+    with subprocess.Popen(shell, stdout=subprocess.PIPE, text=True, process_group=0) as child:
+        assert child.stdout is not None
+        grandchild = int(child.stdout.readline())
+        assert zygote._end(child.pid) == -signal.SIGKILL
+    eventually(lambda: not alive(grandchild), what="it has ended too")
 
 
 def kernel_grants_namespaces() -> bool:
@@ -371,6 +392,7 @@ def kernel_grants_namespaces() -> bool:
     return subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@only_root_sees_inside
 @pytest.mark.skipif(not kernel_grants_namespaces(), reason="the kernel grants no namespace")
 def test_the_child_has_no_network(make_sandbox: MakeSandbox) -> None:
     sandbox = make_sandbox()
