@@ -3,6 +3,7 @@
 import argparse
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -84,8 +85,6 @@ class Service:
             )
         print("Quantum Tasks")
         self._data_dir.mkdir(parents=True, exist_ok=True)
-        if self._log_path.exists() and self._log_path.stat().st_size > LOG_LIMIT_BYTES:
-            self._log_path.rename(self._log_path.with_suffix(".log.old"))
         log = self._log_path.open("a")
         environment = os.environ | self._settings()
         os.environ |= environment | {"DB_STATEMENT_TIMEOUT_S": "0"}  # migrations may take long
@@ -103,6 +102,8 @@ class Service:
             self._check_gunicorn()
             if self._postgres:
                 self._postgres.keep_running()
+            for log in (self._log_path, self._data_dir / "postgres.log"):
+                _rotate(log)
             time.sleep(0.5)
 
     def stop(self) -> None:
@@ -205,6 +206,13 @@ Serving until Ctrl-C."""
     def _check_gunicorn(self) -> None:
         if self._gunicorn and (status := self._gunicorn.poll()) is not None:
             raise StartError(f"the service ended with status {status}")
+
+
+def _rotate(log: Path) -> None:
+    """Put a long log aside; whoever has it open, to append, goes on at its new beginning."""
+    if log.exists() and log.stat().st_size > LOG_LIMIT_BYTES:
+        shutil.copyfile(log, log.with_suffix(".log.old"))
+        os.truncate(log, 0)
 
 
 def _kept_secret(path: Path) -> str:

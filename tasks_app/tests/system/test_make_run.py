@@ -7,10 +7,12 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from embedded import StartError
+from embedded.__main__ import LOG_LIMIT_BYTES
 from embedded.demonstration import demonstrate
 from testing.checkout import ROOT, Checkout, Running
 from testing.service import LIMIT_S, eventually
@@ -101,6 +103,21 @@ def test_a_signal_stops_everything_in_order(checkout: Checkout, signum: signal.S
         assert running.make.wait(LIMIT_S) == 0
         assert checkout.processes() == []
     assert not (checkout.data_dir / "postgres" / "postmaster.pid").exists()
+
+
+def test_a_long_log_is_put_aside_while_the_service_writes_on(checkout: Checkout) -> None:
+    with checkout.serve() as running:
+        log = checkout.data_dir / f"service-{urlsplit(running.url).port}.log"
+        old = log.with_suffix(".log.old")
+        with log.open("a") as stream:
+            stream.write("much was said\n" * (LOG_LIMIT_BYTES // 14 + 1))
+        eventually(lambda: old.exists() and not log.stat().st_size, what="the log begins anew")
+        assert "much was said" in old.read_text()
+
+        task = running.submit(BELL)
+        await_completed(running, task)
+        eventually(lambda: task in log.read_text(), what="the service writes on")
+        assert log.read_text().startswith("{")
 
 
 def test_a_second_copy_shares_the_data_and_takes_over(checkout: Checkout) -> None:
