@@ -46,7 +46,7 @@ def restored() -> Iterator[str]:
 def run(command: str, folder: Path, restored: str) -> None:
     """A command of the page, with names and paths of our own."""
     ours = {
-        "DATABASE restored": f"DATABASE {restored}",
+        "DATABASE restored OWNER quantumtasks": f"DATABASE {restored}",
         "tasks.dump": str(folder / "tasks.dump"),
         ".venv/bin/python": sys.executable,
     }
