@@ -25,6 +25,7 @@ keepalive = 15
 timeout = 30
 graceful_timeout = 20
 max_requests = 0
+forwarder_headers = ""  # none says where the service is: URL_PREFIX does
 # `GET /tasks?ids=` with 500 ids has 19 kB; gunicorn would cut any limit to its 8190.
 limit_request_line = message.MAX_REQUEST_LINE = 32_768
 # No header of a client's names a path of ours: by default SCRIPT_NAME does, from loopback.

@@ -4,6 +4,7 @@ Anything missing or unsafe stops the process at boot with the variable's name an
 """
 
 import math
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,19 @@ def _flag(name: str) -> bool:
     return _choice(name, "false", "true", "False", "True", "0", "1").lower() in {"true", "1"}
 
 
+# --- Place ------------------------------------------------------------------------------------
+
+URL_PREFIX = str(env.str("URL_PREFIX", default=""))
+_OWN_PATHS = "tasks|batches|queue|log|tokens|health|metrics|openapi|docs|admin|static"
+if URL_PREFIX and not re.fullmatch(rf"(?!/({_OWN_PATHS}))(/[\w.~-]+)+", URL_PREFIX, re.ASCII):
+    raise ImproperlyConfigured(
+        f"URL_PREFIX is {URL_PREFIX!r}; it must be a path that begins with a slash, not with a "
+        "route of the service, and does not end with one, for example URL_PREFIX=/quantum."
+    )
+if "SCRIPT_NAME" in os.environ:
+    raise ImproperlyConfigured("SCRIPT_NAME is not read; set URL_PREFIX instead.")
+FORCE_SCRIPT_NAME = URL_PREFIX  # also when it is empty: no header says otherwise
+
 # --- Security ---------------------------------------------------------------------------------
 
 DEBUG = _flag("DEBUG")
@@ -88,13 +102,15 @@ SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _flag("HSTS_INCLUDE_SUBDOMAINS")
 SECURE_HSTS_PRELOAD = _flag("HSTS_PRELOAD")
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # which ask for them
-SECURE_REDIRECT_EXEMPT = [r"^(health(/|$)|metrics/?$)"]  # asked over plain HTTP from inside
+# Asked over plain HTTP from inside.
+SECURE_REDIRECT_EXEMPT = [rf"^{re.escape(URL_PREFIX.lstrip('/'))}/?(health(/|$)|metrics/?$)"]
 if HTTPS_ONLY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 if SECURE_HSTS_INCLUDE_SUBDOMAINS and not HTTPS_ONLY:
     raise ImproperlyConfigured("HSTS_INCLUDE_SUBDOMAINS means nothing without HTTPS_ONLY=true.")
 if SECURE_HSTS_PRELOAD and not SECURE_HSTS_INCLUDE_SUBDOMAINS:
     raise ImproperlyConfigured("HSTS_PRELOAD is not taken without HSTS_INCLUDE_SUBDOMAINS=true.")
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = URL_PREFIX or "/"
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 # --- Application ------------------------------------------------------------------------------
@@ -140,7 +156,7 @@ TEMPLATES = [
 ]
 TIME_ZONE = "UTC"
 USE_I18N = False
-STATIC_URL = "static/"
+STATIC_URL = f"{URL_PREFIX}/static/"
 WHITENOISE_USE_FINDERS = True  # the admin's and Swagger's files straight from their packages
 APPEND_SLASH = False
 AUTH_PASSWORD_VALIDATORS = [
@@ -276,7 +292,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Submit OpenQASM circuits, read status, result and history.",
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.0",
-    "SERVERS": [{"url": "/", "description": "This service"}],
+    "SERVERS": [{"url": URL_PREFIX or "/", "description": "This service"}],
     "CONTACT": {"name": "Whoever runs this service"},
     "TAGS": [
         {"name": "tasks", "description": "Submit, read, cancel and delete circuits to run."},

@@ -11,8 +11,8 @@ admin.site.index_title = "Tasks and their history"
 
 urlpatterns = [
     path("", include("tasks_app.api.urls")),  # first: every request walks down the list
-    path("", RedirectView.as_view(url="/docs")),
-    path("admin", RedirectView.as_view(url="/admin/")),
+    path("", RedirectView.as_view(pattern_name="docs")),
+    path("admin", RedirectView.as_view(pattern_name="admin:index")),
     re_path("^admin/r/", errors.not_found),  # "view on site": no model has a page there
     path("admin/", admin.site.urls),
 ]

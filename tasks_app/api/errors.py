@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from django.db import ProgrammingError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.urls import reverse
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.settings import api_settings
@@ -171,9 +172,9 @@ def permission_denied(request: HttpRequest, exception: Exception | None = None) 
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    if request.path.startswith("/admin/") and exception is not None:
+    if request.path_info.startswith("/admin/") and exception is not None:
         return defaults.page_not_found(request, exception)
-    sentence = "There is nothing at this address. /docs lists the routes."
+    sentence = f"There is nothing at this address. {reverse('docs')} lists the routes."
     return ApiError(404, "not_found", sentence).response()
 
 
