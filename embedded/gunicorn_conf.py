@@ -1,10 +1,10 @@
 """How `make run` serves: as production does, in one process, whose worker shares its queue."""
 
-import os
 import runpy
 from pathlib import Path
 from typing import Any
 
+from quantumtasks import settings
 from tasks_app.processes import die_with_parent
 
 globals().update(runpy.run_path(str(Path(__file__).parents[1] / "gunicorn.conf.py")))
@@ -20,9 +20,9 @@ def post_fork(_server: Any, worker: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Start consuming once the application is loaded."""
-    from embedded.worker import start_worker  # only now are Django's settings ready
+    from embedded.worker import start_worker  # only now is Django ready
 
-    worker.inside = start_worker(threads=max(2, os.cpu_count() or 1))
+    worker.inside = start_worker(threads=settings.WORKER_THREADS)
 
 
 def worker_exit(_server: Any, worker: Any) -> None:

@@ -56,8 +56,8 @@ class Command(BaseCommand):
             "--threads",
             "-t",
             type=int,
-            default=os.cpu_count() or 1,
-            help="worker threads a process, each with its own simulation child (default: cores)",
+            default=settings.WORKER_THREADS,
+            help="a process, each with its own simulation child (default: WORKER_THREADS)",
         )
 
     def handle(self, *args: Any, processes: int, threads: int, **options: Any) -> None:

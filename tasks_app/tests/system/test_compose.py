@@ -61,7 +61,7 @@ def test_nothing_starts_before_what_it_needs() -> None:
 
 
 def test_the_commands_are_those_that_the_integration_tests_run() -> None:
-    worker = "python manage.py rundramatiq --processes 1 --threads 2"
+    worker = "python manage.py rundramatiq"
     assert " ".join(SERVICES["api"]["command"]) == "gunicorn quantumtasks.wsgi"
     assert " ".join(SERVICES["worker"]["command"]) == worker
     migrate = "sh -c python manage.py migrate --noinput && python manage.py grant_roles"

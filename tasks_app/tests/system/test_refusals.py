@@ -75,6 +75,7 @@ def test_a_sound_environment_boots() -> None:
         ("BIND", "8001", "an address and a port"),
         ("WEB_CONCURRENCY", "0", "at least 1"),
         ("WEB_THREADS", "many", "a number"),
+        ("WORKER_THREADS", "0", "at least 1"),
         ("DATABASE_URL", "foo", "postgres://"),
         ("DATABASE_URL", "postgres://user:password@localhost:port/tasks", "postgres://"),
         ("RABBITMQ_URL", "amqp://", "amqp://host"),

@@ -1,10 +1,13 @@
-"""`.env` holds for gunicorn as it does for Django."""
+"""Settings hold for gunicorn and workers as they do for Django, from `.env` or the environment."""
 
 import os
 import re
 import subprocess
+import sys
+from pathlib import Path
 
 from testing.checkout import Checkout
+from testing.service import Process, Service, wait_for_worker
 
 SOUND = """\
 SECRET_KEY=kJ8sR2vXq0ZtY5wB7nL3mP9cD1fG4hA6
@@ -46,3 +49,13 @@ def test_gunicorn_too_names_what_is_wrong(fresh_checkout: Checkout) -> None:
     assert done.returncode != 0
     assert done.stderr.startswith("Configuration error: BIND is '8131'")
     assert "Traceback" not in done.stderr
+
+
+def test_a_worker_has_the_threads_that_the_settings_say(service: Service, tmp_path: Path) -> None:
+    command = [sys.executable, "manage.py", "rundramatiq"]
+    environment = service.env | {"WORKER_THREADS": "3"}
+    worker = Process("worker", command, environment, tmp_path / "worker.log")
+    service.processes.append(worker)
+    wait_for_worker(worker, 1)
+    (ready,) = [line for line in worker.lines() if line["event"] == "worker_ready"]
+    assert ready["threads"] == 3

@@ -16,10 +16,10 @@ def options(unit: Path) -> dict[str, str]:
 
 
 def test_there_is_one_for_the_api_and_one_for_a_worker() -> None:
-    assert [unit.stem for unit in UNITS] == ["quantumtasks-api", "quantumtasks-worker"]
+    assert [unit.stem for unit in UNITS] == ["quantum-tasks-api", "quantum-tasks-worker@"]
     api, worker = map(options, UNITS)
     assert api["ExecStart"].endswith("/python -m gunicorn quantumtasks.wsgi")
-    assert worker["ExecStart"].endswith("/python manage.py rundramatiq --processes 1 --threads 2")
+    assert worker["ExecStart"].endswith("/python manage.py rundramatiq")
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
@@ -41,7 +41,7 @@ def test_a_simulation_that_the_kernel_kills_does_not_stop_its_worker() -> None:
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
 def test_systemd_understands_every_line(unit: Path, tmp_path: Path) -> None:
-    copy = tmp_path / unit.name
+    copy = tmp_path / unit.name.replace("@", "@1")
     text = unit.read_text().replace("/opt/quantum-tasks/.venv/bin/python", "/bin/true")
     copy.write_text(text)
     command = ["systemd-analyze", "verify", "--man=no", str(copy)]
