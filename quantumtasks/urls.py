@@ -1,5 +1,6 @@
 """All routes. Paths have no trailing slash here; `ApiMiddleware` accepts one."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
@@ -12,6 +13,7 @@ admin.site.index_title = "Tasks and their history"
 urlpatterns = [
     path("", include("tasks_app.api.urls")),  # first: every request walks down the list
     path("", RedirectView.as_view(pattern_name="docs")),
+    path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}tasks_app/icon.svg")),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     re_path("^admin/r/", errors.not_found),  # "view on site": no model has a page there
     path("admin/", admin.site.urls),

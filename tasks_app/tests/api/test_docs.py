@@ -101,3 +101,13 @@ def test_everything_that_the_page_loads_is_there() -> None:
 @pytest.mark.parametrize("path", ["/docs/", "/openapi.yaml/"])
 def test_a_trailing_slash_makes_no_difference(path: str) -> None:
     assert get(path, accept="*/*").status_code == 200
+
+
+def test_pages_have_an_icon_and_so_does_who_asks_for_one_without_a_page() -> None:
+    asked = get("/favicon.ico")
+    assert asked.status_code == 302
+    icon = asked["Location"]
+    served = get(icon)
+    assert (served.status_code, served["Content-Type"]) == (200, "image/svg+xml")
+    for page in ("/docs", "/admin/login/"):
+        assert f'<link rel="icon" href="{icon}">' in get(page, accept="text/html").content.decode()
