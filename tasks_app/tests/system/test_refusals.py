@@ -100,3 +100,17 @@ def test_debug_relaxes_the_key_and_the_hosts_only() -> None:
         done = boot(**relaxed | {missing: ""})
         assert done.returncode != 0
         assert f"{missing} is not set" in done.stderr
+
+
+def test_a_python_without_our_packages_is_told_which_one_has_them() -> None:
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "manage.py", "check"],  # -S: without what is installed
+        cwd=settings.BASE_DIR,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode != 0
+    assert "No module named 'django'" in done.stderr
+    assert ".venv/bin/python manage.py" in done.stderr
+    assert "Traceback" not in done.stderr
