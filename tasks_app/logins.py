@@ -26,7 +26,10 @@ BUSY_S = 1
 _LOCK = 7_461_273  # the advisory lock whose holder looks at a password
 
 log = structlog.get_logger(__name__)
-_places = threading.BoundedSemaphore(settings.MAX_WAITING)
+PLACES = max(
+    1, settings.MAX_WAITING // 2
+)  # waiting readers have MAX_WAITING threads, all others the rest
+_places = threading.BoundedSemaphore(PLACES)
 
 
 class Refused(PermissionDenied):

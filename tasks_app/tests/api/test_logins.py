@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import pytest
-from django.conf import settings as settings_of_django
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.http import HttpResponse
@@ -185,7 +184,7 @@ def test_of_passwords_tried_together_five_are_looked_at(settings: Settings) -> N
 @pytest.mark.django_db(transaction=True)
 def test_more_logins_than_places_are_put_off_and_not_hashed() -> None:
     with ExitStack() as stack:
-        for _ in range(settings_of_django.MAX_WAITING):
+        for _ in range(logins.PLACES):
             stack.enter_context(logins._place())
         response = login(people.PASSWORD)
         error(response, 429, "login_throttled")
