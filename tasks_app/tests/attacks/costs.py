@@ -1,5 +1,6 @@
 """What a request costs the process that answers it."""
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ class Meter:
         answer = self._service.request("POST", path, body, headers)
         seconds = time.perf_counter() - start
         peak = self._status("VmHWM") - before
-        length = int(answer.headers.get("Content-Length", "0"))
+        length = int(answer.headers.get("Content-Length") or len(json.dumps(answer.body)))
         return Cost(attack, len(body), answer.status, length, seconds, peak >> 10), answer
 
     def _status(self, name: str) -> int:

@@ -43,11 +43,30 @@ def test_the_bases_are_pinned_slim_images() -> None:
 def test_it_installs_the_requirements_of_production() -> None:
     (install,) = [run for run in arguments("RUN") if "pip install" in run]
     assert "--no-cache-dir" in install
-    assert install.endswith("--requirement /tmp/requirements/base.txt")
-    base = (ROOT / "requirements/base.txt").read_text()
-    needed = {"base.txt", *re.findall(r"^-[cr] (\S+)", base, re.MULTILINE)}
+    assert install.endswith("--require-hashes --requirement /tmp/requirements/locked.txt")
     (copy,) = [copy for copy in arguments("COPY") if copy.endswith(" /tmp/requirements/")]
-    assert set(copy.split()[:-1]) == {f"requirements/{name}" for name in needed}
+    assert copy.split()[:-1] == ["requirements/locked.txt"]
+
+
+def test_what_is_locked_is_what_was_tested_and_has_hashes() -> None:
+    locked = (ROOT / "requirements/locked.txt").read_text()
+    entries = re.findall(
+        r"^(\S+)==(\S+) \\\n((?:    --hash=sha256:[0-9a-f]{64}.*\n?)+)", locked, re.M
+    )
+    versions = {canonical(name): version for name, version, _ in entries}
+    assert len(entries) == len(re.findall(r"^\S+==", locked, re.M))
+    assert pinned("base.txt").items() <= versions.items()
+    assert versions.items() <= pinned("constraints.txt").items()
+
+
+def pinned(name: str) -> dict[str, str]:
+    text = (ROOT / "requirements" / name).read_text()
+    found = re.findall(r"^([\w.-]+)(?:\[\w+\])?==(\S+)$", text, re.M)
+    return {canonical(package): version for package, version in found}
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def test_every_file_that_is_copied_exists_and_is_sent_to_the_build() -> None:
