@@ -95,18 +95,7 @@ def test_any_text_parses_or_is_refused(text: str) -> None:
 def run_many(programs: Iterator[str], runner: Runner) -> None:
     for text in programs:
         with contextlib.suppress(CircuitError, RecursionError):
-            runner.run(
-                {
-                    "circuit": text,
-                    "shots": 10,
-                    "seed": 1,
-                    "method": "automatic",
-                    "memory": False,
-                    "parameters": {},
-                    "noise": None,
-                    "threads": 1,
-                }
-            )
+            runner.run(as_message(Job(circuit=text, shots=10, seed=1)) | {"threads": 1})
 
 
 def distinct(count: int) -> Iterator[str]:
