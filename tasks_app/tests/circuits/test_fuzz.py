@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tasks_app.circuits import CircuitError, Job, Limits, Sandbox
+from tasks_app.circuits.job import as_message
 from tasks_app.circuits.language.read import parse
 from tasks_app.circuits.language.source import read_source
 from tasks_app.circuits.sandbox.confine import Memory
