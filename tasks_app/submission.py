@@ -96,7 +96,9 @@ def retry(batch: Batch, *, correlation_id: str, idempotency: Idempotency | None 
 
 
 def _failed_again(batch: Batch, correlation_id: str) -> list[Task]:
-    Batch.objects.select_for_update().filter(pk=batch.pk).first()  # one retry after the other
+    Batch.objects.select_for_update().filter(pk=batch.pk).only(
+        "pk"
+    ).first()  # one retry after the other
     latest = Task.objects.filter(batch=batch).order_by("batch_index", "-task_id")
     ids = latest.distinct("batch_index").values("task_id")
     failed = Task.objects.with_status(Status.FAILED).filter(task_id__in=ids)
@@ -139,6 +141,7 @@ def _reserve(idempotency: Idempotency) -> IdempotencyKey | None:
     mine = IdempotencyKey(**fields, request_sha256=idempotency.request_sha256)
     IdempotencyKey.objects.bulk_create([mine], ignore_conflicts=True)
     keys = IdempotencyKey.objects.select_for_update(of=("self",)).select_related("batch")
+    keys = keys.defer("batch__circuit")
     taken = keys.filter(**fields).first()
     if taken is None:  # it went with its withdrawn task just now
         return _reserve(idempotency)
