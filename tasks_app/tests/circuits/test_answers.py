@@ -82,6 +82,7 @@ def odd(path: str, value: Any) -> Any:
         odd("metadata.seconds", float("inf")),
         odd("metadata.seconds", float("nan")),
         odd("metadata.seconds", 10**30),
+        odd("metadata.seconds", 10**400),  # beyond every float
         odd("metadata.note", "a\0b"),
         odd("metadata.note", "\ud800"),
         odd("metadata.note", "x" * (MAX_TEXT + 1)),
