@@ -8,11 +8,11 @@ from typing import Any
 from qiskit.circuit import CircuitInstruction, Clbit, Qubit
 
 from tasks_app.circuits.errors import CircuitError
-from tasks_app.circuits.language.interpreter import constants
-from tasks_app.circuits.language.interpreter.gate_statements import broadcast
-from tasks_app.circuits.language.interpreter.interpreter import Interpreter
+from tasks_app.circuits.language.interpreter import Run, arithmetic, functions
+from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure, as_float
+from tasks_app.circuits.language.interpreter.gates import broadcast
 from tasks_app.circuits.language.interpreter.library import GateSpec
-from tasks_app.circuits.language.interpreter.values import Bits, Qubits, Variable
+from tasks_app.circuits.language.interpreter.values import Bits, Qubits, Variable, Word
 
 # A name, perhaps parameters with at most two levels of parentheses, and the rest up to `;`.
 _STATEMENT = re.compile(
@@ -36,8 +36,8 @@ class _NotPlain(Exception):
 class FastLane:
     """Executes plain statements of a text and stops before any other."""
 
-    def __init__(self, interpreter: Interpreter, text: str) -> None:
-        self._interpreter = interpreter
+    def __init__(self, run: Run, text: str) -> None:
+        self._run = run
         self._text = text
         # What stands for qubits and parameters repeats, and at the top level a register or a
         # constant never changes its meaning.
@@ -63,14 +63,14 @@ class FastLane:
                     offset = match.end()
                 if not (match := _INCLUDE.match(text, offset)):
                     return offset
-                self._interpreter.include(match[1] or match[2])
+                self._run.include(match[1] or match[2])
                 offset = match.end()
             except (_NotPlain, CircuitError):
                 # Nothing was executed. The reference parser knows the place of an error.
                 return offset
 
     def _take(self, name: str, parameters: str, rest: str) -> None:
-        spec = self._interpreter.globals.get(name)
+        spec = self._run.globals.get(name)
         if isinstance(spec, GateSpec):
             self._gate(spec, parameters, rest)
         elif parameters:
@@ -92,16 +92,16 @@ class FastLane:
             self._values[parameters] = values
         if len(values) != spec.parameters:
             raise _NotPlain
-        append = self._interpreter.circuit._append
+        put = self._run.put_instruction
         if spec.standard is not None:
-            self._interpreter.count_steps(len(applications))
+            self._run.count_steps(len(applications))
             for qubits in applications:
-                append(CircuitInstruction.from_standard(spec.standard, qubits, values))
+                put(CircuitInstruction.from_standard(spec.standard, qubits, values))
         else:
-            gate, size = spec.make(values)
-            self._interpreter.count_steps(len(applications) * size)
+            gate, size = spec.make(self._run, values)
+            self._run.count_steps(len(applications) * size)
             for qubits in applications:
-                append(CircuitInstruction(gate, qubits, ()))
+                put(CircuitInstruction(gate, qubits, ()))
 
     def _measure_arrow(self, rest: str) -> None:
         source, arrow, target = rest.partition("->")
@@ -117,19 +117,26 @@ class FastLane:
         self._measure(source[7:], target)
 
     def _measure(self, source: str, target: str) -> None:
+        self._needs_circuit()
         qubits, bits = self._qubit(source), self._named(target)
         if not isinstance(bits, Clbit | Bits):
             raise _NotPlain
         if _length(qubits) != _length(bits):
             raise _NotPlain
-        self._interpreter.measure(qubits, bits)
+        self._run.measure(qubits, bits)
 
     def _reset(self, rest: str) -> None:
-        for qubit in _items(self._qubit(rest)):
-            self._interpreter.circuit.reset(qubit)
+        self._needs_circuit()
+        self._run.reset(self._qubit(rest))
+
+    def _needs_circuit(self) -> None:
+        """On paths a measurement has more than one outcome."""
+        if self._run.paths is not None:
+            raise _NotPlain
 
     def _barrier(self, rest: str) -> None:
-        circuit = self._interpreter.circuit
+        self._needs_circuit()
+        circuit = self._run.circuit
         if not rest.strip():
             circuit.barrier(circuit.qubits)
             return
@@ -137,21 +144,21 @@ class FastLane:
         circuit.barrier(list(dict.fromkeys(qubit for item in operands for qubit in _items(item))))
 
     def _qubits(self, rest: str) -> None:
-        self._interpreter.declare_qubits(*_declared(_DECLARATION.fullmatch(rest), 2, 1))
+        self._run.declare_qubits(*_declared(_DECLARATION.fullmatch(rest), 2, 1))
 
     def _bits(self, rest: str) -> None:
-        self._interpreter.declare_bits(*_declared(_DECLARATION.fullmatch(rest), 2, 1))
+        self._run.declare_bits(*_declared(_DECLARATION.fullmatch(rest), 2, 1))
 
     def _qreg(self, rest: str) -> None:
-        self._interpreter.declare_qubits(*_declared(_OPERAND.fullmatch(rest), 1, 2))
+        self._run.declare_qubits(*_declared(_OPERAND.fullmatch(rest), 1, 2))
 
     def _creg(self, rest: str) -> None:
-        self._interpreter.declare_bits(*_declared(_OPERAND.fullmatch(rest), 1, 2))
+        self._run.declare_bits(*_declared(_OPERAND.fullmatch(rest), 1, 2))
 
     def _named(self, text: str) -> Any:
         """A register, or an element of one."""
         match = _OPERAND.fullmatch(text)
-        value = self._interpreter.globals.get(match[1]) if match else None
+        value = self._run.globals.get(match[1]) if match else None
         if match is None or match[2] is None:
             return value
         if not isinstance(value, Qubits | Bits) or int(match[2]) >= len(value.items):
@@ -171,11 +178,11 @@ class FastLane:
         return value
 
     def _constant(self, name: str) -> Any:
-        found = self._interpreter.globals.get(name)
-        if found is None and name in constants.CONSTANTS:
-            return constants.CONSTANTS[name]
-        known = found.value if isinstance(found, Variable) and found.type is None else None
-        if isinstance(known, int | float):
+        found = self._run.globals.get(name)
+        if found is None and name in functions.CONSTANTS:
+            return functions.CONSTANTS[name]
+        known = found.value if isinstance(found, Variable) and found.constant else None
+        if isinstance(known, int | float | Word):
             return known
         raise _NotPlain
 
@@ -195,8 +202,8 @@ class _Sum:
         self._tokens.append(("", "", "", ""))
         self._next = 0
         try:
-            self.value = float(self._chain("+-", lambda: self._chain("*/", self._factor)))
-        except constants.ArithmeticFailure:
+            self.value = as_float(self._chain("+-", lambda: self._chain("*/", self._factor)))
+        except ArithmeticFailure:
             raise _NotPlain from None
         if self._next != len(self._tokens) - 1:
             raise _NotPlain
@@ -205,7 +212,7 @@ class _Sum:
         value = operand()
         while (operator := self._tokens[self._next][3]) and operator in operators:
             self._next += 1
-            value = constants.binary(operator, value, operand())
+            value = arithmetic.binary(operator, value, operand())
         return value
 
     def _factor(self) -> Any:
@@ -218,7 +225,7 @@ class _Sum:
         if name:
             return self._constant(name)
         if symbol == "-":
-            return constants.unary("-", self._factor())
+            return arithmetic.unary("-", self._factor())
         if symbol == "(":
             value = self._chain("+-", lambda: self._chain("*/", self._factor))
             if self._tokens[self._next][3] == ")":

@@ -20,14 +20,38 @@ from tasks_app.circuits.language.source import position
 reference: Any = _parser  # Untyped: it does not export what it is made of.
 _PLACE = re.compile(r"L(\d+):C(\d+): ")
 _ELSE_IF = re.compile(r"\belse(?=\s+(if)\b)")
+_LOOSE_ALIAS = re.compile(r"\blet\s+\w+\s*=\s*\{[^{}]*\}")
+_NO_BRACES = str.maketrans("{}", "  ")
+_OLD_CASE = re.compile(r"(\bcase\s[^:{};]+|\bdefault\s*)(?<!\s):\s*\{")
+_OLD_LABELS = re.compile(r":(?=\s*case\b)\s*case\b")
+_BREAK = re.compile(r"\s*(break\s*;)")
 _BRACED = (ast.CompoundStatement, ast.Box, ast.SwitchStatement)
 
 
 def parse_statement(text: str, start: int, end: int) -> list[Any]:
     """The statements in a part of the text, as syntax trees that know their line and column."""
+    return _parsed(text, start, _as_specified(text[start:end]))
+
+
+def _as_specified(text: str) -> str:
+    """What Qiskit's exporter writes beside the grammar, as the grammar has it."""
+    # An alias of loose bits, and the switch that was in Qiskit before it was in OpenQASM.
+    text = _LOOSE_ALIAS.sub(lambda match: match[0].replace(",", "++").translate(_NO_BRACES), text)
+    if not _OLD_CASE.search(text):
+        return text
+    text = _OLD_LABELS.sub(",", text)
+    while match := _OLD_CASE.search(text):
+        text = f"{text[: match.end(1)]} {text[match.end(1) + 1 :]}"
+        body = _after_group(text, match.end() - 1)
+        if left := _BREAK.match(text, body):
+            text = text[: left.start(1)] + " " * len(left[1]) + text[left.end(1) :]
+    return text
+
+
+def _parsed(text: str, start: int, statement: str) -> list[Any]:
     # A long chain of `else if` is too deep for the parser: it sees its links one by one.
-    links = {position(text, start + link.start(1)) for link in _ELSE_IF.finditer(text[start:end])}
-    lexer = reference.qasm3Lexer(InputStream(_ELSE_IF.sub("    ", text[start:end])))
+    links = {position(text, start + link.start(1)) for link in _ELSE_IF.finditer(statement)}
+    lexer = reference.qasm3Lexer(InputStream(_ELSE_IF.sub("    ", statement)))
     line, column = position(text, start)
     lexer._interp.line, lexer._interp.column = line, column - 1
     lexer.removeErrorListeners()

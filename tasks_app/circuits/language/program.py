@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from qiskit import QuantumCircuit
-from qiskit.circuit import Clbit
 
 from tasks_app.circuits.language.interpreter.values import Bits
 
@@ -20,16 +19,15 @@ class Program:
     """What its user should know of how it was read."""
 
 
-def _registers(circuit: QuantumCircuit, hidden: set[Clbit]) -> tuple[tuple[int, ...], ...]:
+def registers_of(circuit: QuantumCircuit) -> tuple[tuple[int, ...], ...]:
     """Registers in the order of their bits; a bit outside registers is one of its own."""
     groups: dict[Any, list[int]] = {}
     for index, bit in enumerate(circuit.clbits):
-        if bit not in hidden:
-            registers = circuit.find_bit(bit).registers
-            groups.setdefault(registers[0][0] if registers else bit, []).append(index)
+        registers = circuit.find_bit(bit).registers
+        groups.setdefault(registers[0][0] if registers else bit, []).append(index)
     return tuple(tuple(group) for group in groups.values())
 
 
-def _indices(circuit: QuantumCircuit, bits: Any) -> tuple[int, ...]:
+def indices(circuit: QuantumCircuit, bits: Any) -> tuple[int, ...]:
     items = bits.items if isinstance(bits, Bits) else (bits,)
     return tuple(circuit.find_bit(bit).index for bit in items)

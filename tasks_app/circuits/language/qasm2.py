@@ -11,7 +11,7 @@ from qiskit.circuit import ControlFlowOp, Gate, library
 
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import Limits
-from tasks_app.circuits.language.program import Program, _registers
+from tasks_app.circuits.language.program import Program, registers_of
 from tasks_app.circuits.language.source import Source, check_nesting
 
 _REGISTER = re.compile(r"\b([qc])reg\s+\w+\s*\[\s*([0-9]+)\s*\]", re.ASCII)
@@ -32,7 +32,7 @@ _STDGATES_IN_QASM2 = (
 )
 
 
-def _parse_qasm2(source: Source, limits: Limits, parameters: Mapping[str, Any]) -> Program:
+def parse_qasm2(source: Source, limits: Limits, parameters: Mapping[str, Any]) -> Program:
     if parameters:
         raise CircuitError(
             "invalid_parameters", "OpenQASM 2 has no input parameters; leave parameters away."
@@ -52,7 +52,7 @@ def _parse_qasm2(source: Source, limits: Limits, parameters: Mapping[str, Any]) 
             _load_qasm2(source.text, list(known.values()))
         raise
     _check_operations(circuit, limits)
-    return Program(circuit, _registers(circuit, set()))
+    return Program(circuit, registers_of(circuit), source.notes)
 
 
 def _renamed(text: str, own: set[str]) -> str:

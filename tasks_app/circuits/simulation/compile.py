@@ -50,13 +50,13 @@ def compile_program(
     if "reset" in circuit.count_ops():
         circuit = methods.without_first_resets(circuit)
     # The state vector method knows most gates: what it leaves unchanged shows what is used.
-    circuit = _translate(circuit, "statevector" if asked == "automatic" else asked, noisy)
+    circuit = translate(circuit, "statevector" if asked == "automatic" else asked, noisy)
     if circuit.has_control_flow_op():
         circuit = methods.without_idle_qubits(circuit)
     names = methods.operation_names(circuit)
     if asked == "automatic":
         method = methods.choose(circuit, names, shots, noisy, limits)
-        circuit = _translate(circuit, method, noisy)
+        circuit = translate(circuit, method, noisy)
     methods.check(circuit, names, method, limits)
     registers = program.registers if "measure" in names else ()
     model = noise_model(noise, *_noisy_gates(method)) if noise is not None else None
@@ -66,7 +66,8 @@ def compile_program(
     return Compiled(circuit, method, registers, model, not circuit.has_control_flow_op(), drawn)
 
 
-def _translate(circuit: QuantumCircuit, method: str, noisy: bool) -> QuantumCircuit:
+def translate(circuit: QuantumCircuit, method: str, noisy: bool) -> QuantumCircuit:
+    """The circuit in gates that the method knows, with noise on one or two qubits each."""
     if methods.operation_names(circuit) <= _basis(method, noisy):
         return circuit
     try:

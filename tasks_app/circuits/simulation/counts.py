@@ -50,7 +50,7 @@ def run(
         keys, lines = drawn.draw(data["probabilities"], shots=shots, seed=seed, memory=memory)
     else:
         keys, lines = data["counts"], data.get("memory", [])
-    _check_size(len(keys), len(lines), compiled, limits)
+    check_size(len(keys), len(lines), compiled.circuit.num_clbits, limits)
     outcome = _formatter(compiled)
     counts: dict[str, int] = {}
     for key, times in keys.items():
@@ -76,7 +76,7 @@ def _refusal(answer: Mapping[str, Any], method: str) -> CircuitError:
     return CircuitError("simulation_failed", f"The simulator refused: {reason}")
 
 
-def _check_size(keys: int, lines: int, compiled: Compiled, limits: Limits) -> None:
+def check_size(keys: int, lines: int, width: int, limits: Limits) -> None:
     """Refuse a result before its strings are made."""
     if keys > limits.max_result_keys:
         raise CircuitError(
@@ -84,7 +84,7 @@ def _check_size(keys: int, lines: int, compiled: Compiled, limits: Limits) -> No
             f"The shots gave {keys:,} different outcomes, {limits.max_result_keys:,} are "
             "allowed; measure fewer qubits or use fewer shots.",
         )
-    if (keys + lines) * compiled.circuit.num_clbits > limits.max_result_bytes:
+    if (keys + lines) * width > limits.max_result_bytes:
         raise result_too_large(limits.max_result_bytes)
 
 

@@ -40,7 +40,7 @@ def choose(
         return "statevector"
     if _log2_mps_bytes(circuit) <= log2(limits.memory_mb) + 20:
         return "matrix_product_state"
-    raise _too_much_memory(qubits, "statevector", qubits, limits)
+    raise too_much_memory(qubits, "statevector", qubits, limits)
 
 
 def check(circuit: QuantumCircuit, names: set[str], method: str, limits: Limits) -> None:
@@ -48,7 +48,7 @@ def check(circuit: QuantumCircuit, names: set[str], method: str, limits: Limits)
     qubits = used_qubits(circuit)
     exponent = {"statevector": qubits, "density_matrix": 2 * qubits}.get(method, 0)
     if not fits(exponent, limits):
-        raise _too_much_memory(qubits, method, exponent, limits)
+        raise too_much_memory(qubits, method, exponent, limits)
     if method == "stabilizer" and (others := names - CLIFFORD - NOT_GATES):
         raise CircuitError(
             "method_unsuitable",
@@ -117,7 +117,7 @@ def fits(exponent: int, limits: Limits) -> bool:
     return exponent < 60 and _BYTES_PER_AMPLITUDE << exponent < limits.memory_mb << 20
 
 
-def _too_much_memory(qubits: int, method: str, exponent: int, limits: Limits) -> CircuitError:
+def too_much_memory(qubits: int, method: str, exponent: int, limits: Limits) -> CircuitError:
     needed = (_BYTES_PER_AMPLITUDE << exponent) >> 20
     amount = f"{needed:,} MiB" if exponent < 80 else f"2^{exponent - 16} MiB"
     return CircuitError(

@@ -15,10 +15,12 @@ from qiskit_aer import AerError
 
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import Limits
+from tasks_app.circuits.language.qasm3 import Steered
 from tasks_app.circuits.language.read import parse
 from tasks_app.circuits.language.source import read_source
 from tasks_app.circuits.simulation import compile, counts
 from tasks_app.circuits.simulation.noise import check_noise
+from tasks_app.circuits.simulation.paths import Walk
 
 _OPTIONS = ("method", "parameters", "noise", "shots", "max_qubits")  # besides the text
 _CACHED_CIRCUITS = 32
@@ -27,7 +29,7 @@ _MAX_CACHED_GATES = 20_000  # Of one circuit: larger ones spend their time in th
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    compiled: compile.Compiled
+    compiled: compile.Compiled | Steered
     facts: dict[str, Any]
 
 
@@ -61,39 +63,60 @@ class Runner:
         parse_seconds = compile_seconds = 0.0
         if prepared is None:
             prepared, parse_seconds, compile_seconds = self._prepare(request, begun)
-            if prepared.facts["gates"] <= _MAX_CACHED_GATES:
+            if prepared.facts.get("gates", 0) <= _MAX_CACHED_GATES:
                 self._cache[key] = prepared
                 if len(self._cache) > _CACHED_CIRCUITS:
                     self._cache.popitem(last=False)
         else:
             self._cache.move_to_end(key)
-        compiled = prepared.compiled
         ready = perf_counter()
+        outcome, facts = self._run_prepared(prepared, request)
+        metadata = (
+            prepared.facts
+            | facts
+            | {
+                "circuit_sha256": digest,
+                "seed": outcome.seed,
+                "parse_seconds": round(parse_seconds, 6),
+                "compile_seconds": round(compile_seconds, 6),
+                "run_seconds": round(perf_counter() - ready, 6),
+                "qiskit": qiskit.__version__,
+                "qiskit_aer": qiskit_aer.__version__,
+                "numpy": numpy.__version__,
+            }
+        )
+        if not metadata["measured"]:
+            metadata["note"] = "The circuit measures nothing, so there is nothing to count."
+        result = {"counts": outcome.counts, "shots": request["shots"], "metadata": metadata}
+        return result if outcome.memory is None else result | {"memory": outcome.memory}
+
+    def _run_prepared(
+        self, prepared: _Prepared, request: dict[str, Any]
+    ) -> tuple[counts.Outcome, dict[str, Any]]:
+        compiled, shots, seed = prepared.compiled, request["shots"], request["seed"]
+        if isinstance(compiled, Steered):
+            walk = Walk(
+                compiled,
+                method=request["method"],
+                shots=shots,
+                seed=seed,
+                noise=None if request["noise"] is None else check_noise(request["noise"]),
+                limits=self._limits,
+            )
+            return walk.outcome(memory=request["memory"]), walk.facts()
         outcome = counts.run(
             compiled,
-            shots=request["shots"],
-            seed=request["seed"],
+            shots=shots,
+            seed=seed,
             memory=request["memory"],
             threads=request["threads"],
             limits=self._limits,
         )
-        metadata = prepared.facts | {
-            "circuit_sha256": digest,
+        return outcome, {
             "method": compiled.method,
             "sampling": "probabilities" if compiled.sampling else "shots",
-            "seed": outcome.seed,
             "measured": bool(compiled.registers),
-            "parse_seconds": round(parse_seconds, 6),
-            "compile_seconds": round(compile_seconds, 6),
-            "run_seconds": round(perf_counter() - ready, 6),
-            "qiskit": qiskit.__version__,
-            "qiskit_aer": qiskit_aer.__version__,
-            "numpy": numpy.__version__,
         }
-        if not compiled.registers:
-            metadata["note"] = "The circuit measures nothing, so there is nothing to count."
-        result = {"counts": outcome.counts, "shots": request["shots"], "metadata": metadata}
-        return result if outcome.memory is None else result | {"memory": outcome.memory}
 
     def _prepare(self, request: dict[str, Any], begun: float) -> tuple[_Prepared, float, float]:
         noise = None if request["noise"] is None else check_noise(request["noise"])
@@ -102,6 +125,11 @@ class Runner:
         limits = replace(self._limits, max_qubits=min(own, self._limits.max_qubits))
         program = parse(source, limits, request["parameters"])
         parsed = perf_counter()
+        facts: dict[str, Any] = {"language": source.language}
+        if program.notes:
+            facts["notes"] = list(program.notes)
+        if isinstance(program, Steered):
+            return _Prepared(program, facts), parsed - begun, 0.0
         compiled = compile.compile_program(
             program,
             method=request["method"],
@@ -111,13 +139,10 @@ class Runner:
         )
         compile_seconds = perf_counter() - parsed
         circuit = program.circuit
-        facts = {
-            "language": source.language,
+        facts |= {
             "qubits": circuit.num_qubits,
             "clbits": sum(map(len, program.registers)),
             "gates": circuit.size(),
             "depth": circuit.depth(),
         }
-        if program.notes:
-            facts["notes"] = list(program.notes)
         return _Prepared(compiled, facts), parsed - begun, compile_seconds

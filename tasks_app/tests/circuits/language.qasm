@@ -521,3 +521,89 @@ c = measure q;
 //// a_creg_parameter: 1 01
 def odd(creg r[2], creg s) -> bit { return r[0] ^ r[1] ^ s; }
 qubit[2] q; bit[2] m; bit c; x q[0]; m = measure q; c = odd(m, m[1]);
+
+//// the_phase_of_U_shows_under_control: 1 1 1
+OPENQASM 3.0; gate flip a { U(π, 0, π) a; gphase(-π / 2); } gate had a { U(π/2, 0, π) a; gphase(-π / 4); }
+gate phased a { U(0, 0, 0) a; } gate turned a { inv @ U(π, 0, 0) a; U(π, 0, 0) a; }
+qubit[4] q; bit a; bit b; bit c; had q[0]; had q[1]; had q[2]; flip q[3]; had q[3];
+ctrl @ flip q[0], q[3]; had q[0]; a = measure q[0];
+negctrl @ phased q[1], q[3]; ctrl @ turned q[1], q[3]; had q[1]; flip q[1]; b = measure q[1];
+ctrl @ gphase(-π/2) q[2]; ctrl @ U(π, π, 0) q[2], q[0]; ctrl @ flip q[2], q[0]; had q[2];
+c = measure q[2]; reset q[2]; flip q[2]; c = measure q[2];
+
+//// powers_and_inverses_of_U: 0 0
+qubit[2] q; bit a; bit b; pow(1 / 3.0) @ U(pi, 0, pi) q[0]; pow(2 / 3.0) @ U(pi, 0, pi) q[0]; inv @ U(pi, 0, pi) q[0];
+pow(1.5) @ U(pi, 0, pi) q[1]; pow(-1) @ U(pi, 0, pi) q[1]; rx(pi / 2) q[1]; a = measure q[0]; b = measure q[1];
+
+//// u2_and_u3_are_rotations_under_control: 00 00
+qubit[4] q; bit[2] c; bit[2] d; h q[0]; h q[2];
+ctrl @ u3(0.4, 1.1, -0.3) q[0], q[1]; crz(-1.1) q[0], q[1]; cry(-0.4) q[0], q[1]; crz(0.3) q[0], q[1]; h q[0];
+ctrl @ u2(1.1, -0.3) q[2], q[3]; crz(-1.1) q[2], q[3]; cry(-pi / 2) q[2], q[3]; crz(0.3) q[2], q[3]; h q[2]; c = measure q[0:1]; d = measure q[2:3];
+
+//// angles_are_fixed_point_numbers: 1 1 1 1 1 1 1 1 1 1111 1
+angle[4] a = 7 * (pi / 8); angle[4] b = pi / 8; angle[4] c = 5 * (pi / 4); uint[4] two = 2; qubit q; bit z;
+bit[4] s = bit[4](a + b); bit r0 = s == 8; s = bit[4](b - a); bit r1 = s == 10; s = bit[4](a / two); bit r2 = s == 3;
+s = bit[4](two * c); bit r3 = s == 4; uint[4] n = c / b; bit r4 = n == 10; s = bit[4](-b); bit r5 = s == 15;
+bit r6 = (a << 1) == 14 * (pi / 8) && (a >> 2) == b && popcount(a) == 3 && rotl(a, 1) == a + a; bit r7 = a[0] && !a[3];
+bit r8 = -a > a && 2 * a + 2 * b == 0 && angle[2](a) == pi && angle[8](a) == a; x q; z = measure q;
+
+//// an_angle_of_measured_bits: 1 1 0110
+qubit[4] q; bit[4] m; bit c; x q[1]; x q[2]; m = measure q; angle[4] a = angle[4](m); reset q; a[0] = 1; a += pi / 8;
+bit d = a == 8 * (pi / 8) && a > pi / 2; rx(a - pi / 8) q[0]; rx(pi / 8) q[0]; c = measure q[0];
+
+//// words_keep_their_width: 1 1 1 1 1 1 1 1 1
+uint[4] a = 5; uint[4] b = 15; int[4] s = 7; bit r0 = ~a == 10; bit r1 = a + b == 4; bit r2 = a - b == 6; bit r3 = a * b == 11;
+bit r4 = b << 2 == 12; bit r5 = -a == 11; int[4] t = s + 1; bit r6 = t == -8 && t - s == 1 && -t == t && t / -1 == t;
+uint[8] w = 200; bit r7 = w + b == 215 && a + w == 205 && ((~a) >> 1) == 5 && int[8](w) == -56 && uint[4](w) == 8; b = 15; b += 1;
+qubit q; bit c; x q; c = measure q;
+
+//// measured_words_keep_their_width: 1 1 1 1 1 1 1 1 01001111
+qubit[8] q; bit[8] m; bit one; x q[0:3]; x q[6]; m = measure q; one = m[0]; uint[4] b = m[0:3]; uint[4] a = m[4:7]; a += 1;
+int[4] s = 7; s += b; bit r0 = ~a == 10; bit r1 = a + b == 4; bit r2 = a - b == 6; bit r3 = a * b == 11; bit r4 = b << 2 == 12;
+bit r5 = -a == 11 && b / a == 3 && b % a == 0 && a ** 2 == 9; bit r6 = s == 6;
+
+//// floats_round_to_their_width: 0 1 1 1
+float[32] a = 0.1; float[64] b = 0.1; float[16] h = 2049.0; bit r0 = a != b; bit r1 = h == 2048.0; bit r2 = a * float[32](10) == 1;
+qubit q; bit c; r0 = measure q; r0 = a > b;
+
+//// constant_bits_do_what_bits_do: 0 1 1 1 1 1 0110
+const bit[4] a = "1100"; const bit[4] b = "1010"; bit[4] c = rotl(a, 1); bit r0 = c == 9; c = ~a; bit r1 = c == 3; c = a << 1;
+bit r2 = c == 8; c[0:1] = a[2:3]; bit r3 = c == "1011" && a[-1] && !a[0]; bit r4 = (a & b) == "1000" && (a | b) == 14 && popcount(a) == 2;
+for bit each in a { if (each) { c >>= 1; } } c = a ^ b; qubit q; bit z; z = measure q;
+
+//// slices_of_numbers_are_bits: 1 1 1 1 0111
+int[8] a = 15; bit[4] low = a[0:3]; bit r0 = low == "1111"; bit r1 = a[0:2:7] == "0011"; a[4:7] = "1010"; bit r2 = a == -81; a[{0, 7}] = "00";
+array[uint[8], 2] n = {3, 4}; n[0][7] = 1; n[1][0:1] = "11"; qubit q; bit c = n[0] == 131 && n[1] == 7 && a == 46; low = n[1][0:3]; c = measure q; c = a == 46;
+
+//// slices_of_arrays_are_references: 1
+array[int[8], 5] aa = {1, 2, 3, 4, 5}; array[int[8], 3, 4] bb; def mut(mutable array[int[8], #dim = 1] a) { a[2] = 10; a[0] += 1; }
+mut(aa[1:3]); mut(bb[1, 0:3]); mut(bb[2]); mut(bb[0, 3:-1:0]); array[int[8], 2] two = {8, 9}; aa[3:4] = two; two[0] = 7; bb[0:1, 0] = aa[0:1];
+qubit q; bit c; if (aa[0] == 1 && aa[1] == 3 && aa[3] == 8 && aa[4] == 9 && bb[1, 2] == 10 && bb[2][2] == 10 && bb[0, 1] == 10 && bb[0, 3] == 1 && bb[1, 0] == 3) { x q; } c = measure q;
+
+//// an_output_has_a_value_without_a_measurement: 1 1101 10
+output bit[2] r; output int[4] n; output bool b; qubit q; r = "10"; n = -3; b = n < 0; x q;
+
+//// an_output_that_is_measured_and_counted: 0011 1
+output bit c; output uint[4] n; qubit q; x q; for int i in [1:3] { c = measure q; n += c; }
+
+//// a_measurement_may_decide_anything: 1 01 101
+def twice(qubit a) -> int { int n = 0; for int i in [0:3] { bit b; b = measure a; if (b) { n += 1; } else { return n; } if (n == 2) { break; } } return n; }
+qubit[3] q; bit[3] c; bit[2] d; bit e; x q[0]; array[float, 2] a; int n = twice(q[0]); a[n - 1] = pi; if (n == 2) { a[0] = pi / 2; } rx(a[1]) q[1]; rx(2 * a[0]) q[2];
+d[1] = measure q[1]; x q[1]; c = measure q; d = n - 1; e = 1; if (c[2]) { c = "101"; end; } e = 0;
+
+//// long_else_if_chains_of_measured_bits: 1 01010 10100
+qubit[5] q; bit[5] c; bit[5] d; bit e; x q[2]; x q[4]; c = measure q; if (c == 3) { d = 1; } else if (c == 7 && c[0]) { d = 2; } else if (c > 19 && !d[1]) { d = 10; c[0] = 0; } else if (c == 20) { d = 4; } else { d = 5; } if (c == 0) { } else if (d == 10) { e = 1; } else { e = 0; }
+
+//// a_loose_alias_and_an_old_switch: 10 1 0
+qubit a; qubit b; bit c; bit d; bit[2] e; let ab = {a, b}; let cd = {c, d}; x ab[1]; cd = measure ab;
+switch (cd) {
+  case 0: { x a; }
+  break;
+  case 1:
+  case 2: { x b; }
+  break;
+  default: {
+  }
+  break;
+}
+x ab; e = measure ab; e = ~e; e[0] = 0; e[1] = 1;

@@ -7,7 +7,7 @@ from qiskit import QuantumCircuit, qasm3
 
 from tasks_app.circuits import CircuitError, Limits
 from tasks_app.circuits.language import fast_lane as lane
-from tasks_app.circuits.language.interpreter.interpreter import Interpreter
+from tasks_app.circuits.language.interpreter import Run
 from tasks_app.circuits.language.qasm3 import read_qasm3
 
 LIMITS = Limits()
@@ -197,7 +197,7 @@ def test_plain_statements_take_the_fast_lane(statement: str) -> None:
     ],
 )
 def test_other_statements_leave_the_fast_lane_before_they_change_anything(statement: str) -> None:
-    interpreter: Interpreter = read_qasm3(HEADER, LIMITS, {})
+    interpreter: Run = read_qasm3(HEADER, LIMITS, {})
     before, names = interpreter.circuit.copy(), set(interpreter.globals)
     assert lane.FastLane(interpreter, statement).drive(0) == 0
     assert interpreter.circuit == before

@@ -17,7 +17,12 @@ Run = Callable[..., dict[str, Any]]
 ErrorOf = Callable[..., CircuitError]
 HEADER = 'OPENQASM 3.0; include "stdgates.inc";\n'
 Pair = tuple[str, str]  # OpenQASM and Python.
-U, S = "uint[3]", "int[4]"
+INT = "int[32]"
+
+
+def wrapped(number: int) -> int:
+    """As an `int[32]` holds it."""
+    return (number + 2**31) % 2**32 - 2**31
 
 
 def same(*texts: Any) -> st.SearchStrategy[Pair]:
@@ -25,11 +30,17 @@ def same(*texts: Any) -> st.SearchStrategy[Pair]:
 
 
 def joined(left: Pair, operation: str, right: Pair) -> Pair:
-    return f"({left[0]} {operation} {right[0]})", f"({left[1]} {operation} {right[1]})"
+    return (
+        f"({left[0]} {operation} {right[0]})",
+        f"wrapped({left[1]} {operation} {right[1]})",
+    )
 
 
 def shifted(value: Pair, operation: str, places: int) -> Pair:
-    return f"({value[0]} {operation} {places})", f"({value[1]} {operation} {places})"
+    return (
+        f"({INT}({value[0]}) {operation} {places})",
+        f"wrapped({value[1]} {operation} {places})",
+    )
 
 
 numbers = st.recursive(
@@ -37,11 +48,13 @@ numbers = st.recursive(
     lambda inner: st.one_of(
         st.builds(joined, inner, st.sampled_from(["+", "-", "+", "-", "*", "&", "|", "^"]), inner),
         st.builds(shifted, inner, st.sampled_from(["<<", ">>"]), st.integers(0, 2)),
-        inner.map(lambda pair: (f"(-{pair[0]})", f"(-{pair[1]})")),
+        inner.map(lambda pair: (f"(-{pair[0]})", f"wrapped(-{pair[1]})")),
     ),
     max_leaves=3,
 )
-counted = same("a", "b").map(lambda pair: (f"popcount({pair[0]})", f"({pair[1]}).bit_count()"))
+counted = same("a", "b").map(
+    lambda pair: (f"{INT}(popcount({pair[0]}))", f"({pair[1]}).bit_count()")
+)
 order = st.sampled_from(["==", "!=", "<", "<=", ">", ">="])
 conditions = st.one_of(
     st.builds(joined, numbers, order, numbers),
@@ -52,7 +65,6 @@ conditions = st.one_of(
     st.just(("a[0] ^ a[1]", "(a ^ a >> 1) & 1")),
     st.just(("s > 0 && f", "s > 0 and f")),
 )
-WRAP = {"u": "({}) % 8", "s": "(({}) + 8) % 16 - 8"}
 
 
 def block(statements: list[Pair]) -> Pair:
@@ -85,7 +97,7 @@ def while_loop(condition: Pair, body: list[Pair]) -> Pair:
 def switch(target: Pair, first: list[Pair], second: list[Pair], default: list[Pair]) -> Pair:
     bodies = [block(each) for each in (first, second, default)]
     return (
-        f"switch (int[8]({target[0]})) {{\ncase 0, -2 {{\n{bodies[0][0]}}}\n"
+        f"switch ({INT}({target[0]})) {{\ncase 0, -2 {{\n{bodies[0][0]}}}\n"
         f"case 3 {{\n{bodies[1][0]}}}\ndefault {{\n{bodies[2][0]}}}\n}}",
         f"t = {target[1]}\nif t in (0, -2):\n{bodies[0][1]}elif t == 3:\n{bodies[1][1]}"
         f"else:\n{bodies[2][1]}",
@@ -94,8 +106,8 @@ def switch(target: Pair, first: list[Pair], second: list[Pair], default: list[Pa
 
 def assignment(name: str, value: Pair, update: bool) -> Pair:
     if update:
-        return f"{name} += {value[0]};", f"{name} = " + WRAP[name].format(f"{name} + {value[1]}")
-    return f"{name} = {value[0]};", f"{name} = " + WRAP[name].format(value[1])
+        return f"{name} += {value[0]};", f"{name} = wrapped({name} + {value[1]})"
+    return f"{name} = {value[0]};", f"{name} = wrapped({value[1]})"
 
 
 assignments = st.one_of(
@@ -137,12 +149,21 @@ def test_a_program_computes_what_python_computes(
 ) -> None:
     flips = "".join(f"x q[{i}]; " for i in range(5) if (a | b << 3) >> i & 1)
     program = (
-        f"{HEADER}qubit[5] q; bit[3] a; bit[2] b; bit[3] u_out; bit[4] s_out; bit f_out;\n{flips}"
+        f"{HEADER}qubit[5] q; bit[3] a; bit[2] b; bit[32] u_out; bit[32] s_out; bit f_out;\n{flips}"
         "a = measure q[0:2]; b = measure q[3:4];\n"
-        f"{U} u = {start}; {S} s = {start - 3}; bool f = false;\n{block(body)[0]}"
-        "u_out = u; s_out = bit[4](s); f_out = f;"
+        f"{INT} u = {start}; {INT} s = {start - 3}; bool f = false;\n{block(body)[0]}"
+        "u_out = u; s_out = bit[32](s); f_out = f;"
     )
-    values: dict[str, Any] = {"a": a, "b": b, "u": start, "s": start - 3, "f": False}
+    values: dict[str, Any] = {
+        "a": a,
+        "b": b,
+        "u": start,
+        "s": start - 3,
+        "f": False,
+        "wrapped": wrapped,
+    }
     exec("".join(f"{each}\n" for _, each in body), values)
-    u, s, f = values["u"], values["s"] % 16, int(values["f"])
-    assert run(program, shots=2)["counts"] == {f"{f} {s:04b} {u:03b} {b:02b} {a:03b}": 2}, program
+    u, s, f = values["u"], values["s"], int(values["f"])
+    assert run(program, shots=2)["counts"] == {
+        f"{f} {s % 2**32:032b} {u % 2**32:032b} {b:02b} {a:03b}": 2
+    }, program

@@ -1,103 +1,175 @@
 """Statements that declare registers, variables, inputs, outputs and aliases."""
 
+from math import prod
 from typing import Any
 
+import numpy as np
 from openqasm3 import ast
 from qiskit.circuit import Clbit, Qubit
 
 from tasks_app.circuits.language.interpreter import measured
-from tasks_app.circuits.language.interpreter.assignments import Assignments
+from tasks_app.circuits.language.interpreter.assignments import array_items, store
+from tasks_app.circuits.language.interpreter.evaluation import coerced, evaluate, integer, type_of
+from tasks_app.circuits.language.interpreter.functions import CONSTANTS
+from tasks_app.circuits.language.interpreter.run import Run, Steered, statement
 from tasks_app.circuits.language.interpreter.values import (
+    Array,
     Bits,
-    BitString,
     Duration,
     Qubits,
+    Type,
     Variable,
     failure,
     unsupported,
 )
 
 
-class Declarations(Assignments):
-    def _QubitDeclaration(self, node: ast.QubitDeclaration) -> None:
-        size = None if node.size is None else self._evaluate.integer(node.size)
-        self.declare_qubits(node.qubit.name, size, node)
-
-    def _ClassicalDeclaration(self, node: ast.ClassicalDeclaration) -> None:
-        name, initial = node.identifier.name, node.init_expression
-        if isinstance(node.type, ast.BitType):
-            size = self._size(node.type)
-            # The initial value may use an outer variable of the same name.
-            value = None if initial is None else self._initial(initial)
-            bits = self.declare_bits(name, size, node)
-            if initial is not None:
-                self._store(bits, value, node)
-            return
-        if isinstance(node.type, ast.StretchType):
-            self.define(name, Variable(Duration(0.0, "dt"), None), node)
-            return
-        value = self._zero(node.type) if initial is None else self._initial(initial)
-        value = self._evaluate.coerce(value, node.type, node)
-        self.define(name, self._variable(value, node.type, node), node)
-
-    def _zero(self, declared: Any) -> Any:
-        if isinstance(declared, ast.DurationType):
-            return Duration(0.0, "dt")
-        if isinstance(declared, ast.ArrayType):
-            value: Any = 0
-            for dimension in reversed(declared.dimensions):
-                length = self._evaluate.integer(dimension)
-                self.count_steps(max(length, 1) * _elements(value), dimension)
-                value = [_copy(value) for _ in range(length)]
-            return value
-        return 0
-
-    def _ConstantDeclaration(self, node: ast.ConstantDeclaration) -> None:
-        value = self._evaluate.value(node.init_expression)
-        if measured.is_runtime(value):
-            raise failure(node, "A constant cannot depend on a measurement.")
-        if not (isinstance(node.type, ast.BitType) and isinstance(value, BitString)):
-            value = self._evaluate.coerce(value, node.type, node)
-        self.define(node.identifier.name, Variable(value, None), node)
-
-    def _IODeclaration(self, node: ast.IODeclaration) -> None:
-        name = node.identifier.name
-        if node.io_identifier is ast.IOKeyword.output:
-            if not isinstance(node.type, ast.BitType):
-                raise unsupported(node, "An output that is not of type bit")
-            size = self._size(node.type)
-            self.outputs.append(self.declare_bits(name, size, node))
-            return
-        if name not in self._inputs:
-            raise failure(
-                node, f"Give a value for {name!r:.80} in parameters.", "invalid_parameters"
-            )
-        value = self._inputs[name]
-        number = isinstance(value, int | float)
-        if isinstance(node.type, ast.IntType | ast.UintType | ast.BoolType):
-            number = isinstance(value, int)
-        if not number:
-            raise failure(
-                node, f"The value given for {name!r:.80} does not fit.", "invalid_parameters"
-            )
-        self._used_inputs.add(name)
-        self.define(name, Variable(self._evaluate.coerce(value, node.type, node), None), node)
-
-    def _AliasStatement(self, node: ast.AliasStatement) -> None:
-        value = self._evaluate.value(node.value)
-        if not isinstance(value, Qubits | Qubit | Bits | Clbit):
-            raise failure(node, "Only quantum and bit registers can have an alias.")
-        self.define(node.target.name, value, node)
-
-    def _Include(self, node: ast.Include) -> None:
-        if len(self._scopes) > 1:
-            raise failure(node, "Include a library at the top level.")
-        self.include(node.filename)
+@statement(ast.QubitDeclaration)
+def _qubits(run: Run, node: ast.QubitDeclaration) -> None:
+    size = None if node.size is None else integer(run, node.size)
+    run.declare_qubits(node.qubit.name, size, node)
 
 
-def _copy(value: Any) -> Any:
-    return [_copy(item) for item in value] if isinstance(value, list) else value
+def size_of(run: Run, declared: Any) -> int | None:
+    """The size of a type; `None` if it has none."""
+    return None if declared.size is None else integer(run, declared.size)
 
 
-def _elements(value: Any) -> int:
-    return sum(map(_elements, value)) if isinstance(value, list) else 1
+@statement(ast.ClassicalDeclaration)
+def _variable(run: Run, node: ast.ClassicalDeclaration) -> None:
+    run.forbid_in_gate(node)
+    name, initial = node.identifier.name, node.init_expression
+    if isinstance(node.type, ast.BitType):
+        size = size_of(run, node.type)
+        # The initial value may use an outer variable of the same name.
+        held = None if initial is None else evaluate(run, initial)
+        bits = run.declare_bits(name, size, node)
+        if initial is not None:
+            store(run, bits, held, node)
+        return
+    if isinstance(node.type, ast.ArrayType):
+        run.define(name, _array(run, node.type, initial, node), node)
+        return
+    declared = type_of(run, node.type)
+    held = _zero(node.type, declared) if initial is None else evaluate(run, initial)
+    held = coerced(run, held, declared, node)
+    if measured.is_runtime(held):
+        raise Steered
+    run.define(name, Variable(held, declared, depth=run.depth), node)
+
+
+def _zero(node: Any, declared: Type) -> Any:
+    if isinstance(node, ast.StretchType):
+        return Duration(0.0, "stretch")
+    return Duration(0.0) if declared.kind == "duration" else 0.0 if declared.kind == "angle" else 0
+
+
+def _array(run: Run, declared: ast.ArrayType, initial: Any, node: Any) -> Array:
+    base = type_of(run, declared.base_type)
+    shape = tuple(integer(run, dimension) for dimension in declared.dimensions)
+    if min(shape) < 1:
+        raise failure(node, "An array needs at least one element in each dimension.")
+    run.count_steps(prod(shape), node)
+    if initial is None:
+        items = np.empty(shape, dtype=object)
+        items[...] = coerced(run, _zero(declared.base_type, base), base, node)
+    else:
+        items = array_items(run, evaluate(run, initial), base, node)
+    if items.shape != shape:
+        raise failure(node, "The array has another shape than declared.")
+    return Array(base, items, run.depth)
+
+
+@statement(ast.ConstantDeclaration)
+def _constant(run: Run, node: ast.ConstantDeclaration) -> None:
+    _check_constant(run, node.init_expression)
+    held = evaluate(run, node.init_expression)
+    declared = type_of(run, node.type)
+    run.define(
+        node.identifier.name,
+        Variable(coerced(run, held, declared, node), declared, constant=True),
+        node,
+    )
+
+
+def _check_constant(run: Run, node: Any) -> None:
+    """Refuse an initial value that is made of anything but constants."""
+    parts = [node]
+    while parts:
+        each = parts.pop()
+        if isinstance(each, ast.QuantumMeasurement):
+            raise failure(each, "A constant cannot depend on a measurement.")
+        if isinstance(each, ast.FunctionCall) and isinstance(
+            run.globals.get(each.name.name), ast.SubroutineDefinition
+        ):
+            raise failure(each, f"A constant cannot come from a call of {each.name.name!r:.80}.")
+        if isinstance(each, ast.Identifier) and each.name not in CONSTANTS:
+            found = run.lookup(each)
+            if isinstance(found, Variable | Array | Bits | Clbit) and not getattr(
+                found, "constant", False
+            ):
+                raise failure(
+                    each, f"A constant is made of constants; {each.name!r:.80} is a variable."
+                )
+        if isinstance(each, ast.FunctionCall):
+            parts += each.arguments
+        elif isinstance(each, list | tuple):
+            parts += each
+        elif isinstance(each, ast.QASMNode) and not isinstance(each, ast.SizeOf):
+            parts += vars(each).values()
+
+
+@statement(ast.IODeclaration)
+def _io(run: Run, node: ast.IODeclaration) -> None:
+    if node.io_identifier is ast.IOKeyword.output:
+        _output(run, node)
+        return
+    declared = type_of(run, node.type)
+    name = node.identifier.name
+    given = run.input_value(name, node)
+    whole = declared.kind in ("int", "uint", "bool", "bit")
+    if not isinstance(given, int if whole else int | float):
+        raise failure(node, f"The value given for {name!r:.80} does not fit.", "invalid_parameters")
+    try:
+        held = coerced(run, given, declared, node)
+    except Exception as error:
+        if getattr(error, "code", "") != "invalid_program":
+            raise
+        raise failure(
+            node, f"The value given for {name!r:.80} does not fit.", "invalid_parameters"
+        ) from None
+    run.define(name, Variable(held, declared, constant=True), node)
+
+
+def _output(run: Run, node: ast.IODeclaration) -> None:
+    name = node.identifier.name
+    if isinstance(node.type, ast.BitType):
+        run.outputs.append(run.declare_bits(name, size_of(run, node.type), node))
+        return
+    if isinstance(node.type, ast.ArrayType):
+        raise unsupported(node, "An output of type array", "declare its elements one by one")
+    declared = type_of(run, node.type)
+    if declared.kind in ("float", "duration"):
+        raise unsupported(node, f"An output of type {declared.kind}", "declare bits or an integer")
+    if run.paths is None:
+        raise Steered
+    variable = Variable(coerced(run, _zero(node.type, declared), declared, node), declared)
+    run.define(name, variable, node)
+    run.outputs.append(variable)
+
+
+@statement(ast.AliasStatement)
+def _alias(run: Run, node: ast.AliasStatement) -> None:
+    found = evaluate(run, node.value)
+    if isinstance(found, Array):
+        raise unsupported(node, "An alias of an array", "write the array's own name")
+    if not isinstance(found, Qubits | Qubit | Bits | Clbit):
+        raise failure(node, "Only quantum and bit registers can have an alias.")
+    run.define(node.target.name, found, node)
+
+
+@statement(ast.Include)
+def _include(run: Run, node: ast.Include) -> None:
+    if len(run.scopes) > 1:
+        raise failure(node, "Include a library at the top level.")
+    run.include(node.filename)

@@ -1,13 +1,14 @@
 """The gates of the standard libraries, and how modifiers change a gate."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from qiskit import QuantumCircuit
 from qiskit.circuit import Gate, library
 
-MakeGate = Callable[[tuple[float, ...]], tuple[Gate, int]]
+# From the run and the values of the parameters to the gate and the number of its operations.
+MakeGate = Callable[[Any, tuple[float, ...]], tuple[Gate, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,18 +18,26 @@ class GateSpec:
     parameters: int
     qubits: int
     make: MakeGate
-    """From parameter values to the gate and the number of operations it unrolls to."""
     standard: Any = None
     """Qiskit's compact form, from which an instruction is made without a Python gate object."""
+    phase: Callable[..., float] | None = None
+    """The global phase that Qiskit's gate lacks, which shows when the gate is controlled."""
 
 
 def _library(gate: type[Gate], parameters: int, qubits: int) -> GateSpec:
     return GateSpec(
-        parameters, qubits, lambda values: (gate(*values), 1), getattr(gate, "_standard_gate", None)
+        parameters,
+        qubits,
+        lambda run, values: (gate(*values), 1),
+        getattr(gate, "_standard_gate", None),
     )
 
 
-U = _library(library.UGate, 3, 1)
+_U = _library(library.UGate, 3, 1)
+# The specification's matrix has the phase e^{iθ/2}, and its u2 and u3 are rotations.
+U = replace(_U, phase=lambda theta, phi, lam: theta / 2)
+_U2 = _library(library.U2Gate, 2, 1)
+_U3 = _library(library.U3Gate, 3, 1)
 
 _SHARED = {
     "p": _library(library.PhaseGate, 1, 1),
@@ -46,8 +55,6 @@ _SHARED = {
     "rz": _library(library.RZGate, 1, 1),
     "id": _library(library.IGate, 0, 1),
     "u1": _library(library.U1Gate, 1, 1),
-    "u2": _library(library.U2Gate, 2, 1),
-    "u3": _library(library.U3Gate, 3, 1),
     "cx": _library(library.CXGate, 0, 2),
     "cy": _library(library.CYGate, 0, 2),
     "cz": _library(library.CZGate, 0, 2),
@@ -67,13 +74,17 @@ LIBRARY_GATES = {
     "stdgates.inc": _SHARED
     | {
         "CX": _SHARED["cx"],
+        "u2": replace(_U2, phase=lambda phi, lam: -(phi + lam) / 2),
+        "u3": replace(_U3, phase=lambda theta, phi, lam: -(phi + lam) / 2),
         "phase": _SHARED["p"],
         "cphase": _SHARED["cp"],
     },
     "qelib1.inc": _SHARED
     | {
-        "u": U,
-        "u0": GateSpec(1, 1, lambda values: (library.IGate(), 1)),
+        "u": _U,
+        "u0": GateSpec(1, 1, lambda run, values: (library.IGate(), 1)),
+        "u2": _U2,
+        "u3": _U3,
         "sxdg": _library(library.SXdgGate, 0, 1),
         "csx": _library(library.CSXGate, 0, 2),
         "cu1": _library(library.CU1Gate, 1, 2),
@@ -108,3 +119,10 @@ def power(gate: Gate, exponent: float) -> Gate:
 
 def global_phase(angle: float) -> Gate:
     return QuantumCircuit(global_phase=angle).to_gate()
+
+
+def with_phase(gate: Gate, angle: float) -> Gate:
+    """The gate times a global phase."""
+    both = QuantumCircuit(gate.num_qubits, global_phase=angle)
+    both.append(gate, range(gate.num_qubits))
+    return both.to_gate()

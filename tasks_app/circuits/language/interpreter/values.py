@@ -1,11 +1,64 @@
 """What a name in an OpenQASM 3 program can stand for while the program is read."""
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from qiskit.circuit import Clbit, Qubit
 
 from tasks_app.circuits.errors import CircuitError
+
+MACHINE_BITS = 64  # Of a type without a size.
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """The type of one value: bool, bit, int, uint, float, angle or duration.
+
+    A single `bit` has the width 0, to be told from a register of one.
+    """
+
+    kind: str
+    width: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.kind}[{self.width}]" if self.width else self.kind
+
+
+BOOL, BIT = Type("bool"), Type("bit")
+INT, UINT = Type("int", MACHINE_BITS), Type("uint", MACHINE_BITS)
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A number of a type that has a width.
+
+    `number` is the bit pattern of `bit` and `angle`. A `bool`, a single bit, a `float[64]` and
+    what is written as a whole number in the program are values of Python's.
+    """
+
+    type: Type
+    number: Any
+
+    @property
+    def pattern(self) -> int:
+        """Its bits in two's complement."""
+        return int(self.number) & ((1 << self.type.width) - 1)
+
+    @property
+    def real(self) -> float:
+        """The number as a gate's parameter takes it."""
+        if self.type.kind == "angle":
+            return math.ldexp(self.number, -self.type.width) * math.tau
+        return float(self.number)
+
+
+def wrapped(declared: Type, number: int) -> Word:
+    """The value of a type with bits that has the lowest bits of this number."""
+    number &= (1 << declared.width) - 1
+    if declared.kind == "int" and number >> (declared.width - 1):
+        number -= 1 << declared.width
+    return Word(declared, number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,55 +70,39 @@ class Qubits:
 
 @dataclass(frozen=True, slots=True)
 class Bits:
-    """Classical bits whose value is known only while the circuit runs."""
+    """Classical bits that hold the outcomes of measurements: a register, an alias or a slice."""
 
     items: tuple[Clbit, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class BitString:
-    """The value of a literal like `"0101"`."""
-
-    value: int
-    width: int
-
-
-@dataclass(frozen=True, slots=True)
 class Duration:
-    value: float
-    unit: str
+    """A length of time in seconds, or in the steps of the hardware (`dt`) or of a stretch."""
+
+    length: float
+    unit: str = "s"
+
+
+@dataclass(slots=True)
+class Array:
+    """`items` is a NumPy array of values, and a view where it stands for a part of another."""
+
+    type: Type
+    items: Any
+    depth: int = 0
+    readonly: bool = False
 
 
 @dataclass(slots=True)
 class Variable:
-    """A classical variable: its value is known while the program is read, or kept in bits."""
+    """A classical variable or constant."""
 
     value: Any
-    type: Any
-    """Its declared type, a node of the syntax tree; `None` for what cannot be assigned."""
+    type: Type | None = None
+    constant: bool = False
     depth: int = 0
     """Depth of run-time control flow where it was declared: what is assigned deeper is known at
     run time only."""
-    loops: int = 0
-    """Number of loops it was declared in: leaving one of them does not matter to it."""
-    bits: tuple[Clbit, ...] = ()
-    """Where its value is kept since a measurement decided it; `value` then stands for them."""
-
-
-def copied(scopes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The scopes with variables and arrays of their own."""
-    arrays: dict[int, list[Any]] = {}  # What was one array stays one.
-
-    def copy(value: Any) -> Any:
-        if isinstance(value, Variable):
-            return replace(value, value=copy(value.value))
-        if not isinstance(value, list):
-            return value
-        if id(value) not in arrays:
-            arrays[id(value)] = [copy(v) if isinstance(v, list) else v for v in value]
-        return arrays[id(value)]
-
-    return [{name: copy(value) for name, value in scope.items()} for scope in scopes]
 
 
 def flat(value: Any) -> list[Any]:
@@ -85,8 +122,8 @@ def failure(node: _Node | None, message: str, code: str = "invalid_program") -> 
     return CircuitError(code, message, line=span.start_line, column=span.start_column + 1)
 
 
-def unsupported(node: _Node | None, feature: str) -> CircuitError:
+def unsupported(
+    node: _Node | None, feature: str, instead: str = "write the circuit without it"
+) -> CircuitError:
     """The error for a part of the language, by name."""
-    return failure(
-        node, f"{feature} is not supported; write the circuit without it.", "unsupported_feature"
-    )
+    return failure(node, f"{feature} is not supported; {instead}.", "unsupported_feature")

@@ -1,0 +1,119 @@
+"""Values as the types of OpenQASM 3 hold them: casts and assignments."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tasks_app.circuits.language.interpreter.values import (
+    MACHINE_BITS,
+    Duration,
+    Type,
+    Word,
+    wrapped,
+)
+
+
+class ArithmeticFailure(Exception):
+    """The text says what is wrong, as the end of a sentence about the expression."""
+
+
+_FLOATS: dict[int, Any] = {16: np.float16, 32: np.float32}
+
+
+def convert(value: Any, to: Type) -> Any:
+    """The value as the type holds it. Raises ArithmeticFailure."""
+    if to.kind == "duration":
+        if not isinstance(value, Duration):
+            raise ArithmeticFailure("gives no duration, which is needed here")
+        return value
+    if not isinstance(value, bool | int | float | Word):
+        raise ArithmeticFailure("gives no number, which is needed here")
+    if isinstance(value, Word) and value.type == to:
+        return value
+    if to.kind == "bool":
+        return bool(value.number if isinstance(value, Word) else value)
+    return _TO[to.kind](value, to)
+
+
+def as_float(value: Any) -> float:
+    """The number as a float. Raises ArithmeticFailure."""
+    try:
+        return value.real if isinstance(value, Word) else float(value)
+    except OverflowError:
+        raise ArithmeticFailure("gives a number that is too large") from None
+
+
+def rounded(to: Type, number: float) -> Any:
+    """The number as a float of this width holds it."""
+    if to.width == MACHINE_BITS:
+        return number
+    if to.width not in _FLOATS:
+        raise ArithmeticFailure(f"has the type {to}; a float has 16, 32 or 64 bits")
+    with np.errstate(over="ignore"):
+        return Word(to, float(_FLOATS[to.width](number)))
+
+
+def nearest_angle(radians: float, to: Type) -> Word:
+    """Rounded to the nearest, ties to even."""
+    if not math.isfinite(radians):
+        raise ArithmeticFailure("gives no finite number")
+    steps = math.ldexp(math.fmod(radians / math.tau, 1), to.width)
+    return wrapped(to, round(steps))
+
+
+def _to_integer(value: Any, to: Type) -> Word:
+    number = value.number if isinstance(value, Word) else value
+    if isinstance(value, Word) and value.type.kind == "angle":
+        raise ArithmeticFailure(f"turns an angle into {to}; cast it to bits first")
+    if isinstance(number, float) and not math.isfinite(number):
+        raise ArithmeticFailure("gives no finite number")
+    return wrapped(to, int(number))
+
+
+def _to_float(value: Any, to: Type) -> Any:
+    return rounded(to, as_float(value))
+
+
+def _to_angle(value: Any, to: Type) -> Word:
+    if not isinstance(value, Word):
+        if isinstance(value, bool):
+            raise ArithmeticFailure(f"turns true or false into {to}")
+        return nearest_angle(as_float(value), to)
+    kind = value.type.kind
+    if kind == "angle":
+        spare = value.type.width - to.width
+        if spare <= 0:
+            return Word(to, value.number << -spare)
+        step = 1 << spare
+        quotient, rest = divmod(value.number, step)
+        return wrapped(to, quotient + (2 * rest > step or (2 * rest == step and quotient & 1)))
+    if kind == "bit" and value.type.width == to.width:
+        return Word(to, value.number)
+    if kind == "float":
+        return nearest_angle(value.number, to)
+    raise ArithmeticFailure(f"turns {value.type} into {to}; cast it to float first")
+
+
+def _to_bits(value: Any, to: Type) -> Any:
+    width = to.width or 1
+    if isinstance(value, float) or (isinstance(value, Word) and value.type.kind == "float"):
+        raise ArithmeticFailure(f"turns a float into {to}; cast it to uint first")
+    if isinstance(value, Word) and value.type.width == width:
+        pattern = value.pattern
+    elif isinstance(value, Word) and value.type.kind in ("bit", "angle"):
+        raise ArithmeticFailure(f"is {value.type} where {to} is needed; take a slice")
+    else:
+        pattern = int(value.number if isinstance(value, Word) else value)
+    if not 0 <= pattern < 1 << width:
+        raise ArithmeticFailure(f"does not fit {width} bit{'s' * (width > 1)}; take a slice")
+    return Word(to, pattern) if to.width else bool(pattern)
+
+
+_TO: Any = {
+    "int": _to_integer,
+    "uint": _to_integer,
+    "float": _to_float,
+    "angle": _to_angle,
+    "bit": _to_bits,
+}

@@ -1,0 +1,192 @@
+"""Statements that define and apply gates, and the other quantum operations."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from openqasm3 import ast
+from qiskit import QuantumCircuit
+from qiskit.circuit import Gate, Qubit
+
+from tasks_app.circuits.language.interpreter import library
+from tasks_app.circuits.language.interpreter.assignments import operand
+from tasks_app.circuits.language.interpreter.evaluation import integer, number, value
+from tasks_app.circuits.language.interpreter.library import GateSpec
+from tasks_app.circuits.language.interpreter.run import Run, statement
+from tasks_app.circuits.language.interpreter.values import (
+    Duration,
+    Qubits,
+    Variable,
+    failure,
+    flat,
+)
+
+
+@statement(ast.QuantumGateDefinition)
+def _definition(run: Run, node: ast.QuantumGateDefinition) -> None:
+    if len(run.scopes) > 1:
+        raise failure(node, "Gates can be defined at the top level only.")
+    names = [item.name for item in [*node.arguments, *node.qubits]]
+    if len(set(names)) < len(names):
+        raise failure(node, "Two parameters of this gate have the same name.")
+
+    def make(run: Run, values: tuple[float, ...]) -> tuple[Gate, int]:
+        key = id(node), values
+        if key not in run.made:
+            run.made[key] = _body(run, node, values)
+        return run.made[key]  # type: ignore[no-any-return]
+
+    run.define(node.name.name, GateSpec(len(node.arguments), len(node.qubits), make), node)
+
+
+def _body(run: Run, node: ast.QuantumGateDefinition, values: tuple[float, ...]) -> tuple[Gate, int]:
+    definition = QuantumCircuit(len(node.qubits))
+    outer = run.circuit, run.depth, run.in_gate
+    run.circuit, run.depth, run.in_gate = definition, 0, True
+    try:
+        with run.frame(node) as names, run.counting() as counted:
+            for argument, given in zip(node.arguments, values, strict=True):
+                names[argument.name] = Variable(given, constant=True)
+            for name, qubit in zip(node.qubits, definition.qubits, strict=True):
+                names[name.name] = qubit
+            run.run_block(node.body)
+            size = counted()
+    finally:
+        run.circuit, run.depth, run.in_gate = outer
+    # Qiskit and Aer know gates by their names: this one must not pass for one of theirs.
+    gate = Gate(f"own_{node.name.name}", len(node.qubits), list(values))
+    gate.definition = definition
+    return gate, size
+
+
+@statement(ast.QuantumGate)
+def _gate(run: Run, node: ast.QuantumGate) -> None:
+    spec = named(run, node.name.name, node)
+    values = tuple(float(number(run, argument)) for argument in node.arguments)
+    if len(values) != spec.parameters:
+        raise failure(
+            node,
+            f"The gate {node.name.name:.80} takes {spec.parameters} parameters, not {len(values)}.",
+        )
+    if not node.modifiers:
+        gate, size = spec.make(run, values)
+        times = _apply(run, gate, size, node)
+        if spec.phase is not None and run.in_gate:
+            run.circuit.global_phase += times * spec.phase(*values)
+        return
+    key = spec, values, tuple(_modifier(run, modifier) for modifier in node.modifiers)
+    if key not in run.made:  # Qiskit may take milliseconds to make a controlled gate.
+        gate, size = spec.make(run, values)
+        if spec.phase is not None:
+            gate = library.with_phase(gate, spec.phase(*values))
+        run.made[key] = _modified(run, gate, size, node.modifiers)
+    gate, size = run.made[key]
+    _apply(run, gate, size, node)
+
+
+def named(run: Run, name: str, node: Any = None) -> GateSpec:
+    spec = run.globals.get(name)
+    if isinstance(spec, ast.SubroutineDefinition):
+        raise failure(node, f"{name!r:.80} is a subroutine; call it as {name:.80}(...).")
+    if not isinstance(spec, GateSpec):
+        raise failure(
+            node, f"The gate {name!r:.80} is not defined; include stdgates.inc or define it."
+        )
+    return spec
+
+
+@statement(ast.QuantumPhase)
+def _phase(run: Run, node: ast.QuantumPhase) -> None:
+    angle = number(run, node.argument)
+    seen = run.in_gate or (run.depth == 0 and run.paths is None)
+    if not node.modifiers:
+        if seen:  # Elsewhere it cannot be seen, in no kind of circuit.
+            run.circuit.global_phase += angle
+        return
+    gate, size = _modified(run, library.global_phase(angle), 1, node.modifiers)
+    if gate.num_qubits:
+        _apply(run, gate, size, node)
+    elif seen:
+        run.circuit.global_phase += gate.definition.global_phase
+
+
+def _modified(
+    run: Run, gate: Gate, size: int, modifiers: Sequence[ast.QuantumGateModifier]
+) -> tuple[Gate, int]:
+    for modifier in reversed(modifiers):
+        kind, argument = _modifier(run, modifier)
+        if kind is ast.GateModifierName.inv:
+            gate = gate.inverse()
+        elif kind is ast.GateModifierName.pow:
+            size *= max(int(abs(argument)), 1)
+            run.count_steps(size, modifier)
+            gate = library.power(gate, argument)
+        else:
+            if not 1 <= argument <= run.limits.max_qubits:
+                raise failure(modifier, "The number of controls must be at least 1.")
+            on = kind is ast.GateModifierName.ctrl
+            gate = library.controlled(gate, int(argument), on=on)
+    return gate, size
+
+
+def _modifier(run: Run, modifier: ast.QuantumGateModifier) -> tuple[ast.GateModifierName, float]:
+    kind, argument = modifier.modifier, modifier.argument
+    if argument is None:
+        return kind, 1
+    if kind is ast.GateModifierName.pow:
+        return kind, number(run, argument)
+    return kind, integer(run, argument)
+
+
+def _apply(run: Run, gate: Gate, size: int, node: Any) -> int:
+    operands = [operand(run, qubit) for qubit in node.qubits]
+    applications = broadcast(operands, gate.num_qubits, node)
+    for qubits in applications:
+        run.count_steps(size, node)
+        run.put(gate, qubits)
+    return len(applications)
+
+
+@statement(ast.QuantumBarrier)
+def _barrier(run: Run, node: ast.QuantumBarrier) -> None:
+    qubits = [qubit for item in node.qubits for qubit in flat(operand(run, item))]
+    if run.in_gate or run.paths is None:
+        run.circuit.barrier(list(dict.fromkeys(qubits)) or run.circuit.qubits)
+
+
+@statement(ast.QuantumReset)
+def _reset(run: Run, node: ast.QuantumReset) -> None:
+    run.forbid_in_gate(node)
+    run.reset(operand(run, node.qubits))
+
+
+@statement(ast.DelayInstruction)
+def _delay(run: Run, node: ast.DelayInstruction) -> None:
+    duration = value(run, node.duration)
+    if not isinstance(duration, Duration):
+        raise failure(node, "A delay needs a duration.")
+    qubits = [qubit for item in node.qubits for qubit in flat(operand(run, item))]
+    if run.paths is None:  # Without a noise model that decays, time has no effect.
+        for qubit in qubits or run.circuit.qubits:
+            run.circuit.delay(0, qubit)
+
+
+@statement(ast.Box)
+def _box(run: Run, node: ast.Box) -> None:
+    with run.scope():
+        run.run_block(node.body)
+
+
+def broadcast(operands: Sequence[Any], width: int, node: Any = None) -> list[tuple[Qubit, ...]]:
+    """The qubits of each application of a gate of `width` qubits."""
+    if len(operands) != width:
+        raise failure(node, f"The gate takes {width} qubits, not {len(operands)}.")
+    lengths = {len(item.items) for item in operands if isinstance(item, Qubits)}
+    if len(lengths) > 1:
+        raise failure(node, "The registers have different lengths.")
+    times = lengths.pop() if lengths else 1
+    columns = [item.items if isinstance(item, Qubits) else (item,) * times for item in operands]
+    applications = list(zip(*columns, strict=True))
+    for qubits in applications:
+        if len(set(qubits)) < len(qubits):
+            raise failure(node, "A gate cannot take the same qubit twice.")
+    return applications

@@ -1,0 +1,130 @@
+"""The names of a program in their scopes, its inputs, and the count of its steps."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from openqasm3 import ast
+from qiskit.circuit import Clbit, Qubit
+
+from tasks_app.circuits.errors import CircuitError
+from tasks_app.circuits.job import Limits
+from tasks_app.circuits.language.interpreter import library
+from tasks_app.circuits.language.interpreter.functions import CONSTANTS
+from tasks_app.circuits.language.interpreter.values import (
+    Array,
+    Bits,
+    Qubits,
+    Variable,
+    failure,
+)
+
+_QUANTUM = (Qubit, Qubits, Clbit, Bits)
+_MAX_CALLS = 100  # Calls of subroutines and gates inside one another.
+_LOOP_RAN_AWAY = "The program unrolls to more than {:,} operations; use fewer iterations or gates."
+
+
+class Names:
+    """What each name stands for, from the innermost scope outwards."""
+
+    def __init__(self, limits: Limits, inputs: Mapping[str, Any]) -> None:
+        self.limits = limits
+        self.globals: dict[str, Any] = {"U": library.U}
+        self.scopes = [self.globals]
+        self.in_gate = False
+        self._inputs = dict(inputs)
+        self._used_inputs: set[str] = set()
+        self._library_names: set[str] = set()
+        self._steps = 0
+        self._calls = 0
+
+    def physical_qubit(self, node: ast.Identifier) -> Qubit:
+        """The qubit of the hardware with a number, `$0`."""
+        raise NotImplementedError
+
+    def define(self, name: str, value: Any, node: Any) -> None:
+        scope = self.scopes[-1]
+        if name in scope and not (scope is self.globals and name in self._library_names):
+            raise failure(node, f"The name {name!r:.80} is already taken.")
+        scope[name] = value
+        if scope is self.globals:  # A name of the user's hides one of a library.
+            self._library_names.discard(name)
+
+    def lookup(self, node: ast.Identifier) -> Any:
+        for scope in reversed(self.scopes):
+            if node.name in scope:
+                found = scope[node.name]
+                if self.in_gate and scope is self.globals:
+                    self._check_seen_in_gate(found, node)
+                return found
+        if node.name in CONSTANTS:
+            return CONSTANTS[node.name]
+        if node.name.startswith("$") and node.name[1:].isdecimal() and not self.in_gate:
+            return self.physical_qubit(node)
+        raise failure(node, f"The name {node.name!r:.80} is not defined.")
+
+    def _check_seen_in_gate(self, found: Any, node: ast.Identifier) -> None:
+        if isinstance(found, _QUANTUM):
+            raise failure(node, "The body of a gate sees no qubit but its own.")
+        if isinstance(found, Array) or (isinstance(found, Variable) and not found.constant):
+            raise failure(
+                node,
+                f"The body of a gate sees constants only; give {node.name!r:.80} as a parameter.",
+            )
+
+    def input_value(self, name: str, node: Any) -> Any:
+        if name not in self._inputs:
+            raise failure(
+                node, f"Give a value for {name!r:.80} in parameters.", "invalid_parameters"
+            )
+        self._used_inputs.add(name)
+        return self._inputs[name]
+
+    def include(self, filename: str) -> None:
+        gates = library.LIBRARY_GATES[filename]
+        new = gates.keys() - self.globals.keys()
+        self.globals.update(gates if len(new) == len(gates) else {n: gates[n] for n in new})
+        self._library_names |= new
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        self.scopes.append({})
+        try:
+            yield
+        finally:
+            self.scopes.pop()
+
+    @contextmanager
+    def frame(self, node: Any) -> Iterator[dict[str, Any]]:
+        """The scope of a body that sees nothing of its caller but what is global."""
+        if self._calls >= _MAX_CALLS:
+            raise failure(node, f"More than {_MAX_CALLS} calls are nested.", "too_deeply_nested")
+        saved, self.scopes = self.scopes, [self.globals, {}]
+        self._calls += 1
+        try:
+            yield self.scopes[-1]
+        finally:
+            self.scopes = saved
+            self._calls -= 1
+
+    def count_steps(self, steps: int, node: Any = None) -> None:
+        self._steps += steps
+        if self._steps > self.limits.max_operations:
+            message = _LOOP_RAN_AWAY.format(self.limits.max_operations)
+            raise failure(node, message, "too_many_operations")
+
+    @contextmanager
+    def counting(self) -> Iterator[Callable[[], int]]:
+        """Count the steps of a gate's body by themselves."""
+        outer, self._steps = self._steps, 0
+        try:
+            yield lambda: max(self._steps, 1)
+        finally:
+            self._steps = outer
+
+    def finish(self) -> None:
+        """Check what can be checked only at the end of the program."""
+        if unknown := sorted(self._inputs.keys() - self._used_inputs):
+            raise CircuitError(
+                "invalid_parameters", f"The circuit declares no input named {unknown[0]!r:.80}."
+            )

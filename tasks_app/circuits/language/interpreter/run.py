@@ -1,0 +1,298 @@
+"""One reading of a program: its names, its registers, and where its operations go.
+
+A program becomes one circuit as long as the simulator can do at run time what it asks for.
+Where it asks for more, `Steered` is raised and the program is run path by path: `paths` then
+tells the outcome of each measurement at once, and every value is known.
+"""
+
+import copy
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from openqasm3 import ast
+from qiskit import QuantumCircuit
+from qiskit.circuit import (
+    CircuitInstruction,
+    ClassicalRegister,
+    Clbit,
+    Measure,
+    QuantumRegister,
+    Qubit,
+)
+from qiskit.circuit.classical import expr
+
+from tasks_app.circuits.job import Limits
+from tasks_app.circuits.language.interpreter.names import Names
+from tasks_app.circuits.language.interpreter.values import (
+    Array,
+    Bits,
+    Qubits,
+    Type,
+    Variable,
+    Word,
+    failure,
+    flat,
+    unsupported,
+)
+
+_MEASURE = Measure()
+
+STATEMENTS: dict[type, Callable[["Run", Any], None]] = {}
+
+
+def statement(kind: type) -> Callable[[Callable[["Run", Any], None]], Any]:
+    """Registers the function that executes statements of this kind."""
+
+    def register(function: Callable[["Run", Any], None]) -> Any:
+        STATEMENTS[kind] = function
+        return function
+
+    return register
+
+
+class Steered(Exception):
+    """A measurement decides what no circuit of the simulator can express."""
+
+
+class ProgramEnd(Exception):
+    """The statement `end` was reached."""
+
+
+class Paths(Protocol):
+    """The quantum state on one path through a program."""
+
+    def grow(self, qubits: int) -> None: ...
+    def apply(self, gate: Any, qubits: Sequence[int]) -> None: ...
+    def measure(self, qubits: Sequence[int]) -> Sequence[bool]: ...
+    def reset(self, qubit: int) -> None: ...
+
+
+@dataclass(slots=True)
+class Depths:
+    """How deep inside blocks that a measurement decides a loop or a call began."""
+
+    loop: int | None = None
+    call: int | None = None
+
+
+class Run(Names):
+    """What a program has declared so far. `execute` takes its statements one by one."""
+
+    def __init__(
+        self, limits: Limits, inputs: Mapping[str, Any], paths: Paths | None = None
+    ) -> None:
+        super().__init__(limits, inputs)
+        self.paths = paths
+        self.circuit = QuantumCircuit()
+        self.registers: list[Any] = []
+        """Bits at the top level in the order declared, which are what is counted."""
+        self.outputs: list[Any] = []
+        """What is declared `output`: if there is anything, only that is counted."""
+        self.notes: dict[str, None] = {}
+        self.memory: dict[Clbit, bool] = {}
+        """The value of each bit, where it is known."""
+        self.places: dict[Qubit, int] = {}
+        self.depth = 0  # Of blocks that a measurement decides.
+        self.began = Depths()
+        self.called = 0  # Subroutines, so far.
+        self.made: dict[Any, Any] = {}  # Gates with their modifiers, and of the program's own.
+        self._bits = 0
+        self._measured: Qubit | None = None  # The last one that was.
+
+    def fork(self, paths: Paths) -> "Run":
+        """A copy between two statements of the top level, which goes on by itself."""
+        other = copy.copy(self)
+        other.paths = paths
+        other.globals = {name: _copied(value) for name, value in self.globals.items()}
+        other.scopes = [other.globals]
+        other.registers, other.memory = list(self.registers), dict(self.memory)
+        other.outputs = [_renewed(self.globals, other.globals, output) for output in self.outputs]
+        other.places, other.began = dict(self.places), Depths()
+        return other
+
+    def execute(self, node: Any) -> None:
+        """Raises CircuitError, Steered or ProgramEnd."""
+        self.count_steps(1, node)
+        function = STATEMENTS.get(type(node))
+        if function is None:
+            kind = re.sub("(?<=.)([A-Z])", r" \1", type(node).__name__).lower()
+            raise unsupported(node, f"A statement of the kind {kind!r}")
+        function(self, node)
+
+    def run_block(self, statements: Sequence[Any]) -> None:
+        for each in statements:
+            self.execute(each)
+
+    def declare_qubits(self, name: str, size: int | None, node: Any = None) -> None:
+        """`size` is `None` for a single qubit."""
+        if len(self.scopes) > 1:
+            raise failure(node, "Qubits can be declared at the top level only.")
+        count = 1 if size is None else size
+        self._check_size(len(self.places), count, self.limits.max_qubits, node)
+        if size is None:
+            self.define(name, Qubit(), node)
+            self._new_qubits([self.globals[name]])
+            return
+        register = QuantumRegister(size, _register_name(name, self.circuit.qregs))
+        self.define(name, Qubits(tuple(register)), node)
+        self._new_qubits(list(register), register)
+
+    def _new_qubits(self, qubits: list[Qubit], register: Any = None) -> list[Qubit]:
+        for qubit in qubits:
+            self.places[qubit] = len(self.places)
+        if self.paths is not None:
+            self.paths.grow(len(qubits))
+        elif register is None:
+            self.circuit.add_bits(qubits)
+        else:
+            self.circuit.add_register(register)
+        return qubits
+
+    def physical_qubit(self, node: ast.Identifier) -> Qubit:
+        index = int(node.name[1:][:12])
+        self._check_size(len(self.places), index + 1, self.limits.max_qubits, node)
+        for place in range(index + 1):
+            if f"${place}" not in self.globals:
+                self.globals[f"${place}"] = self._new_qubits([Qubit()])[0]
+        return self.globals[f"${index}"]
+
+    def declare_bits(self, name: str, size: int | None, node: Any = None) -> Any:
+        """`size` is `None` for a single bit."""
+        value = self.new_bits(size, node, name)
+        self.define(name, value, node)
+        if len(self.scopes) == 1:
+            self.registers.append(value)
+        return value
+
+    def new_bits(self, size: int | None, node: Any, name: str = "") -> Any:
+        """Bits that are 0; without a name no one counts them."""
+        self.forbid_in_gate(node)
+        self._check_size(self._bits, size or 1, self.limits.max_clbits, node, size)
+        counted = len(self.scopes) == 1 and name
+        if counted:
+            self._bits += size or 1
+        if self.paths is None and counted and size is not None:
+            register = ClassicalRegister(size, _register_name(name, self.circuit.cregs))
+            self.circuit.add_register(register)
+            return Bits(tuple(register))
+        bits = tuple(Clbit() for _ in range(size or 1))
+        if self.paths is None:
+            if self.circuit.num_clbits + len(bits) > self.limits.max_clbits:
+                raise Steered
+            self.circuit.add_bits(bits)
+            if self.depth:  # The block may run again.
+                self.store(bits, [False] * len(bits), node)
+        return bits[0] if size is None else Bits(bits)
+
+    def _check_size(
+        self, have: int, more: int, allowed: int, node: Any, size: int | None = 1
+    ) -> None:
+        if more < 1 or size == 0:
+            raise failure(node, "A register needs at least one element.")
+        if have + more > allowed:
+            kind = "qubits" if allowed == self.limits.max_qubits else "classical bits"
+            code = "too_many_qubits" if kind == "qubits" else "too_many_clbits"
+            raise failure(
+                node, f"{have + more:,} {kind} are declared, {allowed:,} are allowed.", code
+            )
+
+    def forbid_in_gate(self, node: Any) -> None:
+        if self.in_gate:
+            raise failure(node, "The body of a gate holds gates only.")
+
+    # Operations.
+
+    def put(self, gate: Any, qubits: Sequence[Qubit]) -> None:
+        if self.in_gate or self.paths is None:
+            self.circuit.append(gate, qubits)
+        else:
+            self.paths.apply(gate, [self.places[qubit] for qubit in qubits])
+
+    def put_instruction(self, instruction: CircuitInstruction) -> None:
+        """The same, for one that needs no checks."""
+        if self.paths is None:
+            self.circuit._append(instruction)
+        else:
+            places = [self.places[qubit] for qubit in instruction.qubits]
+            self.paths.apply(instruction.operation, places)
+
+    def measure(self, source: Any, target: Any, node: Any = None) -> None:
+        self.forbid_in_gate(node)
+        qubits, bits = flat(source), flat(target)
+        if not isinstance(target, Bits | Clbit):
+            raise failure(node, "A measurement is written to a bit or a bit register.")
+        if len(qubits) != len(bits):
+            raise failure(node, f"{len(qubits)} qubits are measured to {len(bits)} bits.")
+        self.count_steps(len(bits), node)
+        if self.paths is not None:
+            outcomes = self.paths.measure([self.places[qubit] for qubit in qubits])
+            self.memory.update(zip(bits, outcomes, strict=True))
+            return
+        self._measured = qubits[-1]
+        for qubit, bit in zip(qubits, bits, strict=True):
+            if self.depth:
+                self.circuit.measure(qubit, bit)
+            else:  # The same, without checks made above.
+                self.circuit._append(CircuitInstruction(_MEASURE, (qubit,), (bit,)))
+
+    @property
+    def measures(self) -> bool:
+        return self._measured is not None
+
+    def reset(self, operand: Any) -> None:
+        for qubit in flat(operand):
+            if self.paths is None:
+                self.circuit.reset(qubit)
+            else:
+                self.paths.reset(self.places[qubit])
+
+    def tie(self) -> None:
+        """Aer keeps the order of what shares a qubit: without one, a block with stores moves."""
+        if self.circuit.qubits:
+            self.circuit.barrier(self._measured or self.circuit.qubits[0])
+
+    def read(self, value: Any) -> Any:
+        """The value of bits where it is known, and any other value as it is."""
+        if self.paths is None or not isinstance(value, Bits | Clbit):
+            return value
+        if isinstance(value, Clbit):
+            return self.memory.get(value, False)
+        pattern = sum(self.memory.get(bit, False) << i for i, bit in enumerate(value.items))
+        return Word(Type("bit", len(value.items)), pattern)
+
+    def store(self, bits: Sequence[Clbit], values: Sequence[Any], node: Any) -> None:
+        """One by one: a value must not read a bit stored before it."""
+        self.count_steps(len(bits), node)
+        for bit, value in zip(bits, values, strict=True):
+            if self.paths is not None:
+                self.memory[bit] = value
+            else:
+                self.circuit.store(bit, expr.lift(value))
+
+    def keep(self, value: Any) -> Clbit:
+        """A hidden bit with this value."""
+        bit = self.new_bits(None, None)
+        self.store((bit,), (value,), None)
+        return bit
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Variable):
+        return replace(value, value=_copied(value.value))
+    return replace(value, items=value.items.copy()) if isinstance(value, Array) else value
+
+
+def _renewed(old: Mapping[str, Any], new: Mapping[str, Any], output: Any) -> Any:
+    """The copy of a variable that is an output."""
+    if not isinstance(output, Variable):
+        return output
+    return next(new[name] for name, value in old.items() if value is output)
+
+
+def _register_name(name: str, taken: Sequence[Any]) -> str:
+    names = {register.name for register in taken}
+    if name not in names:
+        return name
+    return next(f"{name}_{n}" for n in range(len(names) + 1) if f"{name}_{n}" not in names)

@@ -1,0 +1,235 @@
+"""Run a program that measurements steer, path by path.
+
+Shots that share their past share one state. A measurement splits them by a multinomial draw, and
+each part goes its own way with every value known. What has been done since the last statement of
+the top level began is done again on each way, without touching the state.
+"""
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from qiskit import QuantumCircuit
+from qiskit.circuit import Clbit
+
+from tasks_app.circuits.errors import CircuitError
+from tasks_app.circuits.job import MAX_SEED, Limits
+from tasks_app.circuits.language.interpreter import ProgramEnd, Run, steps
+from tasks_app.circuits.language.interpreter.values import Variable, Word, flat
+from tasks_app.circuits.language.qasm3 import Steered
+from tasks_app.circuits.simulation.compile import translate
+from tasks_app.circuits.simulation.counts import Outcome, check_size
+from tasks_app.circuits.simulation.state import State, circuit_pieces, pieces
+
+_Bits = tuple[bool, ...]
+_MAX_CACHED = 10_000  # Gates with their matrices.
+
+
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """Shots that go another way than those before them."""
+
+    run: Run
+    statement: int
+    history: tuple[_Bits, ...]
+    """Of the measurements since the statement began, the last of them the one that split."""
+    state: State
+    """Before that measurement."""
+    collapse: Mapping[int, bool]
+    shots: int
+
+
+class Walk:
+    """All paths of one program. Takes the place of the simulator."""
+
+    def __init__(
+        self,
+        program: Steered,
+        *,
+        method: str,
+        shots: int,
+        seed: int | None,
+        noise: Mapping[str, float] | None,
+        limits: Limits,
+    ) -> None:
+        self.method = _method(method, noise is not None)
+        self.seed = secrets.randbelow(MAX_SEED + 1) if seed is None else seed
+        self.paths = 0
+        self.gates = 0  # Of the longest path.
+        self.run: Run | None = None  # One that came to its end.
+        self._program, self._shots, self._noise, self._limits = program, shots, noise, limits
+        self._random = np.random.default_rng(self.seed)
+        self._splits: list[_Split] = []
+        self._pieces: dict[Any, tuple[Any, list[tuple[Any, tuple[int, ...]]]]] = {}
+        # Of the path under way:
+        self._state = State(self.method == "density_matrix", limits)
+        self._left = shots
+        self._start: Run | None = None
+        self._statement = 0
+        self._history: list[_Bits] = []
+        self._repeat: list[_Bits] = []
+        self._collapse: Mapping[int, bool] = {}
+        self._applied = 0
+
+    def outcome(self, *, memory: bool) -> Outcome:
+        """Raises CircuitError."""
+        counts: dict[str, int] = {}
+        for key, times in self._ends():
+            counts[key] = counts.get(key, 0) + times
+            check_size(len(counts), self._shots if memory else 0, len(key), self._limits)
+        counts = {key: times for key, times in counts.items() if key}
+        lines = [key for key, times in counts.items() for _ in range(times)] if memory else []
+        order = self._random.permutation(len(lines)).tolist()
+        return Outcome(counts, [lines[i] for i in order] if memory else None, self.seed)
+
+    def facts(self) -> dict[str, Any]:
+        """What the result's metadata tell, known when the walk is over."""
+        run = self.run
+        assert run is not None
+        counted = run.outputs or run.registers
+        return {
+            "qubits": len(run.places),
+            "clbits": sum(map(_width, counted)),
+            "gates": self.gates,
+            "depth": None,  # It depends on the path.
+            "method": self.method,
+            "sampling": "paths",
+            "paths": self.paths,
+            "measured": bool(counted),
+        }
+
+    def _ends(self) -> Iterator[tuple[str, int]]:
+        """What each path came to, and how many shots."""
+        run, statements = self._program.begin(self)
+        yield self._follow(run, statements, 0)
+        while self._splits:
+            split = self._splits.pop()
+            self._state, self._left = split.state.copy(), split.shots
+            self._repeat, self._collapse = list(split.history), split.collapse
+            yield self._follow(split.run.fork(self), statements, split.statement)
+
+    def _follow(self, run: Run, statements: Sequence[Any], first: int) -> tuple[str, int]:
+        try:
+            for self._statement in range(first, len(statements)):
+                statement = statements[self._statement]
+                self._history = []
+                self._start = run.fork(self) if steps.may_measure(statement) else None
+                run.execute(statement)
+        except ProgramEnd:
+            pass
+        run.finish()
+        self.paths += 1
+        self.gates = max(self.gates, self._applied)
+        self.run = run
+        return _key(run), self._left
+
+    # What the program does on its path.
+
+    def grow(self, qubits: int) -> None:
+        """Fresh qubits take no place in the state."""
+
+    def apply(self, gate: Any, qubits: Sequence[int]) -> None:
+        if self._repeat:
+            return
+        self._applied += 1
+        for matrix, inner in self._parts(gate):
+            places = [qubits[place] for place in inner]
+            self._state.apply(matrix, places)
+            if self._noise is not None and (chance := self._noise[f"depolarizing_{len(places)}q"]):
+                self._state.depolarize(places, chance)
+
+    def measure(self, qubits: Sequence[int]) -> Sequence[bool]:
+        flip = 0.0 if self._noise is None else self._noise["readout"]
+        if not flip:
+            return self._look(qubits)
+        return [self._misread(self._look([qubit])[0], flip) for qubit in qubits]
+
+    def reset(self, qubit: int) -> None:
+        (one,) = self._look([qubit])
+        if not self._repeat:
+            self._state.ones -= {qubit} if one else set()
+
+    def _look(self, qubits: Sequence[int]) -> _Bits:
+        """Measure, and let all shots but those of one outcome wait."""
+        chances = None if self._repeat else self._state.probabilities(qubits)
+        return self._choose(chances, qubits, len(qubits))
+
+    def _misread(self, bit: bool, flip: float) -> bool:
+        chances = None if self._repeat else np.array([1 - flip, flip])
+        return bit ^ self._choose(chances, (), 1)[0]
+
+    def _choose(self, chances: Any, qubits: Sequence[int], width: int) -> _Bits:
+        if self._repeat:
+            bits = self._repeat.pop(0)
+            self._history.append(bits)
+            if not self._repeat:
+                self._state.collapse(self._collapse)
+            return bits
+        times = self._random.multinomial(self._left, chances)
+        outcomes = np.flatnonzero(times).tolist()
+        for outcome in outcomes[1:]:
+            self._wait(_bits(outcome, width), qubits, int(times[outcome]))
+        bits, self._left = _bits(outcomes[0], width), int(times[outcomes[0]])
+        self._history.append(bits)
+        self._state.collapse(dict(zip(qubits, bits, strict=False)))
+        return bits
+
+    def _wait(self, bits: _Bits, qubits: Sequence[int], shots: int) -> None:
+        assert self._start is not None, "a statement that measures was not expected to"
+        history = (*self._history, bits)
+        collapse = dict(zip(qubits, bits, strict=False))
+        state = self._state.copy()
+        self._splits.append(_Split(self._start, self._statement, history, state, collapse, shots))
+
+    def _parts(self, gate: Any) -> list[tuple[Any, tuple[int, ...]]]:
+        standard = getattr(gate, "_standard_gate", None) is not None
+        key = (gate.name, *gate.params) if standard else id(gate)
+        if key not in self._pieces:
+            if len(self._pieces) > _MAX_CACHED:
+                self._pieces.clear()
+            self._pieces[key] = gate, self._split_up(gate)  # With the gate, its id stays its own.
+        return self._pieces[key][1]
+
+    def _split_up(self, gate: Any) -> list[tuple[Any, tuple[int, ...]]]:
+        if self._noise is None:
+            return pieces(gate)
+        circuit = QuantumCircuit(gate.num_qubits)
+        circuit.append(gate, range(gate.num_qubits))
+        return circuit_pieces(translate(circuit, "density_matrix", True))
+
+
+def _method(asked: str, noisy: bool) -> str:
+    if asked in ("automatic", "density_matrix") or (asked == "statevector" and not noisy):
+        noisy = noisy or asked == "density_matrix"
+        return "density_matrix" if noisy else "statevector"
+    raise CircuitError(
+        "method_unsuitable",
+        "What this program does with its measurements needs the statevector method, or "
+        f"density_matrix with noise, not {asked}; choose one of these or automatic.",
+    )
+
+
+def _bits(outcome: int, width: int) -> _Bits:
+    return tuple(bool(outcome >> place & 1) for place in range(width))
+
+
+def _width(output: Any) -> int:
+    if not isinstance(output, Variable):
+        return len(flat(output))
+    return output.value.type.width if isinstance(output.value, Word) else 1
+
+
+def _key(run: Run) -> str:
+    """As Qiskit prints it: the last bit leftmost, registers apart, the last of them leftmost."""
+    groups = [_written(run, each) for each in run.outputs or run.registers]
+    return " ".join(reversed(groups))
+
+
+def _written(run: Run, output: Any) -> str:
+    if not isinstance(output, Variable):
+        bits: list[Clbit] = flat(output)
+        return "".join("01"[run.memory.get(bit, False)] for bit in reversed(bits))
+    value = output.value
+    return f"{value.pattern:0{value.type.width}b}" if isinstance(value, Word) else str(int(value))
