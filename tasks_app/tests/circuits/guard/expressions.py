@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from functools import singledispatchmethod
 from typing import Any
 
 import numpy as np
@@ -86,61 +85,53 @@ class Expressions:
         kind = _KINDS[type(node)]
         return Type(kind, sized=False) if size is None else Type(kind, self.whole(size))
 
-    @singledispatchmethod
     def evaluate(self, node: Any) -> Any:
-        raise Unspecified(f"the expression {type(node).__name__}")
+        """Execute a statement, or tell what an expression stands for: a value or its place."""
+        method = getattr(self, f"_{type(node).__name__}", None)
+        if method is None:
+            raise Unspecified(f"{type(node).__name__}")
+        return method(node)
 
-    @evaluate.register
-    def _(self, node: ast.Identifier) -> Any:
+    def _Identifier(self, node: ast.Identifier) -> Any:
         return self.lookup(node.name)
 
-    @evaluate.register
-    def _(self, node: ast.IntegerLiteral) -> Any:
+    def _IntegerLiteral(self, node: ast.IntegerLiteral) -> Any:
         return Value(INT, node.value, literal=True)
 
-    @evaluate.register
-    def _(self, node: ast.FloatLiteral) -> Any:
+    def _FloatLiteral(self, node: ast.FloatLiteral) -> Any:
         return Value(FLOAT, node.value, literal=True)
 
-    @evaluate.register
-    def _(self, node: ast.BooleanLiteral) -> Any:
+    def _BooleanLiteral(self, node: ast.BooleanLiteral) -> Any:
         return truth(node.value)
 
-    @evaluate.register
-    def _(self, node: ast.BitstringLiteral) -> Any:
+    def _BitstringLiteral(self, node: ast.BitstringLiteral) -> Any:
         return Value(Type("bit", node.width), node.value)
 
-    @evaluate.register
-    def _(self, node: ast.UnaryExpression) -> Any:
+    def _UnaryExpression(self, node: ast.UnaryExpression) -> Any:
         return self.arithmetic.unary(node.op.name, self.value(node.expression))
 
-    @evaluate.register
-    def _(self, node: ast.BinaryExpression) -> Any:
+    def _BinaryExpression(self, node: ast.BinaryExpression) -> Any:
         left, right = self.value(node.lhs), self.value(node.rhs)
         return self.arithmetic.binary(node.op.name, left, right)
 
-    @evaluate.register
-    def _(self, node: ast.Cast) -> Any:
+    def _Cast(self, node: ast.Cast) -> Any:
         value, to = self.value(node.argument), self.type_of(node.type)
         self.arithmetic.met.add(f"{to.kind}({value.kind})")
         return convert(value, to)
 
-    @evaluate.register
-    def _(self, node: ast.FunctionCall) -> Any:
+    def _FunctionCall(self, node: ast.FunctionCall) -> Any:
         if node.name.name in FUNCTIONS:
             return self.arithmetic.call(node.name.name, [self.value(a) for a in node.arguments])
         return self.call(node)
 
-    @evaluate.register
-    def _(self, node: ast.SizeOf) -> Any:
+    def _SizeOf(self, node: ast.SizeOf) -> Any:
         target = self.evaluate(node.target)
         dimension = 0 if node.index is None else self.whole(node.index)
         if not isinstance(target, Array) or not 0 <= dimension < target.items.ndim:
             raise Unspecified("the size of what is no array")
         return Value(UINT, target.items.shape[dimension])
 
-    @evaluate.register
-    def _(self, node: ast.Concatenation) -> Any:
+    def _Concatenation(self, node: ast.Concatenation) -> Any:
         left, right = self.evaluate(node.lhs), self.evaluate(node.rhs)
         if isinstance(left, Array) and isinstance(right, Array) and left.type == right.type:
             return Array(left.type, np.concatenate([left.items, right.items]))
@@ -154,12 +145,10 @@ class Expressions:
             return Qubits(left.items + right.items)
         raise Unspecified("joining things of different kinds")
 
-    @evaluate.register
-    def _(self, node: ast.IndexExpression) -> Any:
+    def _IndexExpression(self, node: ast.IndexExpression) -> Any:
         return self.part(self.evaluate(node.collection), node.index)
 
-    @evaluate.register
-    def _(self, node: ast.IndexedIdentifier) -> Any:
+    def _IndexedIdentifier(self, node: ast.IndexedIdentifier) -> Any:
         found = self.lookup(node.name.name)
         for index in node.indices:
             found = self.part(found, index)
