@@ -14,6 +14,8 @@ from tasks_app.tests.circuits.guard.values import Unspecified
 SHOTS = 500
 _LIMIT = 28.0
 """Of `surprise`: right counts reach it once in 10**12 outcomes."""
+_NO_REFUSAL = ("internal_error", "simulation_failed", "syntax_error")
+_TOO_LARGE = ("too_many_clbits", "too_many_operations")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +35,10 @@ def compare(runner: Runner, text: str, inputs: Mapping[str, Any]) -> Verdict:
     try:
         counts = runner.run(as_message(job) | {"threads": 1})["counts"]
     except CircuitError as error:
-        if error.line is None or error.code in ("internal_error", "simulation_failed"):
-            return Verdict("wrong", f"refused without a place: {error.code}: {error.message}")
-        return Verdict("refused", f"{error.code}: {error.message}")
+        detail = f"{error.code}: {error.message}"
+        if error.code in _NO_REFUSAL or (error.line is None and error.code not in _TOO_LARGE):
+            return Verdict("wrong", f"refused without a place or a reason: {detail}")
+        return Verdict("refused", detail)
     if surprise(counts, right) < _LIMIT:
         return Verdict("right", met=right.met)
     return _other_reading(text, inputs, right, counts)
@@ -62,6 +65,8 @@ def surprise(counts: Mapping[str, int], right: Answer) -> float:
     cannot be is infinitely surprising.
     """
     shots = sum(counts.values())
+    if not shots:
+        return math.inf
     outcomes = {key for key, p in right.probabilities.items() if p > 1e-9} | counts.keys()
     return max(
         shots * _divergence(counts.get(key, 0) / shots, right.probabilities.get(key, right.lost))

@@ -23,6 +23,8 @@ class Var:
     """Whether a loop counts with it, so that nothing else may assign to it."""
     length: int = 0
     """Of an array."""
+    columns: int = 0
+    """Of an array of two dimensions."""
 
     @property
     def type(self) -> str:
@@ -88,8 +90,16 @@ class Words:
         if choice == 8:
             return f"popcount({self.pick_bits(depth - 1)})"
         if choice == 9 and self.variables("int", "uint", arrays=True):
-            return self.element("int", "uint")
+            return self.element()
+        if choice == 10 and not self.plain and self.chance(30):
+            return self._whole_function(depth - 1)
         return self.sized(depth)
+
+    def _whole_function(self, depth: int) -> str:
+        arrays = self.variables("int", "uint", arrays=True)
+        if arrays and self.chance(30):
+            return f"sizeof({self.pick(arrays).name})"
+        return f"mod(uint[5]({self.integer(depth)}), {self.number(1, 6)})"
 
     def _integer_leaf(self) -> str:
         found = self.variables("int", "uint")
@@ -138,12 +148,17 @@ class Words:
         return str(self.number(0, 5))
 
     def index(self, length: int) -> str:
+        found = [var for var in self.variables("uint") if var.width]
+        if found and not self.plain and self.chance(15):
+            return f"{self.pick(found).name} % {length}"
         place = self.number(0, length - 1)
         return str(place - length if self.chance(20) else place)
 
-    def element(self, *kinds: str) -> str:
-        array = self.pick(self.variables(*kinds, arrays=True))
-        return f"{array.name}[{self.index(array.length)}]"
+    def element(self) -> str:
+        """Of an array of integers."""
+        array = self.pick(self.variables("int", "uint", arrays=True))
+        second = f", {self.index(array.columns)}" if array.columns else ""
+        return f"{array.name}[{self.index(array.length)}{second}]"
 
     # Bits.
 
@@ -173,12 +188,17 @@ class Words:
                 found.append(f"bit[{width}]({var.name})")
         for var in self.variables("bit", "uint", "int", "angle"):
             if var.width > width and self.chance(60):
-                found.append(f"{var.name}{self._slice(var.width, width)}")
+                found.append(f"{var.name}{self.slice(var.width, width)}")
+        arrays = [v for v in self.variables("int", "uint", arrays=True) if v.width >= width]
+        if arrays and not self.plain and self.chance(15):
+            array = self.pick(arrays)
+            row = "[0]" if not array.columns else "[0, 1]"
+            return f"{array.name}{row}{self.slice(array.width, width)}"
         if found and self.chance(85):
             return self.pick(found)
         return '"' + format(self.number(0, (1 << width) - 1), f"0{width}b") + '"'
 
-    def _slice(self, length: int, width: int) -> str:
+    def slice(self, length: int, width: int) -> str:
         if width == 1:
             return f"[{self.index(length)}]"
         low = self.number(0, length - width)
@@ -237,8 +257,9 @@ class Words:
         if choice == 3:
             return f"({one} / {self.pick(('2', '4.0', '0.3', '3'))})"
         if choice == 4:
-            function = self.pick(("sin", "cos", "floor", "ceiling", "exp", "arctan", "tan"))
-            return f"{function}({one})"
+            functions = ("sin", "cos", "floor", "ceiling", "exp", "arctan", "tan", "log(1.5 +")
+            function = self.pick((*functions, "arcsin(0.9 * sin", "arccos(0.9 * cos"))
+            return f"{function}({one})" + ")" * ("(" in function)
         if choice == 5:
             return f"({one} {self.pick(('+', '*'))} {self.integer(depth - 1)})"
         return f"(-{one})" if self.chance(50) else f"sqrt({one} * {one} + 1)"

@@ -1,0 +1,115 @@
+"""Gates, their definitions and their modifiers, drawn at random."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tasks_app.tests.circuits.guard.writing import Number, Words
+
+_FIXED_GATES = ("x", "y", "z", "h", "s", "sdg", "t", "tdg", "sx", "id")
+_TURNING_GATES = ("rx", "ry", "rz", "p", "u1", "phase")
+_PAIR_GATES = ("cx", "cy", "cz", "ch", "swap", "CX")
+_TURNING_PAIRS = ("cp", "crx", "cry", "crz", "cphase")
+_MODIFIERS = (
+    "inv @",
+    "pow(2) @",
+    "pow(0.5) @",
+    "pow(-1) @",
+    "ctrl @",
+    "ctrl @",
+    "negctrl @",
+    "ctrl(2) @",
+    "negctrl(2) @",
+)
+
+
+class Gates(Words):
+    """Writes lines, of which those about qubits are made here."""
+
+    def __init__(self, number: Number) -> None:
+        super().__init__(number)
+        self.lines: list[str] = []
+        self._indent = 0
+        self._names = 0
+        self.qubits = 0
+        self._gates: list[tuple[str, int, int]] = []
+        self.measured = False
+        """Whether variables may depend on measurements, on which no angle may."""
+
+    def line(self, text: str) -> None:
+        self.lines.append("  " * self._indent + text)
+
+    def name(self, letter: str) -> str:
+        self._names += 1
+        return f"{letter}_{self._names}"  # No name of a library's gate.
+
+    @contextmanager
+    def block(self, head: str) -> Iterator[None]:
+        self.line(f"{head} {{")
+        known = len(self.scope)
+        self._indent += 1
+        try:
+            yield
+        finally:
+            self._indent -= 1
+            del self.scope[known:]
+            self.line("}")
+
+    def define_gate(self) -> None:
+        name, qubits = self.name("g"), self.number(1, 2)
+        angles = self.number(0, 1)
+        names = ["u", "v"][:qubits]
+        with self.block(f"gate {name}{'(theta)' * angles} {', '.join(names)}"):
+            for _ in range(self.number(1, 3)):
+                angle = self.pick(
+                    ("theta", "theta / 2", "-theta") if angles else ("pi / 2", "-pi / 4")
+                )
+                target = self.pick(names)
+                options = [
+                    f"U({angle}, 0, pi / 2) {target};",
+                    f"gphase({angle});",
+                    f"{self.pick(_FIXED_GATES)} {target};",
+                    f"{self.pick(_TURNING_GATES)}({angle}) {target};",
+                ]
+                if qubits == 2:
+                    options += ["cx u, v;", f"ctrl @ rx({angle}) v, u;", f"crz({angle}) u, v;"]
+                self.line(self.pick(options))
+        self._gates.append((name, angles, qubits))
+
+    def qubit(self, count: int) -> str:
+        return ", ".join(f"q[{qubit}]" for qubit in self.sample(self.qubits, count))
+
+    def gate(self) -> None:
+        modifiers = [self.pick(_MODIFIERS) for _ in range(self.pick((0, 0, 0, 1, 1, 2)))]
+        controls = sum(("ctrl" in each) + ("ctrl(2)" in each) for each in modifiers)
+        room = self.qubits - controls
+        if room < 1:
+            return
+        if self.chance(8):
+            self.line(f"ctrl @ gphase({self._angle_of_gate()}) {self.qubit(1)};")
+            return
+        if self._gates and self.chance(40):
+            name, angles, qubits = self.pick(self._gates)
+            name += f"({self._angle_of_gate()})" * angles
+        elif room >= 2 and self.chance(35):
+            qubits = 2
+            name = self.pick((*_PAIR_GATES, *_TURNING_PAIRS))
+            name += f"({self._angle_of_gate()})" * (name in _TURNING_PAIRS)
+        else:
+            qubits = 1
+            name = self.pick((*_FIXED_GATES, *_TURNING_GATES, "U", "u2", "u3"))
+            if name in _TURNING_GATES:
+                name += f"({self._angle_of_gate()})"
+            elif name in ("U", "u2", "u3"):
+                count = 2 if name == "u2" else 3
+                name += f"({', '.join(self._angle_of_gate() for _ in range(count))})"
+        if qubits <= room:
+            self.line(f"{' '.join([*modifiers, name])} {self.qubit(qubits + controls)};")
+
+    def _angle_of_gate(self) -> str:
+        known = self.variables("angle") if not self.measured else []
+        if known and self.chance(60):
+            factor = "" if self.chance(70) else f"{self.number(1, 3)} * "
+            return factor + self.pick(known).name
+        if not self.measured and self.chance(10):
+            return self.real(1)
+        return self.pick(("pi", "pi / 2", "-pi / 2", "pi / 4", "0.7", "-1.3", "2 * pi", "3 * pi"))
