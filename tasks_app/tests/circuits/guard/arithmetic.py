@@ -2,8 +2,9 @@
 
 From the specification's pages "Classical instructions" and "Types and Casting". Integers follow
 the usual arithmetic conversions of C99 with the widths of their types as ranks, and wrap around
-at the width of their type. What type a literal has beside a variable is not said: in C99 it has
-the machine's, and it can be read as taking the type of the variable. `Arithmetic` does either.
+at the width of their type. What type a whole number that is written has beside a variable is not
+said: in C99 it has the machine's, and it can be read as taking the type of the variable.
+`Arithmetic` does either.
 """
 
 import math
@@ -183,10 +184,9 @@ def _wider(left: Type, right: Type) -> Type:
 
 
 def _fits(literal: Value, type: Type) -> bool:
-    """Whether a variable's type can hold what is written."""
-    if literal.kind == "float" or type.kind == "float":
-        return literal.kind == type.kind
-    return type.kind in _INTEGERS and from_pattern(type, literal.whole).number == literal.number
+    """Whether a variable's type can hold the whole number that is written."""
+    whole = literal.kind in _INTEGERS and type.kind in _INTEGERS
+    return whole and from_pattern(type, literal.whole).number == literal.number
 
 
 def _calculated(operation: str, left: Value, right: Value) -> Value:
@@ -232,10 +232,11 @@ def _rotated(value: Value, places: int) -> Value:
 
 def _with_angle(operation: str, left: Value, right: Value) -> Value:
     """An angle and an angle, an unsigned number or a float that is exactly an angle."""
-    if left.kind == "float":
-        left = _exact_angle(left, right.type)
-    elif right.kind == "float":
-        right = _exact_angle(right, left.type)
+    if operation not in _BITWISE:
+        if left.kind == "float":
+            left = _exact_angle(left, right.type)
+        elif right.kind == "float":
+            right = _exact_angle(right, left.type)
     if left.kind == right.kind == "angle":
         to = max(left.type, right.type, key=lambda type: type.width)
         left, right = convert(left, to), convert(right, to)

@@ -137,9 +137,13 @@ class Declarations(Gates):
         if var.kind in ("int", "uint") and choice == 0:
             self.line(f"{var.name} {self.pick(COMPOUND)} {self.integer(1)};")
         elif var.kind in ("uint", "bit", "angle") and var.width and choice == 1:
-            other = self.sized(1) if var.kind == "uint" else self.expression(var.kind, var.width, 1)
-            self.line(f"{var.name} {self.pick(_BITWISE)} {other};")
+            self.line(f"{var.name} {self.pick(_BITWISE)} {self._bitwise_operand(var)};")
         elif var.kind in ("uint", "bit", "angle") and var.width and choice == 2:
             self.line(f"{var.name} {self.pick(('<<=', '>>='))} {self.number(0, 3)};")
         else:
             self.line(f"{var.name} = {self.expression(var.kind, var.width)};")
+
+    def _bitwise_operand(self, var: Var) -> str:
+        if var.kind == "angle":
+            return self.pick(self.variables("angle", width=var.width)).name
+        return self.sized(1) if var.kind == "uint" else self.bits(var.width, 1)

@@ -9,10 +9,10 @@ _FIXED_GATES = ("x", "y", "z", "h", "s", "sdg", "t", "tdg", "sx", "id")
 _TURNING_GATES = ("rx", "ry", "rz", "p", "u1", "phase")
 _PAIR_GATES = ("cx", "cy", "cz", "ch", "swap", "CX")
 _TURNING_PAIRS = ("cp", "crx", "cry", "crz", "cphase")
+_SMALL = ("pi", "pi / 2", "-pi / 2", "pi / 4", "0.7", "-1.3")
 _MODIFIERS = (
     "inv @",
     "pow(2) @",
-    "pow(0.5) @",
     "pow(-1) @",
     "ctrl @",
     "ctrl @",
@@ -85,31 +85,29 @@ class Gates(Words):
         if room < 1:
             return
         if self.chance(8):
-            self.line(f"ctrl @ gphase({self._angle_of_gate()}) {self.qubit(1)};")
+            self.line(f"ctrl @ gphase({self._angle()}) {self.qubit(1)};")
             return
         if self._gates and self.chance(40):
             name, angles, qubits = self.pick(self._gates)
-            name += f"({self._angle_of_gate()})" * angles
         elif room >= 2 and self.chance(35):
-            qubits = 2
-            name = self.pick((*_PAIR_GATES, *_TURNING_PAIRS))
-            name += f"({self._angle_of_gate()})" * (name in _TURNING_PAIRS)
+            name, qubits = self.pick((*_PAIR_GATES, *_TURNING_PAIRS)), 2
+            angles = int(name in _TURNING_PAIRS)
         else:
-            qubits = 1
-            name = self.pick((*_FIXED_GATES, *_TURNING_GATES, "U", "u2", "u3"))
-            if name in _TURNING_GATES:
-                name += f"({self._angle_of_gate()})"
-            elif name in ("U", "u2", "u3"):
-                count = 2 if name == "u2" else 3
-                name += f"({', '.join(self._angle_of_gate() for _ in range(count))})"
+            name, qubits = self.pick((*_FIXED_GATES, *_TURNING_GATES, "U", "u2", "u3")), 1
+            angles = {"U": 3, "u3": 3, "u2": 2}.get(name, int(name in _TURNING_GATES))
+        # The power of a turn by more than half a turn is not said to be the turn of the power.
+        half = qubits == 1 and not name.startswith("g_") and self.chance(15)
+        modifiers += ["pow(0.5) @"] * half
+        values = ", ".join(self.pick(_SMALL) if half else self._angle() for _ in range(angles))
+        called = f"{name}({values})" if angles else name
         if qubits <= room:
-            self.line(f"{' '.join([*modifiers, name])} {self.qubit(qubits + controls)};")
+            self.line(" ".join([*modifiers, called, self.qubit(qubits + controls)]) + ";")
 
-    def _angle_of_gate(self) -> str:
+    def _angle(self) -> str:
         known = self.variables("angle") if not self.measured else []
         if known and self.chance(60):
             factor = "" if self.chance(70) else f"{self.number(1, 3)} * "
             return factor + self.pick(known).name
         if not self.measured and self.chance(10):
             return self.real(1)
-        return self.pick(("pi", "pi / 2", "-pi / 2", "pi / 4", "0.7", "-1.3", "2 * pi", "3 * pi"))
+        return self.pick((*_SMALL, "2 * pi", "3 * pi"))

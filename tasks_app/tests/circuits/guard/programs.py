@@ -140,7 +140,8 @@ class Program(Declarations):
         ):
             over = self.pick(arrays).name
         elif choice == 3 and not self.plain:
-            over, kind, width = self.pick(self.variables("bit")).name, "bit", 0
+            registers = [var for var in self.variables("bit") if var.width]
+            over, kind, width = self.pick(registers).name, "bit", 0
         elif choice == 4 and not self.plain and self.chance(50):
             over, kind, width = "{0.5, 1.25, -3.0}", "float", 64
         else:
@@ -172,12 +173,15 @@ class Program(Declarations):
             self._loops -= 1
 
     def _switch(self, depth: int) -> None:
-        labels = iter(self.sample(6, 4))
-        found = self.variables("int", "uint")
-        target = self.pick(found).name if found else "uint[4](m)"
-        with self.block(f"switch ({target})"):
-            for _ in range(self.number(1, 2)):
-                chosen = ", ".join(str(next(labels)) for _ in range(self.number(1, 2)))
+        target = self.pick([Var("uint[4](m)", "uint", 4), *self.variables("int", "uint")])
+        values = 1 << min(3, (target.width or 4) - (target.kind == "int"))
+        labels = iter(self.sample(values, values))
+        with self.block(f"switch ({target.name})"):
+            for _ in range(self.number(1, 2 if values > 2 else 1)):
+                count = self.number(1, 2)
+                chosen = ", ".join(
+                    str(label) for _, label in zip(range(count), labels, strict=False)
+                )
                 with self.block(f"case {chosen}"):
                     self._several(depth - 1)
             if self.chance(50):
@@ -206,6 +210,7 @@ class Program(Declarations):
                 self._show(var.name, var.kind, var.width)
         self.line(f"{'output ' * self._outputs}bit[{self.qubits}] r;")
         if self.chance(10):
+            self.line("r[0] = measure q[0];")
             with self.block(f"if ({self.condition(1)})"):
                 self.line("end;")
         self.line("r = measure q;")

@@ -174,7 +174,7 @@ class Words:
             return f"(~{self.bits(width, depth - 1)})"
         if choice == 3:
             return f"({self.bits(width, depth - 1)} {self.pick(('<<', '>>'))} {self.places(depth)})"
-        if choice == 4:
+        if choice == 4 and width > 1:
             turn = self.pick(("rotl", "rotr"))
             return f"{turn}({self.bits(width, depth - 1)}, {self.number(0, 6)})"
         if width == 1 and self.chance(50):
@@ -277,12 +277,13 @@ class Words:
             return f"({self.condition(depth - 1)} {join} {self.condition(depth - 1)})"
         if choice == 1:
             return f"!{self.condition(depth - 1)}"
-        if choice == 2:
-            var = self.pick(self.variables("bit"))
+        bits = self.variables("bit")
+        if choice == 2 and bits:
+            var = self.pick(bits)
             other = self.bits(var.width or 1, depth - 1)
             return f"({var.name} {self.pick(COMPARISONS)} {other})"
-        if choice == 3:
-            var = self.pick(self.variables("bit"))
+        if choice == 3 and bits:
+            var = self.pick(bits)
             return f"({var.name} {self.pick(COMPARISONS)} {self.number(0, 5)})"
         if choice == 4 and (angles := self.variables("angle")) and not self.plain:
             var = self.pick(angles)
