@@ -42,9 +42,6 @@ def checked(text: str, inputs: dict[str, Any]) -> Verdict:
     return verdict
 
 
-# The interpreter ignores the widths of types in expressions and keeps angles as floats, and more
-# (see the commit). Whoever mends that takes this mark away: the test then fails for passing.
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="widths and angles are not exact yet")
 @settings(
     max_examples=2_000,
     deadline=None,
