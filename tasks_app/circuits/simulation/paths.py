@@ -39,6 +39,8 @@ class _Split:
     """Before that measurement."""
     collapse: Mapping[int, bool]
     shots: int
+    gates: int
+    """Applied before."""
 
 
 class Walk:
@@ -54,6 +56,7 @@ class Walk:
         noise: Mapping[str, float] | None,
         limits: Limits,
     ) -> None:
+        self._asked = method
         self.method = _method(method, noise is not None)
         self.seed = secrets.randbelow(MAX_SEED + 1) if seed is None else seed
         self.paths = 0
@@ -107,6 +110,7 @@ class Walk:
         while self._splits:
             split = self._splits.pop()
             self._state, self._left = split.state.copy(), split.shots
+            self._applied = split.gates
             self._repeat, self._collapse = list(split.history), split.collapse
             yield self._follow(split.run.fork(self), statements, split.statement)
 
@@ -181,7 +185,9 @@ class Walk:
         history = (*self._history, bits)
         collapse = dict(zip(qubits, bits, strict=False))
         state = self._state.copy()
-        self._splits.append(_Split(self._start, self._statement, history, state, collapse, shots))
+        self._splits.append(
+            _Split(self._start, self._statement, history, state, collapse, shots, self._applied)
+        )
 
     def _parts(self, gate: Any) -> list[tuple[Any, tuple[int, ...]]]:
         standard = getattr(gate, "_standard_gate", None) is not None
@@ -197,6 +203,8 @@ class Walk:
             return pieces(gate)
         circuit = QuantumCircuit(gate.num_qubits)
         circuit.append(gate, range(gate.num_qubits))
+        if self._asked == "automatic":  # As for other programs, so that noise meets the same gates.
+            circuit = translate(circuit, "statevector", True)
         return circuit_pieces(translate(circuit, "density_matrix", True))
 
 

@@ -209,6 +209,8 @@ def exact(value: Any) -> int:
 
 def _shifted(operation: str, value: Any, by: Any) -> Any:
     places = exact(by)
+    if isinstance(value, bool) and places >= 0:
+        return value and not places  # A single bit keeps its width.
     if places < 0 or (isinstance(value, int) and places > _MAX_BITS):
         raise ArithmeticFailure("shifts too far")
     if isinstance(value, Word) and value.type.kind != "float":
