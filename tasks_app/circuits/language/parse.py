@@ -30,7 +30,15 @@ _BRACED = (ast.CompoundStatement, ast.Box, ast.SwitchStatement)
 
 def parse_statement(text: str, start: int, end: int) -> list[Any]:
     """The statements in a part of the text, as syntax trees that know their line and column."""
-    return _parsed(text, start, _as_specified(text[start:end]))
+    statements = _parsed(text, start, _as_specified(text[start:end]))
+    if _LOOSE_ALIAS.search(text, start, end):
+        for alias in filter(_is_alias, statements):  # A register, also of a single bit.
+            alias.value = ast.DiscreteSet([alias.value])
+    return statements
+
+
+def _is_alias(statement: Any) -> bool:
+    return isinstance(statement, ast.AliasStatement)
 
 
 def _as_specified(text: str) -> str:

@@ -159,8 +159,11 @@ def _output(run: Run, node: ast.IODeclaration) -> None:
 
 
 @statement(ast.AliasStatement)
-def _alias(run: Run, node: ast.AliasStatement) -> None:
-    found = evaluate(run, node.value)
+def _alias(run: Run, node: Any) -> None:
+    loose = isinstance(node.value, ast.DiscreteSet)
+    found = evaluate(run, node.value.values[0] if loose else node.value)
+    if loose and isinstance(found, Clbit | Qubit):
+        found = Bits((found,)) if isinstance(found, Clbit) else Qubits((found,))
     if isinstance(found, Array):
         raise unsupported(node, "An alias of an array", "write the array's own name")
     if not isinstance(found, Qubits | Qubit | Bits | Clbit):
