@@ -1,7 +1,6 @@
-"""The front door of deploy/nginx.conf on loopback, where nginx is installed or can be."""
+"""The front door of deploy/nginx.conf on loopback, where nginx is installed."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -33,22 +32,14 @@ http {{
 """
 
 
-def program() -> str | None:
-    """nginx, installed if that can be."""
-    path = f"{os.environ['PATH']}:/usr/sbin"
-    if shutil.which("nginx", path=path) is None and packages.can_install():
-        packages.install("nginx")
-    return shutil.which("nginx", path=path)
-
-
 @contextmanager
 def nginx(folder: Path, api_port: int, certificate: Path | None = None) -> Iterator[int]:
     """The port that nginx serves the site at, before an API on `api_port`.
 
     With a `certificate` (its key in the same file) HTTPS as the site's comments have it.
     """
-    found = program()
-    assert found is not None
+    program = packages.found("nginx")
+    assert program is not None
     port, folder = free_port(), folder.absolute()
     folder.mkdir(mode=0o755)
     site = SITE.read_text().replace("127.0.0.1:8001", f"127.0.0.1:{api_port}")
@@ -62,7 +53,7 @@ def nginx(folder: Path, api_port: int, certificate: Path | None = None) -> Itera
     (folder / "site.conf").write_text(site)
     user = "user root;" if os.geteuid() == 0 else ""  # who may write below a private folder
     (folder / "nginx.conf").write_text(_MAIN.format(folder=folder, user=user))
-    command = [found, "-e", f"{folder}/error.log", "-c", f"{folder}/nginx.conf"]
+    command = [program, "-e", f"{folder}/error.log", "-c", f"{folder}/nginx.conf"]
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen(
             command, stdout=output, stderr=output, preexec_fn=tethered(), start_new_session=True

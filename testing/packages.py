@@ -14,6 +14,11 @@ class PackageError(RuntimeError):
     """Something could not be installed; the message holds the command's last words."""
 
 
+def found(program: str) -> str | None:
+    """Where a program is that may be for administrators only."""
+    return shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin")
+
+
 def can_install() -> bool:
     return os.geteuid() == 0 and shutil.which("apt-get") is not None
 

@@ -408,8 +408,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if session.config.option.collectonly:
         return
     hands_out = getattr(session.config.option, "dist", "no") != "no"
+    is_first = not hasattr(session.config, "workerinput")  # of all that share apt's lock
+    if is_first and packages.found("nginx") is None and packages.can_install():
+        with suppress(packages.PackageError):  # its tests are skipped then
+            packages.install("nginx")
     try:
-        if hands_out and not hasattr(session.config, "workerinput"):
+        if hands_out and is_first:
             if _servers.rabbit:
                 _servers.rabbit.ensure_installed()
         else:

@@ -15,9 +15,10 @@ from django.contrib.auth.models import User
 from tasks_app.models import AuditEntry
 from tasks_app.tests.api import people
 from testing import nginx as front
+from testing import packages
 from testing.service import BELL, LIMIT_S, Service, eventually
 
-NGINX = pytest.mark.skipif(front.program() is None, reason="nginx is not installed, nor can be")
+NGINX = pytest.mark.skipif(packages.found("nginx") is None, reason="nginx is not installed")
 HEAD = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
 BODY = (
     b"POST /tasks HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
