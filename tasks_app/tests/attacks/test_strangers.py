@@ -156,6 +156,7 @@ def test_failed_logins_are_told_by_the_address_that_the_proxy_saw(
 
 
 @NGINX
+@pytest.mark.skipif(packages.found("openssl") is None, reason="openssl is not installed")
 def test_https_as_the_sites_comments_have_it(service: Service, tmp_path: Path) -> None:
     certificate = tmp_path / "tls.pem"
     subprocess.run(
