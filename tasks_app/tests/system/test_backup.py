@@ -1,6 +1,7 @@
 """A dump restored into an empty database is the whole service again: every table, every guard."""
 
 import os
+import shlex
 import subprocess
 import sys
 import uuid
@@ -48,7 +49,7 @@ def run(command: str, folder: Path, restored: str) -> None:
     ours = {
         "DATABASE restored OWNER quantumtasks": f"DATABASE {restored}",
         "tasks.dump": str(folder / "tasks.dump"),
-        ".venv/bin/python": sys.executable,
+        ".venv/bin/python": shlex.quote(sys.executable),
     }
     for theirs, our in ours.items():
         command = command.replace(theirs, our)

@@ -50,7 +50,7 @@ class Operator:
             r"\bquantumtasks\b": self.name,
             r"\brestored\b": f"{self.name}_restored",
             r"tasks\.dump": str(self._folder / "tasks.dump"),
-            r"\.venv/bin/python": sys.executable,
+            r"\.venv/bin/python": shlex.quote(sys.executable),
             r"journalctl -u '[^']*' -o cat": f"cat {self._folder}/*.log",
         }
         lines = [line for line in text.splitlines() if not line.startswith(ELSEWHERE)]
