@@ -6,6 +6,7 @@ from tasks_app.tests.circuits.guard.gate_writing import Gates
 from tasks_app.tests.circuits.guard.writing import WIDTHS, Number, Var
 
 COMPOUND = ("+=", "-=", "*=")
+_BY_LITERAL = ("/=", "%=", "**=")
 _BITWISE = ("&=", "|=", "^=")
 _ARRAYS = (("int", 8), ("uint", 4))
 
@@ -35,24 +36,37 @@ class Declarations(Gates):
     def declare(self) -> None:
         if not self.plain and self.chance(20):
             self._declare_array()
-            return
-        if self.chance(8):
+        elif self.chance(8):
             self._declare_input()
-            return
-        if self.chance(10):
+        elif self.chance(12):
             self._alias()
-            return
+        else:
+            self.declare_scalar()
+
+    def declare_scalar(self) -> None:
         kind, width = self._type()
+        name = self._new_name(kind)
+        self.scope = [var for var in self.scope if var.name != name]  # What has it is hidden.
         # Only constants can be made of constants, and only they are known not to be measured.
         constant = self.chance(15) and not self.measured
         scope, self.scope = self.scope, [v for v in self.scope if not constant or v.constant]
         if constant and not self.variables("bit"):
             self.scope = [*self.scope, Var('"101"', "bit", 3, constant=True)]
         value = self.expression(kind, width, self.number(0, 2))
-        self.scope = scope
-        var = Var(self.name(kind[0]), kind, width, constant)
-        self.line(f"{'const ' if constant else ''}{var.type} {var.name} = {value};")
-        self.scope.append(var)
+        var = Var(name, kind, width, constant)
+        self.scope = [*scope, var]
+        self.line(f"{'const ' if constant else ''}{var.type} {name} = {value};")
+
+    def _new_name(self, kind: str) -> str:
+        """A new one, or in a block one that hides a variable from outside of it."""
+        outer = [
+            var.name
+            for var in self.scope
+            if var.name not in ("m", *self.local) and not var.counter and not var.length
+        ]
+        name = self.pick(outer) if self.inner and outer and self.chance(40) else self.name(kind[0])
+        self.local.add(name)
+        return name
 
     def _declare_array(self) -> None:
         kind, width = self.pick(_ARRAYS)
@@ -81,11 +95,18 @@ class Declarations(Gates):
         self.scope.append(var)
 
     def _alias(self) -> None:
-        whole = self.pick([v for v in self.variables("bit") if not v.constant and v.width > 1])
-        low = self.number(0, whole.width - 2)
-        high = self.number(low + 1, whole.width - 1)
-        var = Var(self.name("l"), "bit", high - low + 1)
-        self.line(f"let {var.name} = {whole.name}[{low}:{high}];")
+        """Of bits, or of bits of two registers."""
+        wide = [var for var in self.variables("bit") if not var.constant and var.width > 1]
+        registers = [var for var in wide if not var.name.startswith("l_")]
+        parts, width = [], 0
+        for index in self.sample(len(registers), self.number(1, min(2, len(registers)))):
+            whole = registers[index]
+            low = self.number(0, whole.width - 2)
+            high = self.number(low + 1, whole.width - 1)
+            parts.append(f"{whole.name}[{low}:{high}]")
+            width += high - low + 1
+        var = Var(self.name("l"), "bit", width)
+        self.line(f"let {var.name} = {' ++ '.join(parts)};")
         self.scope.append(var)
 
     def define_subroutine(self) -> None:
@@ -134,7 +155,11 @@ class Declarations(Gates):
     def assign(self) -> None:
         var = self.pick(self.writable())
         choice = self.number(0, 3)
-        if var.kind in ("int", "uint") and choice == 0:
+        if var.kind in ("int", "uint") and not self.plain and self.chance(8):
+            self.line(f"{var.name} {self.pick(_BY_LITERAL)} {self.number(1, 4)};")
+        elif var.kind == "float" and choice == 0:
+            self.line(f"{var.name} {self.pick(COMPOUND)} {self.real(1)};")
+        elif var.kind in ("int", "uint") and choice == 0:
             self.line(f"{var.name} {self.pick(COMPOUND)} {self.integer(1)};")
         elif var.kind in ("uint", "bit", "angle") and var.width and choice == 1:
             self.line(f"{var.name} {self.pick(_BITWISE)} {self._bitwise_operand(var)};")
@@ -145,5 +170,5 @@ class Declarations(Gates):
 
     def _bitwise_operand(self, var: Var) -> str:
         if var.kind == "angle":
-            return self.pick(self.variables("angle", width=var.width)).name
+            return self.angle_variable(var.width)
         return self.sized(1) if var.kind == "uint" else self.bits(var.width, 1)

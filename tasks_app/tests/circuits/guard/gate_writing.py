@@ -30,10 +30,17 @@ class Gates(Words):
         self.lines: list[str] = []
         self._indent = 0
         self._names = 0
+        self.local: set[str] = set()
+        """Names declared in the innermost block."""
         self.qubits = 0
         self._gates: list[tuple[str, int, int]] = []
         self.measured = False
-        """Whether variables may depend on measurements, on which no angle may."""
+        """Whether variables may depend on measurements."""
+
+    @property
+    def inner(self) -> bool:
+        """Whether this is inside a block."""
+        return self._indent > 0
 
     def line(self, text: str) -> None:
         self.lines.append("  " * self._indent + text)
@@ -45,24 +52,23 @@ class Gates(Words):
     @contextmanager
     def block(self, head: str) -> Iterator[None]:
         self.line(f"{head} {{")
-        known = len(self.scope)
+        outer, local = list(self.scope), self.local
+        self.local = set()
         self._indent += 1
-        try:
-            yield
-        finally:
-            self._indent -= 1
-            del self.scope[known:]
-            self.line("}")
+        yield
+        self._indent -= 1
+        self.scope, self.local = outer, local
+        self.line("}")
 
     def define_gate(self) -> None:
         name, qubits = self.name("g"), self.number(1, 2)
-        angles = self.number(0, 1)
+        angles = self.number(0, 2)
         names = ["u", "v"][:qubits]
-        with self.block(f"gate {name}{'(theta)' * angles} {', '.join(names)}"):
+        parameters = ("", "(theta)", "(theta, eta)")[angles]
+        with self.block(f"gate {name}{parameters} {', '.join(names)}"):
             for _ in range(self.number(1, 3)):
-                angle = self.pick(
-                    ("theta", "theta / 2", "-theta") if angles else ("pi / 2", "-pi / 4")
-                )
+                known = ["pi / 2", "-pi / 4", "theta", "-theta / 2", "theta - 2 * eta"]
+                angle = self.pick(known[: 2 + angles + (angles > 0)])
                 target = self.pick(names)
                 options = [
                     f"U({angle}, 0, pi / 2) {target};",
@@ -72,6 +78,9 @@ class Gates(Words):
                 ]
                 if qubits == 2:
                     options += ["cx u, v;", f"ctrl @ rx({angle}) v, u;", f"crz({angle}) u, v;"]
+                alike = [gate for gate in self._gates if gate[1:] == (1, qubits)]
+                if alike:
+                    options.append(f"{self.pick(alike)[0]}({angle}) {', '.join(names[::-1])};")
                 self.line(self.pick(options))
         self._gates.append((name, angles, qubits))
 
@@ -83,6 +92,9 @@ class Gates(Words):
         controls = sum(("ctrl" in each) + ("ctrl(2)" in each) for each in modifiers)
         room = self.qubits - controls
         if room < 1:
+            return
+        if self.chance(8):
+            self.line(f"{self.pick(('h', 'x', 'sx', 'reset', 'barrier', 'rx(0.7)'))} q;")
             return
         if self.chance(8):
             self.line(f"ctrl @ gphase({self._angle()}) {self.qubit(1)};")
@@ -104,10 +116,10 @@ class Gates(Words):
             self.line(" ".join([*modifiers, called, self.qubit(qubits + controls)]) + ";")
 
     def _angle(self) -> str:
-        known = self.variables("angle") if not self.measured else []
+        known = self.variables("angle", "float")
         if known and self.chance(60):
             factor = "" if self.chance(70) else f"{self.number(1, 3)} * "
             return factor + self.pick(known).name
-        if not self.measured and self.chance(10):
+        if not self.plain and self.chance(10):
             return self.real(1)
         return self.pick((*_SMALL, "2 * pi", "3 * pi"))

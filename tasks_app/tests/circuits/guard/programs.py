@@ -62,6 +62,8 @@ class Program(Declarations):
         self.pick(options)()
 
     def _several(self, depth: int) -> None:
+        if self.chance(20):
+            self.declare_scalar()
         for _ in range(self.number(1, 3)):
             self._statement(depth)
 
@@ -98,6 +100,8 @@ class Program(Declarations):
         elif self.subroutines:
             function = self.pick(self.subroutines)
             call = f"{function.name}({self.integer(1)}, {self.bits(3, 1)}, {self.qubit(1)})"
+            if function.kind in ("int", "uint") and self.chance(30):
+                call = f"({call} {self.pick(('+', '*', '-'))} {self.integer(1)})"
             targets = [v for v in self.writable(function.kind) if v.kind != "bit" or v.width == 3]
             if targets:
                 self.line(f"{self.pick(targets).name} = {call};")
@@ -147,6 +151,9 @@ class Program(Declarations):
         else:
             start = self.number(0, 4)
             over = f"[{start}:{start + self.number(0, 3)}]"
+            ends = [] if self.plain else [v.name for v in self.variables("uint") if v.width]
+            if ends and self.chance(40):
+                over = f"[{self.pick(ends)} % 3:{start}]"
         var = Var(name, kind, width, counter=True)
         with self.block(f"for {var.type} {name} in {over}"):
             self.scope.append(var)

@@ -239,7 +239,7 @@ class GateWriter(Program):
     """Writes gates on three qubits, without those that Qiskit gives another phase."""
 
     def gates(self) -> str:
-        self.qubits = 3
+        self.qubits, self.plain = 3, True
         for _ in range(12):
             self.gate()
         return " ".join(line for line in self.lines if not re.search(r"u2|u3|U", line))

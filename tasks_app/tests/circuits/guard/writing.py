@@ -91,7 +91,7 @@ class Words:
             return f"popcount({self.pick_bits(depth - 1)})"
         if choice == 9 and self.variables("int", "uint", arrays=True):
             return self.element()
-        if choice == 10 and not self.plain and self.chance(30):
+        if choice == 10 and not self.plain and self.chance(70):
             return self._whole_function(depth - 1)
         return self.sized(depth)
 
@@ -99,13 +99,17 @@ class Words:
         arrays = self.variables("int", "uint", arrays=True)
         if arrays and self.chance(30):
             return f"sizeof({self.pick(arrays).name})"
+        if (angles := self.variables("angle")) and self.chance(70):
+            var = self.pick(angles)
+            step = f"{var.type}(tau / {1 << var.width})"
+            return f"({self.angle_variable(var.width)} / ({var.name} | {step}))"
         return f"mod(uint[5]({self.integer(depth)}), {self.number(1, 6)})"
 
     def _integer_leaf(self) -> str:
         found = self.variables("int", "uint")
         if found and self.chance(75):
             return self.pick(found).name
-        return str(self.pick((0, 1, 2, 3, 5, 7, 9, 12, 100)))
+        return str(self.pick((0, 1, 2, 3, 5, 7, 9, 12, 100, "0xB", "0b1_01", "0o17")))
 
     def _cast_to_integer(self, depth: int) -> str:
         width = self.pick(WIDTHS[1:])
@@ -205,6 +209,8 @@ class Words:
         if length >= 2 * width - 1 and self.chance(20):
             low = self.number(0, length - 2 * width + 1)
             return f"[{low}:2:{low + 2 * width - 2}]"
+        if self.chance(10):
+            return f"[{{{', '.join(map(str, self.sample(length, width)))}}}]"
         if self.chance(15):
             return f"[{low + width - 1}:-1:{low}]"
         if self.chance(15):
@@ -240,6 +246,9 @@ class Words:
             return f"({self.pick(found)} {self.pick(('&', '|', '^'))} {self.pick(found)})"
         return f"(~{self.pick(found)})"
 
+    def angle_variable(self, width: int) -> str:
+        return self.pick(self.variables("angle", width=width)).name
+
     def turn(self, width: int) -> str:
         """A float that is a multiple of the angle's smallest step."""
         steps = min(width, 6)
@@ -255,7 +264,7 @@ class Words:
         if choice <= 2:
             return f"({one} {self.pick(('+', '-', '*'))} {self.real(depth - 1)})"
         if choice == 3:
-            return f"({one} / {self.pick(('2', '4.0', '0.3', '3'))})"
+            return f"({one} {self.pick(('/ 2', '/ 4.0', '/ 0.3', '** 2', '** 3.0'))})"
         if choice == 4:
             functions = ("sin", "cos", "floor", "ceiling", "exp", "arctan", "tan", "log(1.5 +")
             function = self.pick((*functions, "arcsin(0.9 * sin", "arccos(0.9 * cos"))
