@@ -163,6 +163,17 @@ def test_programs(name: str) -> None:
     assert only(program) == right
 
 
+def test_a_literal_can_be_read_in_two_ways_and_a_variable_in_one() -> None:
+    program = "uint[3] n = 3; int k = 5; bit[4] c = {}; bit[4] d = {};"
+    readings = [
+        answer(
+            HEADER + program.format("int[4](n + 5)", "int[4](n + k)"), literals_adapt=literals_adapt
+        ).probabilities
+        for literals_adapt in (False, True)
+    ]
+    assert readings == [{"1000 1000": 1}, {"1000 0000": 1}]
+
+
 def test_every_measured_branch_is_followed() -> None:
     program = (
         "qubit[2] q; bit[2] c; h q[0]; c[0] = measure q[0];"

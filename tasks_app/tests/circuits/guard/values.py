@@ -5,7 +5,7 @@ or forbids the operation, `Unspecified` is raised: such a program has no right a
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -96,7 +96,7 @@ def rounded(type: Type, number: float) -> Value:
 def convert(value: Value, to: Type) -> Value:
     """The value cast to a type, as an assignment does it too."""
     if value.type == to:
-        return value
+        return replace(value, literal=False)
     if to.kind == "bool":
         return truth(value.number != 0)
     if to.kind == "float":
