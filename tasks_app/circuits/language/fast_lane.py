@@ -172,7 +172,11 @@ class FastLane:
         return value
 
     def _value(self, text: str) -> float:
-        value = float(text) if _DECIMAL.fullmatch(text) else _Sum(text, self._constant).value
+        value = (
+            float(text)
+            if _DECIMAL.fullmatch(text)
+            else _Sum(text, self._constant, float if self._run.old else int).value
+        )
         if not math.isfinite(value):
             raise _NotPlain
         return value
@@ -190,8 +194,10 @@ class FastLane:
 class _Sum:
     """Evaluates a sum of products of numbers, constants and parentheses."""
 
-    def __init__(self, text: str, constant: Callable[[str], Any]) -> None:
-        self._constant = constant
+    def __init__(
+        self, text: str, constant: Callable[[str], Any], whole: Callable[[str], Any]
+    ) -> None:
+        self._constant, self._whole = constant, whole
         self._tokens: list[tuple[str, str, str, str]] = []
         offset = 0
         while offset < len(text):
@@ -221,7 +227,7 @@ class _Sum:
         if real:
             return float(real)
         if whole:
-            return int(whole)
+            return self._whole(whole)
         if name:
             return self._constant(name)
         if symbol == "-":

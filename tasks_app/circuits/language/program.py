@@ -1,5 +1,6 @@
 """What a program becomes: a circuit, and the classical bits that its user sees."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,14 @@ class Program:
     """Indices of the bits of each register in the order declared, the lowest bit first."""
     notes: tuple[str, ...] = ()
     """What its user should know of how it was read."""
+
+
+def without_include(gates: Sequence[str]) -> tuple[str, ...]:
+    """The note on gates that a program uses without including their library."""
+    names = ", ".join(gates)
+    return (
+        (f"Used without an include, as the gates of these names: {names:.900}.",) if gates else ()
+    )
 
 
 def registers_of(circuit: QuantumCircuit) -> tuple[tuple[int, ...], ...]:

@@ -20,13 +20,15 @@ from tasks_app.circuits.language.source import check_nesting
 _VERSION = re.compile(r"\s*OPENQASM\s+[0-9]+(?:\.[0-9]+)?\s*;")
 
 
-def read_qasm3(text: str, limits: Limits, inputs: Mapping[str, Any], *, fast: bool = True) -> Run:
+def read_qasm3(
+    text: str, limits: Limits, inputs: Mapping[str, Any], *, fast: bool = True, old: bool = False
+) -> Run:
     """Make the circuit of a program.
 
-    `fast=False` sends every statement through the reference parser. Raises CircuitError, or
-    Steered when the program has to be run path by path.
+    `fast=False` sends every statement through the reference parser; `old` takes what OpenQASM 2
+    says otherwise. Raises CircuitError, or Steered when it has to be run path by path.
     """
-    run = Run(limits, inputs)
+    run = Run(limits, inputs, old=old)
     lane = FastLane(run, text)
     offset = _begin(text)
     nesting_checked = False
@@ -57,15 +59,21 @@ class Steered:
     """A program that measurements steer beyond what a circuit can express."""
 
     def __init__(
-        self, text: str, limits: Limits, inputs: Mapping[str, Any], notes: tuple[str, ...]
+        self,
+        text: str,
+        limits: Limits,
+        inputs: Mapping[str, Any],
+        notes: tuple[str, ...],
+        *,
+        old: bool,
     ) -> None:
         self.notes = notes
-        self._text, self._limits, self._inputs = text, limits, inputs
+        self._text, self._limits, self._inputs, self._old = text, limits, inputs, old
         self._statements: list[Any] | None = None
 
     def begin(self, paths: Paths) -> tuple[Run, list[Any]]:
         """What stands before the first measurement, done on the path; and the statements left."""
-        run = Run(self._limits, self._inputs, paths)
+        run = Run(self._limits, self._inputs, paths, old=self._old)
         offset = FastLane(run, self._text).drive(_begin(self._text))
         if self._statements is None:
             self._statements = list(self._parsed(offset))

@@ -5,22 +5,26 @@ from typing import Any
 
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language import interpreter
-from tasks_app.circuits.language.program import Program, indices
-from tasks_app.circuits.language.qasm2 import parse_qasm2
+from tasks_app.circuits.language.program import Program, indices, without_include
+from tasks_app.circuits.language.qasm2 import beyond_qiskit, parse_qasm2
 from tasks_app.circuits.language.qasm3 import Steered, read_qasm3
 from tasks_app.circuits.language.source import Source
 
 
 def parse(source: Source, limits: Limits, parameters: Mapping[str, Any]) -> Program | Steered:
     """Raises CircuitError; time is bounded by the deadline of the sandbox only."""
-    if source.language == "OpenQASM 2":
-        return parse_qasm2(source, limits, parameters)
+    old, text, notes = source.language == "OpenQASM 2", source.text, source.notes
+    if old:
+        if not (beyond := beyond_qiskit(source)):
+            return parse_qasm2(source, limits, parameters)
+        text, note = beyond
+        notes = (*notes, note)
     try:
-        run = read_qasm3(source.text, limits, parameters)
+        run = read_qasm3(text, limits, parameters, old=old)
         if run.outputs and not run.measures:  # The simulator counts nothing without.
             raise interpreter.Steered
     except interpreter.Steered:
-        return Steered(source.text, limits, parameters, source.notes)
+        return Steered(text, limits, parameters, notes, old=old)
     circuit = run.circuit
     registers = tuple(indices(circuit, bits) for bits in run.outputs or run.registers)
-    return Program(circuit, registers, (*source.notes, *run.notes))
+    return Program(circuit, registers, (*notes, *without_include(run.without_include)))

@@ -8,6 +8,7 @@ from tasks_app.circuits.errors import CircuitError
 
 Language = Literal["OpenQASM 2", "OpenQASM 3"]
 LIBRARIES = ("stdgates.inc", "qelib1.inc")
+_OLD_LIBRARIES = (*LIBRARIES, "hqslib1.inc")  # In OpenQASM 2, as pytket writes it.
 
 _MAX_NESTING = 100
 _NO_BRACKETS = re.compile(r"[^()\[\]{}]+")
@@ -59,7 +60,8 @@ def read_source(circuit: str) -> Source:
     text = _blanked(text, notes)
     if not text.strip():
         raise CircuitError("empty_circuit", "The circuit is all comment; send an OpenQASM program.")
-    return Source(text, _language(text), _libraries(text), tuple(notes))
+    language = _language(text)
+    return Source(text, language, _libraries(text, language), tuple(notes))
 
 
 def position(text: str, offset: int) -> tuple[int, int]:
@@ -148,11 +150,12 @@ def _language(text: str) -> Language:
     )
 
 
-def _libraries(text: str) -> frozenset[str]:
+def _libraries(text: str, language: Language) -> frozenset[str]:
+    allowed = _OLD_LIBRARIES if language == "OpenQASM 2" else LIBRARIES
     found = set()
     for match in _INCLUDE.finditer(text):
         name = match[1] or match[2]
-        if name not in LIBRARIES:
+        if name not in allowed:
             line, column = position(text, match.start())
             raise CircuitError(
                 "include_not_allowed",

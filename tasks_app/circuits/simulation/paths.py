@@ -18,6 +18,7 @@ from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import MAX_SEED, Limits
 from tasks_app.circuits.language.interpreter import ProgramEnd, Run, steps
 from tasks_app.circuits.language.interpreter.values import Variable, Word, flat
+from tasks_app.circuits.language.program import without_include
 from tasks_app.circuits.language.qasm3 import Steered
 from tasks_app.circuits.simulation.compile import translate
 from tasks_app.circuits.simulation.counts import Outcome, check_size
@@ -69,6 +70,7 @@ class Walk:
         # Of the path under way:
         self._state = State(self.method == "density_matrix", limits)
         self._left = shots
+        self._measured = False
         self._start: Run | None = None
         self._statement = 0
         self._history: list[_Bits] = []
@@ -82,7 +84,8 @@ class Walk:
         for key, times in self._ends():
             counts[key] = counts.get(key, 0) + times
             check_size(len(counts), self._shots if memory else 0, len(key), self._limits)
-        counts = {key: times for key, times in counts.items() if key}
+        if self.run is None or not self._counts(self.run):
+            counts = {}
         lines = [key for key, times in counts.items() for _ in range(times)] if memory else []
         order = self._random.permutation(len(lines)).tolist()
         return Outcome(counts, [lines[i] for i in order] if memory else None, self.seed)
@@ -92,7 +95,9 @@ class Walk:
         run = self.run
         assert run is not None
         counted = run.outputs or run.registers
+        notes = [*self._program.notes, *without_include(run.without_include)]
         return {
+            **({"notes": notes} if notes else {}),
             "qubits": len(run.places),
             "clbits": sum(map(_width, counted)),
             "gates": self.gates,
@@ -100,8 +105,12 @@ class Walk:
             "method": self.method,
             "sampling": "paths",
             "paths": self.paths,
-            "measured": bool(counted),
+            "measured": self._counts(run),
         }
+
+    def _counts(self, run: Run) -> bool:
+        """Whether there is anything to count: outputs, or bits after a measurement."""
+        return bool(run.outputs or (run.registers and self._measured))
 
     def _ends(self) -> Iterator[tuple[str, int]]:
         """What each path came to, and how many shots."""
@@ -145,6 +154,7 @@ class Walk:
                 self._state.depolarize(places, chance)
 
     def measure(self, qubits: Sequence[int]) -> Sequence[bool]:
+        self._measured = True
         flip = 0.0 if self._noise is None else self._noise["readout"]
         if not flip:
             return self._look(qubits)

@@ -83,9 +83,9 @@ REFUSED = {
     "defcal": ("unsupported_feature", 1, 1, CALIBRATION),
     "pong": ("unsupported_feature", 6, 1, CALIBRATION),
     "dd": ("unsupported_feature", 9, 33, "An expression of kind DurationOf is not supported"),
-    # Not OpenQASM 3.0: an index behind the end, a gate without its include, the calls of a draft.
+    # Not OpenQASM 3.0: an index behind the end, a register that is not there, the calls of a draft.
     "arrays": ("invalid_program", 51, 1, "Index 4 is outside 0 to 3"),
-    "cphase": ("invalid_program", 4, 3, "The gate 'CX' is not defined; include stdgates.inc"),
+    "cphase": ("invalid_program", 9, 16, "The name 'q' is not defined"),
     "msd": ("invalid_program", 157, 1, "'distill_and_buffer' is a subroutine; call it as"),
     "varteleport": ("invalid_program", 32, 3, "'bellprep' is a subroutine; call it as"),
 }

@@ -28,7 +28,7 @@ def test_every_kind_of_line_end_ends_a_comment_and_a_line(run: Run, program: str
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
 def test_lines_are_counted_by_any_line_end(error_of: ErrorOf, end: str) -> None:
-    error = error_of(f"OPENQASM 3.0;{end}// a comment{end}qubit q;{end}  h q;")
+    error = error_of(f"OPENQASM 3.0;{end}// a comment{end}qubit q;{end}  hq q;")
     assert (error.line, error.column) == (4, 3)
 
 

@@ -45,7 +45,8 @@ def _measurement(run: Run, node: ast.QuantumMeasurement) -> Any:
 def operand(run: Run, node: Any) -> Any:
     found = evaluate(run, node)
     if isinstance(found, Clbit | Bits):
-        raise failure(node, "A qubit is needed here; this is a classical bit.")
+        name = getattr(_name_of(node), "name", "this")
+        raise failure(node, f"A qubit is needed here; {name:.80} is classical.")
     if not isinstance(found, Qubit | Qubits):
         raise failure(node, "A qubit or quantum register is needed here.")
     return found

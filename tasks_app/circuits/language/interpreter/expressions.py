@@ -7,6 +7,7 @@ from openqasm3 import ast
 from qiskit.circuit import Clbit, Qubit
 
 from tasks_app.circuits.language.interpreter import arithmetic, measured
+from tasks_app.circuits.language.interpreter.conversion import as_float
 from tasks_app.circuits.language.interpreter.evaluation import (
     coerced,
     computed,
@@ -127,6 +128,8 @@ def _binary(run: Run, node: ast.BinaryExpression) -> Any:
         if operation in (*mirrored, "==", "!=") and not measured.is_runtime(left):
             left, right, operation = right, left, mirrored.get(operation, operation)
         return measured.binary(operation, left, right, run.keep)
+    if run.old and operation == "/":
+        return computed(node, lambda: arithmetic.binary("/", as_float(left), as_float(right)))
     return computed(node, lambda: arithmetic.binary(operation, left, right))
 
 

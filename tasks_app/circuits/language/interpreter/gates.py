@@ -9,6 +9,7 @@ from qiskit.circuit import Gate, Qubit
 
 from tasks_app.circuits.language.interpreter import library
 from tasks_app.circuits.language.interpreter.assignments import operand
+from tasks_app.circuits.language.interpreter.dialects import WITHOUT_INCLUDE
 from tasks_app.circuits.language.interpreter.evaluation import integer, number, value
 from tasks_app.circuits.language.interpreter.library import GateSpec
 from tasks_app.circuits.language.interpreter.run import Run, statement
@@ -85,11 +86,14 @@ def _gate(run: Run, node: ast.QuantumGate) -> None:
 
 def named(run: Run, name: str, node: Any = None) -> GateSpec:
     spec = run.globals.get(name)
+    if spec is None and name in WITHOUT_INCLUDE:
+        spec = WITHOUT_INCLUDE[name]
+        run.take_as_included(name, spec)
     if isinstance(spec, ast.SubroutineDefinition):
         raise failure(node, f"{name!r:.80} is a subroutine; call it as {name:.80}(...).")
     if not isinstance(spec, GateSpec):
         raise failure(
-            node, f"The gate {name!r:.80} is not defined; include stdgates.inc or define it."
+            node, f"The gate {name!r:.80} is not defined; define it before, or look at its name."
         )
     return spec
 

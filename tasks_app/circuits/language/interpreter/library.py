@@ -35,7 +35,7 @@ def _library(gate: type[Gate], parameters: int, qubits: int) -> GateSpec:
 
 _U = _library(library.UGate, 3, 1)
 # The specification's matrix has the phase e^{iθ/2}, and its u2 and u3 are rotations.
-U = replace(_U, phase=lambda theta, phi, lam: theta / 2)
+BUILT_IN = {"U": replace(_U, phase=lambda theta, phi, lam: theta / 2)}
 _U2 = _library(library.U2Gate, 2, 1)
 _U3 = _library(library.U3Gate, 3, 1)
 
@@ -69,6 +69,7 @@ _SHARED = {
     "cswap": _library(library.CSwapGate, 0, 3),
 }
 
+BUILT_IN_OLD = {"U": _U, "CX": _SHARED["cx"]}
 # The two libraries an OpenQASM 3 program can include.
 LIBRARY_GATES = {
     "stdgates.inc": _SHARED
@@ -98,6 +99,9 @@ LIBRARY_GATES = {
         "c4x": _library(library.C4XGate, 0, 5),
     },
 }
+
+# pytket's, in OpenQASM 2. What only it has is found among the gates without an include.
+LIBRARY_GATES["hqslib1.inc"] = LIBRARY_GATES["qelib1.inc"]
 
 
 def controlled(gate: Gate, controls: int, *, on: bool) -> Gate:

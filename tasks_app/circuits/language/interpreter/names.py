@@ -27,11 +27,15 @@ _LOOP_RAN_AWAY = "The program unrolls to more than {:,} operations; use fewer it
 class Names:
     """What each name stands for, from the innermost scope outwards."""
 
-    def __init__(self, limits: Limits, inputs: Mapping[str, Any]) -> None:
+    def __init__(self, limits: Limits, inputs: Mapping[str, Any], *, old: bool) -> None:
         self.limits = limits
-        self.globals: dict[str, Any] = {"U": library.U}
+        self.old = old
+        """Whether the program is OpenQASM 2, where numbers are real and `U` has no phase."""
+        self.globals: dict[str, Any] = dict(library.BUILT_IN_OLD if old else library.BUILT_IN)
         self.scopes = [self.globals]
         self.in_gate = False
+        self.without_include: list[str] = []
+        """Gates of a library that the program uses all the same."""
         self._inputs = dict(inputs)
         self._used_inputs: set[str] = set()
         self._library_names: set[str] = set()
@@ -85,6 +89,12 @@ class Names:
         new = gates.keys() - self.globals.keys()
         self.globals.update(gates if len(new) == len(gates) else {n: gates[n] for n in new})
         self._library_names |= new
+
+    def take_as_included(self, name: str, spec: Any) -> None:
+        """A gate of a library that the program does not include."""
+        self.globals[name] = spec
+        self._library_names.add(name)
+        self.without_include.append(name)
 
     @contextmanager
     def scope(self) -> Iterator[None]:

@@ -81,16 +81,20 @@ class Run(Names):
     """What a program has declared so far. `execute` takes its statements one by one."""
 
     def __init__(
-        self, limits: Limits, inputs: Mapping[str, Any], paths: Paths | None = None
+        self,
+        limits: Limits,
+        inputs: Mapping[str, Any],
+        paths: Paths | None = None,
+        *,
+        old: bool = False,
     ) -> None:
-        super().__init__(limits, inputs)
+        super().__init__(limits, inputs, old=old)
         self.paths = paths
         self.circuit = QuantumCircuit()
         self.registers: list[Any] = []
         """Bits at the top level in the order declared, which are what is counted."""
         self.outputs: list[Any] = []
         """What is declared `output`: if there is anything, only that is counted."""
-        self.notes: dict[str, None] = {}
         self.memory: dict[Clbit, bool] = {}
         """The value of each bit, where it is known."""
         self.places: dict[Qubit, int] = {}
