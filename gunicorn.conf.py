@@ -25,10 +25,9 @@ keepalive = 15
 timeout = 30
 graceful_timeout = 20
 max_requests = 0
-forwarder_headers = ""  # none says where the service is: URL_PREFIX does
 # `GET /tasks?ids=` with 500 ids has 19 kB; gunicorn would cut any limit to its 8190.
 limit_request_line = message.MAX_REQUEST_LINE = 32_768
-# No header of a client's names a path of ours: by default SCRIPT_NAME does, from loopback.
+# No header says where we are, as by default SCRIPT_NAME does from loopback: URL_PREFIX does.
 forwarder_headers = ""
 worker_tmp_dir = "/dev/shm"  # noqa: S108  # heartbeat file: never on a slow disk
 control_socket_disable = True  # its one path for all is not writable in a container

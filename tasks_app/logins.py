@@ -23,12 +23,11 @@ NAME_FAILURES = 5  # with one name from one address
 ADDRESS_FAILURES = 20  # with whatever names
 WINDOW_S = 300
 BUSY_S = 1
+# Threads of a process for logins; clients that wait for tasks have MAX_WAITING, others the rest.
+PLACES = max(1, settings.MAX_WAITING // 2)
 _LOCK = 7_461_273  # the advisory lock whose holder looks at a password
 
 log = structlog.get_logger(__name__)
-PLACES = max(
-    1, settings.MAX_WAITING // 2
-)  # waiting readers have MAX_WAITING threads, all others the rest
 _places = threading.BoundedSemaphore(PLACES)
 
 
