@@ -1,7 +1,6 @@
 """What comes in, checked strictly, and what goes out."""
 
 import math
-import re
 from collections.abc import Collection, Mapping
 from itertools import islice
 from typing import Any
@@ -12,14 +11,12 @@ from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from tasks_app.api.errors import ApiError
-from tasks_app.circuits.job import MAX_SEED, METHODS
+from tasks_app.circuits.job import MAX_SEED, METHODS, UNSTORABLE
 from tasks_app.models import Batch, Status, StatusHistory, Task
 
 MAX_BATCH = 1000
 MAX_PARAMETERS = 10_000
 MAX_ALIKE = 10  # Names that are given with one problem, before "and so many more".
-UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-"""What PostgreSQL cannot store in a text."""
 DEFAULT_SHOTS = 1024
 RUN_OPTIONS = ("method", "memory", "parameters", "noise")
 

@@ -1,5 +1,6 @@
 """What to run, and within which bounds."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -15,6 +16,8 @@ METHODS = (
     "extended_stabilizer",
 )
 MAX_SEED = 2**53 - 1  # The largest integer every JSON reader keeps exact.
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+"""What no text may hold that is kept: PostgreSQL takes no NUL and no half of a surrogate pair."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

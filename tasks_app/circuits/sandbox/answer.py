@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks_app.circuits.errors import ERROR_CODES, CircuitError
-from tasks_app.circuits.job import Job, Limits
+from tasks_app.circuits.job import UNSTORABLE, Job, Limits
 
 MAX_TEXT = 1_000  # Characters of a message, or of a text in the metadata.
 MAX_TRACEBACK = 8_000  # Characters.
 _MAX_NUMBER = 2**63
 _MAX_ITEMS, _MAX_DEPTH = 1_000, 4  # Of the metadata.
-# PostgreSQL takes no NUL and no half of a surrogate pair.
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _OUTCOME = re.compile(r"[01]+(?: [01]+)*", re.ASCII)
 
 
@@ -115,7 +113,7 @@ def _is_whole(value: Any, *, least: int) -> bool:
 
 
 def _is_text(value: Any, most: int) -> bool:
-    return isinstance(value, str) and len(value) <= most and not _UNSTORABLE.search(value)
+    return isinstance(value, str) and len(value) <= most and not UNSTORABLE.search(value)
 
 
 def _expect(condition: bool, otherwise: str) -> None:
