@@ -3,7 +3,6 @@
 import os
 import pwd
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
@@ -13,9 +12,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tasks_app.processes import free_port, tail, tethered
+from testing import packages
 from testing.service import eventually
 
-PROGRAM = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+PROGRAM = packages.found("pgbouncer")
 # As in docs/operations.md.
 SETTINGS = """
 [databases]
