@@ -105,6 +105,8 @@ def test_an_unsupported_part_is_named_and_placed(
 @pytest.mark.parametrize(
     "statement",
     [
+        "const bit[-2] e = 0;",
+        "bool e = bool(bit[0](0));",
         "x r;",
         "x;",
         "q[0];",

@@ -119,7 +119,9 @@ def type_of(run: Run, node: Any) -> Type:
     if node.size is None:
         return BIT if kind == "bit" else Type(kind, MACHINE_BITS)
     width = integer(run, node.size)
-    if not 1 <= width <= 1_024 and kind != "bit":
+    if width < 1:
+        raise failure(node, f"A value of type {kind} has at least one bit.")
+    if width > 1_024 and kind != "bit":
         raise failure(node, f"A value of type {kind} has 1 to 1,024 bits.")
     if kind == "float" and width not in (16, 32, 64):
         raise unsupported(node, f"float[{width}]", "a float has 16, 32 or 64 bits")
