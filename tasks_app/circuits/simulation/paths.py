@@ -6,7 +6,7 @@ the top level began is done again on each way, without touching the state.
 """
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -167,25 +167,37 @@ class Walk:
 
     def _look(self, qubits: Sequence[int]) -> _Bits:
         """Measure, and let all shots but those of one outcome wait."""
-        chances = None if self._repeat else self._state.probabilities(qubits)
-        return self._choose(chances, qubits, len(qubits))
+        if self._repeat:
+            return self._again()
+        known, unknown = self._state.ones, self._state.unknown(qubits)
+
+        def bits(outcome: int) -> _Bits:
+            drawn = dict(zip(unknown, _bits(outcome, len(unknown)), strict=True))
+            return tuple(drawn.get(qubit, qubit in known) for qubit in qubits)
+
+        return self._choose(self._state.probabilities(unknown), bits, qubits)
 
     def _misread(self, bit: bool, flip: float) -> bool:
-        chances = None if self._repeat else np.array([1 - flip, flip])
-        return bit ^ self._choose(chances, (), 1)[0]
-
-    def _choose(self, chances: Any, qubits: Sequence[int], width: int) -> _Bits:
         if self._repeat:
-            bits = self._repeat.pop(0)
-            self._history.append(bits)
-            if not self._repeat:
-                self._state.collapse(self._collapse)
-            return bits
+            return bit ^ self._again()[0]
+        return bit ^ self._choose([1 - flip, flip], lambda outcome: (bool(outcome),), ())[0]
+
+    def _again(self) -> _Bits:
+        """The next outcome that this path has had before."""
+        bits = self._repeat.pop(0)
+        self._history.append(bits)
+        if not self._repeat:
+            self._state.collapse(self._collapse)
+        return bits
+
+    def _choose(
+        self, chances: Any, bits_of: Callable[[int], _Bits], qubits: Sequence[int]
+    ) -> _Bits:
         times = self._random.multinomial(self._left, chances)
         outcomes = np.flatnonzero(times).tolist()
         for outcome in outcomes[1:]:
-            self._wait(_bits(outcome, width), qubits, int(times[outcome]))
-        bits, self._left = _bits(outcomes[0], width), int(times[outcomes[0]])
+            self._wait(bits_of(outcome), qubits, int(times[outcome]))
+        bits, self._left = bits_of(outcomes[0]), int(times[outcomes[0]])
         self._history.append(bits)
         self._state.collapse(dict(zip(qubits, bits, strict=False)))
         return bits

@@ -51,28 +51,19 @@ class State:
             mixed = np.moveaxis(mixed, (-2, -1), (spot, spot + size))
         self.tensor = (1 - probability) * self.tensor + probability * mixed
 
+    def unknown(self, qubits: Sequence[int]) -> list[int]:
+        """Those of the qubits whose value only a measurement tells, each once."""
+        return [qubit for qubit in dict.fromkeys(qubits) if qubit in self.axes]
+
     def probabilities(self, qubits: Sequence[int]) -> NDArray[np.float64]:
-        """Of each outcome as a number, the first qubit its lowest bit."""
-        weights = self._weights()
-        inside = [qubit for qubit in qubits if qubit in self.axes]
-        spots = self._spots(inside)
+        """Of each outcome of qubits that are not known, the first one its lowest bit."""
+        spots = self._spots(qubits)
         others = tuple(spot for spot in range(len(self.axes)) if spot not in spots)
-        weights = weights.sum(axis=others)
+        weights = self._weights().sum(axis=others)
         remaining = sorted(spots)
         order = [remaining.index(spot) for spot in reversed(spots)]
-        few = np.transpose(weights, order).reshape(-1)
-        result = np.zeros(1 << len(qubits))
-        numbers = np.zeros(len(few), dtype=np.int64)
-        place = 0
-        for bit, qubit in enumerate(qubits):
-            if qubit in self.axes:
-                numbers |= (np.arange(len(few)) >> place & 1) << bit
-                place += 1
-            elif qubit in self.ones:
-                numbers |= 1 << bit
-        result[numbers] = np.maximum(few, 0)
-        result /= result.sum()
-        return result
+        result = np.maximum(np.transpose(weights, order).reshape(-1), 0)
+        return np.asarray(result / result.sum())
 
     def collapse(self, outcomes: Mapping[int, bool]) -> None:
         """The state after these qubits were measured; it is normalised."""

@@ -133,3 +133,14 @@ def test_too_many_qubits_at_one_time_are_refused(error_of: ErrorOf) -> None:
 def test_an_endless_path_is_refused(error_of: ErrorOf) -> None:
     program = V3 + "qubit[1] q; " + STEERED + "while (n == 0) { s = measure q[0]; n = s; }"
     assert error_of(program).code == "too_many_operations"
+
+
+def test_a_wide_register_of_which_little_is_unknown_is_measured_at_once(run: Run) -> None:
+    program = (
+        V3 + "qubit[70] q; bit[70] c; x q[69]; h q[0]; c[0] = measure q[0]; float f = c[0];"
+        "ry(f * pi) q[1]; c = measure q;"
+    )
+    result = run(program, shots=2_000)
+    assert sampling(result) == "paths"
+    high = "1" + "0" * 67
+    assert_follows(result["counts"], {high + "00": 0.5, high + "11": 0.5})
