@@ -291,15 +291,14 @@ _FUNCTIONS: dict[str, Callable[[float], float]] = {
 
 
 def _real_function(name: str, values: Sequence[Value]) -> Value:
-    """All of them give a float, also `floor` and `ceiling`."""
+    """All of them give a `float` without a width, also `floor` and `ceiling`."""
     (value,) = values
     if value.kind == "angle" and name not in ("sin", "cos", "tan"):
         raise Unspecified(f"{name} of an angle")
     if value.kind in ("bit", "bool"):
         raise Unspecified(f"{name} of {value.kind}")
-    to = value.type if value.kind == "float" else FLOAT
     try:
-        return rounded(to, _FUNCTIONS[name](value.real))
+        return rounded(FLOAT, _FUNCTIONS[name](value.real))
     except (ValueError, OverflowError):
         raise Unspecified(f"{name} has no value here") from None
 
