@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
@@ -30,6 +31,7 @@ _MAX_CACHED_GATES = 20_000  # Of one circuit: larger ones spend their time in th
 @dataclass(frozen=True, slots=True)
 class _Prepared:
     compiled: compile.Compiled | Steered
+    noise: Mapping[str, float] | None
     facts: dict[str, Any]
 
 
@@ -100,7 +102,7 @@ class Runner:
                 method=request["method"],
                 shots=shots,
                 seed=seed,
-                noise=None if request["noise"] is None else check_noise(request["noise"]),
+                noise=prepared.noise,
                 limits=self._limits,
             )
             return walk.outcome(memory=request["memory"]), walk.facts()
@@ -129,7 +131,7 @@ class Runner:
         if program.notes:
             facts["notes"] = list(program.notes)
         if isinstance(program, Steered):
-            return _Prepared(program, facts), parsed - begun, 0.0
+            return _Prepared(program, noise, facts), parsed - begun, 0.0
         compiled = compile.compile_program(
             program,
             method=request["method"],
@@ -145,4 +147,4 @@ class Runner:
             "gates": circuit.size(),
             "depth": circuit.depth(),
         }
-        return _Prepared(compiled, facts), parsed - begun, compile_seconds
+        return _Prepared(compiled, noise, facts), parsed - begun, compile_seconds
