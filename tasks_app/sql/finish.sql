@@ -7,7 +7,8 @@ WITH owned AS MATERIALIZED (
 ), finished AS (
     UPDATE tasks_app_task AS task
     SET current_status = %(to)s::text, completed_at = clock_timestamp(), lease_expires_at = NULL,
-        result = %(result)s, stored_bytes = stored_bytes + %(result_bytes)s, error_code = %(code)s, error_message = %(message)s
+        result = %(result)s, stored_bytes = stored_bytes + %(result_bytes)s,
+        error_code = %(code)s, error_message = %(message)s
     FROM owned WHERE task.task_id = owned.task_id
     RETURNING task.task_id, completed_at, started_at
 ), history AS (

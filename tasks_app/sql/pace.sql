@@ -8,7 +8,8 @@ FROM (
     SELECT count(*) AS workers, coalesce(sum(slots), 0) AS slots FROM tasks_app_worker
     WHERE seen_at > now() - make_interval(secs => %(alive_s)s)
 ) AS alive, (
-    SELECT count(*) AS processing, extract(epoch FROM avg(clock_timestamp() - started_at))::float8 AS running_s
+    SELECT count(*) AS processing,
+        extract(epoch FROM avg(clock_timestamp() - started_at))::float8 AS running_s
     FROM tasks_app_task WHERE current_status = 'processing'
 ) AS running, (
     SELECT extract(epoch FROM statement_timestamp() - min(submitted_at))::float8 AS oldest_pending_s
