@@ -33,6 +33,9 @@ WEIGH_S = 60  # how long the sum of an owner's bytes is
 class TooManyTokens(Exception):
     """The owner has `MAX_TOKENS` already."""
 
+    def __str__(self) -> str:
+        return f"{MAX_TOKENS} tokens. Revoke those that are not needed."
+
 
 def create_token(
     owner: User, *, label: str, read_only: bool = False, expires_at: datetime | None = None

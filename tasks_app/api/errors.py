@@ -97,8 +97,7 @@ def as_api_error(error: Exception) -> ApiError | None:
     if isinstance(error, logins.Refused):
         return ApiError(429, "login_throttled", str(error), retry_after_s=error.retry_after_s)
     if isinstance(error, access.TooManyTokens):
-        sentence = f"You have {access.MAX_TOKENS} tokens. Revoke those that you do not need."
-        return ApiError(409, "too_many_tokens", sentence)
+        return ApiError(409, "too_many_tokens", f"You have {error}")
     if isinstance(error, access.LimitExceeded):
         return ApiError(
             *(429, "limit_exceeded", f"Your limit '{error.limit}' is {error.allowed}."),

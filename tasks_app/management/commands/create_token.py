@@ -26,11 +26,14 @@ class Command(BaseCommand):
         if owner is None:
             raise CommandError(f"There is no user {options['username']!r}.")
         days = options["days"]
-        token, text = access.create_token(
-            owner,
-            label=options["label"],
-            read_only=options["read_only"],
-            expires_at=timezone.now() + timedelta(days=days) if days else None,
-        )
+        try:
+            token, text = access.create_token(
+                owner,
+                label=options["label"],
+                read_only=options["read_only"],
+                expires_at=timezone.now() + timedelta(days=days) if days else None,
+            )
+        except access.TooManyTokens as error:
+            raise CommandError(f"{owner.get_username()} has {error}") from None
         access.audit(None, "token_created", f"{token.pk} {token}")
         self.stdout.write(text)

@@ -222,6 +222,9 @@ def test_tokens_have_a_number_and_pages(ada: User, monkeypatch: pytest.MonkeyPat
     assert people.ask("POST", "/tokens", text, b'{"label": "third"}').status_code == 201
     error(people.ask("POST", "/tokens", text, b'{"label": "fourth"}'), 409, "too_many_tokens")
 
+    with pytest.raises(CommandError, match="ada has 3 tokens"):
+        call_command("create_token", "ada")
+
     found, path = [], "/tokens"
     while page := json.loads(people.ask("GET", path, text).content):
         assert len(page) <= 2
