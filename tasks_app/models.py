@@ -97,6 +97,9 @@ class Task(models.Model):
     )
     batch = models.ForeignKey(Batch, null=True, on_delete=models.DO_NOTHING, db_index=False)
     batch_index = models.IntegerField(null=True, help_text="Position in its batch.")
+    rerun_of = models.UUIDField(
+        null=True, help_text="The task that it runs again, which may be gone."
+    )
     correlation_id = models.CharField(max_length=128, help_text="X-Correlation-ID of the request.")
     submitted_at = models.DateTimeField(db_default=Now())
     current_status = models.CharField(
