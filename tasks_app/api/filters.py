@@ -12,12 +12,8 @@ from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.utils.urls import replace_query_param
 
-from tasks_app.api.serializers import (
-    BoundedListField,
-    StrictSerializer,
-    TaskSummarySerializer,
-    shown,
-)
+from tasks_app.api.fields import BoundedListField, StrictSerializer
+from tasks_app.api.serializers import TaskSummarySerializer, shown
 from tasks_app.models import Status, Task, TaskQuerySet
 
 MAX_IDS = 500

@@ -36,7 +36,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 class StrictSerializerSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
     """Unknown fields are errors."""
 
-    target_class = "tasks_app.api.serializers.StrictSerializer"
+    target_class = "tasks_app.api.fields.StrictSerializer"
     match_subclasses = True
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> Any:
@@ -48,7 +48,7 @@ class StrictSerializerSchema(OpenApiSerializerExtension):  # type: ignore[no-unt
 class StrictTextSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
     """No text may have a null character: PostgreSQL cannot store it."""
 
-    target_class = "tasks_app.api.serializers.StrictTextField"
+    target_class = "tasks_app.api.fields.StrictTextField"
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> Any:
         described: Any = auto_schema

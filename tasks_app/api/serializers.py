@@ -1,24 +1,34 @@
 """What comes in, checked strictly, and what goes out."""
 
-import math
-from collections.abc import Collection, Mapping
-from itertools import islice
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 from django.conf import settings
-from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from tasks_app.api.errors import ApiError
-from tasks_app.circuits.job import MAX_SEED, METHODS, UNSTORABLE
+from tasks_app.api.fields import (
+    BoundedListField,
+    ObservablesField,
+    ParametersField,
+    ProbabilityField,
+    StrictBooleanField,
+    StrictIntegerField,
+    StrictSerializer,
+    StrictTextField,
+    first_of,
+)
+from tasks_app.circuits.job import MAX_SEED, MAX_SETS, METHODS, OUTPUTS
 from tasks_app.models import Batch, Status, StatusHistory, Task
 
 MAX_BATCH = 1000
-MAX_PARAMETERS = 10_000
-MAX_ALIKE = 10  # Names that are given with one problem, before "and so many more".
 DEFAULT_SHOTS = 1024
-RUN_OPTIONS = ("method", "memory", "parameters", "noise")
+RUN_OPTIONS = (
+    *("method", "memory", "parameters", "parameter_sets", "noise"),
+    *("observables", "precision", "outputs"),
+)
 
 
 _instances: dict[type[serializers.BaseSerializer[Any]], Any] = {}
@@ -40,121 +50,6 @@ def checked(serializer: type[serializers.BaseSerializer[Any]], data: Any) -> dic
 def shown(serializer: type[serializers.BaseSerializer[Any]], instance: Any) -> Any:
     """The instance as the serializer shows it."""
     return _shared(serializer).to_representation(instance)
-
-
-class StrictIntegerField(serializers.IntegerField):
-    """A JSON integer: not true, "10", 1.0 or 1e3."""
-
-    def to_internal_value(self, data: Any) -> int:
-        if type(data) is not int:
-            self.fail("invalid")
-        return int(super().to_internal_value(data))
-
-
-class StrictBooleanField(serializers.BooleanField):
-    """JSON true or false."""
-
-    def to_internal_value(self, data: Any) -> bool:
-        if not isinstance(data, bool):
-            self.fail("invalid", input=data)
-        return data
-
-
-class StrictTextField(serializers.CharField):
-    """A JSON string, kept as it is."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(trim_whitespace=False, **kwargs)
-
-    def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str):
-            self.fail("invalid")
-        return str(super().to_internal_value(data))
-
-
-@extend_schema_field({"type": "number", "minimum": 0, "maximum": 1})
-class ProbabilityField(serializers.Field[Any, Any, Any, Any]):
-    """A JSON number from 0 to 1."""
-
-    default_error_messages = {"invalid": "A number from 0 to 1 is required."}
-
-    def to_internal_value(self, data: Any) -> Any:
-        if type(data) not in (int, float) or not 0 <= data <= 1:
-            self.fail("invalid")
-        return data
-
-
-@extend_schema_field(
-    {
-        "type": "object",
-        "additionalProperties": {"oneOf": [{"type": "number"}, {"type": "boolean"}]},
-        "maxProperties": MAX_PARAMETERS,
-    }
-)
-class ParametersField(serializers.Field[Any, Any, Any, Any]):
-    """Names with JSON numbers that a float can hold, or true or false; kept as they are: 2 is no
-    2.0. In one piece, because a field for each costs a second for a request full of them.
-    """
-
-    default_error_messages = {
-        "not_an_object": "An object of names and numbers is required.",
-        "too_many": f"At most {MAX_PARAMETERS:,} parameters are possible.",
-        "null": "This field may not be null.",
-    }
-
-    def to_internal_value(self, data: Any) -> dict[str, float]:
-        if not isinstance(data, dict):
-            self.fail("not_an_object")
-        if len(data) > MAX_PARAMETERS:
-            self.fail("too_many")
-        wrong = [name for name, value in data.items() if not _is_number(value)]
-        problems = first_of(wrong, "A finite number, true or false is required.")
-        unstorable = [name for name in data if UNSTORABLE.search(name)]
-        problems |= first_of(unstorable, "Null characters and surrogates are not allowed.")
-        if problems:
-            raise serializers.ValidationError(problems)
-        return data
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        return type(value) in (int, float, bool) and math.isfinite(value)
-    except OverflowError:  # an integer beyond every float
-        return False
-
-
-def first_of(names: Collection[str], problem: str) -> dict[str, list[str]]:
-    """The same problem with many names, by name: not more than anybody reads."""
-    found = {name: [problem] for name in islice(names, MAX_ALIKE)}
-    if len(names) > MAX_ALIKE:
-        found["…"] = [f"{len(names) - MAX_ALIKE:,} more. {problem}"]
-    return found
-
-
-class BoundedListField(serializers.ListField):
-    """A list that looks at its length before it looks at what it holds."""
-
-    def to_internal_value(self, data: Any) -> list[Any]:
-        if isinstance(data, list) and self.max_length and len(data) > self.max_length:
-            self.fail("max_length", max_length=self.max_length)
-        return super().to_internal_value(data)
-
-
-class StrictSerializer(serializers.Serializer[Any]):
-    """Names fields that it does not know, together with everything else that is wrong."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        wrong: dict[str, Any] = {}
-        if isinstance(data, dict):
-            wrong = first_of(data.keys() - set(self.fields), "This field is not known.")
-        try:
-            values = super().to_internal_value(data)
-        except serializers.ValidationError as error:
-            found: Any = error.detail  # by field: this is no list serializer
-            raise serializers.ValidationError(wrong | found) from None
-        if wrong:
-            raise serializers.ValidationError(wrong)
-        return values
 
 
 class LabelsSerializer(StrictSerializer):
@@ -204,7 +99,45 @@ class ElementSerializer(LabelsSerializer):
     parameters = ParametersField(
         required=False, help_text="Values of the program's `input` declarations."
     )
+    parameter_sets = BoundedListField(
+        child=ParametersField(),
+        required=False,
+        max_length=MAX_SETS,
+        allow_empty=False,
+        help_text="Instead of `parameters`: values for a run each, read and compiled once.",
+    )
     noise = NoiseSerializer(required=False, help_text="No noise if absent.")
+    observables = ObservablesField(
+        required=False,
+        help_text="Weights by Pauli string, the rightmost letter for qubit 0. Final measurements "
+        "are left out.",
+    )
+    precision = ProbabilityField(
+        required=False, help_text="Standard error of the expectation values; 0 (exact) if absent."
+    )
+    outputs = BoundedListField(
+        child=serializers.ChoiceField(
+            choices=OUTPUTS,
+            error_messages={"invalid_choice": f"Not one of {', '.join(OUTPUTS)}."},
+        ),
+        required=False,
+        max_length=len(OUTPUTS),
+        allow_empty=False,
+        help_text="What the result holds; counts if absent and there are no observables.",
+    )
+
+    def validate_parameter_sets(self, sets: list[dict[str, float]]) -> list[dict[str, float]]:
+        other = [str(i) for i, values in enumerate(sets) if values.keys() != sets[0].keys()]
+        if other:
+            problem = "The names of the first set are required, and no others."
+            raise serializers.ValidationError(first_of(other, problem))
+        return sets
+
+    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        if "parameters" in values and "parameter_sets" in values:
+            problem = ["Give either parameters or parameter_sets."]
+            raise serializers.ValidationError({"parameter_sets": problem})
+        return values
 
     def validate_circuit(self, circuit: str) -> str:
         if not circuit.strip():
@@ -230,7 +163,11 @@ class BatchSubmissionSerializer(ElementSerializer):
         many=True, required=False, max_length=MAX_BATCH, allow_empty=False
     )
     parameter_sets = BoundedListField(
-        child=ParametersField(), required=False, max_length=MAX_BATCH, allow_empty=False
+        child=ParametersField(),
+        required=False,
+        max_length=MAX_BATCH,
+        allow_empty=False,
+        help_text="A task of the circuit each.",
     )
 
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:
@@ -248,6 +185,8 @@ class BatchSubmissionSerializer(ElementSerializer):
             )
         _check_size(elements, values)
         elements = [values | element for element in elements]
+        for element in elements:
+            super().validate(element)
         return {"name": name, "circuit": circuit if missing else None, "elements": elements}
 
 
@@ -289,12 +228,42 @@ class HistoryEntrySerializer(serializers.ModelSerializer[StatusHistory]):
         fields = ["status", "transitioned_at", "notes"]
 
 
-class ResultSerializer(serializers.Serializer[Any]):
-    """Counts by bit string, in Qiskit's bit order and register spacing."""
+class SetResultSerializer(serializers.Serializer[Any]):
+    """What a run tells, of what `outputs` and `observables` ask for."""
 
-    counts = serializers.DictField(child=serializers.IntegerField())
+    counts = serializers.DictField(
+        child=serializers.IntegerField(),
+        required=False,
+        help_text="By bit string, in Qiskit's bit order and register spacing.",
+    )
+    memory = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="Of each shot, in order."
+    )
+    probabilities = serializers.DictField(
+        child=serializers.FloatField(), required=False, help_text="Exact, by bit string."
+    )
+    statevector = serializers.ListField(
+        child=serializers.ListField(child=serializers.FloatField()),
+        required=False,
+        help_text="Real and imaginary part of each amplitude, qubit 0 the lowest bit of its index.",
+    )
+    expectation_values = serializers.ListField(
+        child=serializers.FloatField(), required=False, help_text="One for each observable."
+    )
+    standard_errors = serializers.ListField(child=serializers.FloatField(), required=False)
+
+
+class ParameterSetResultSerializer(SetResultSerializer):
+    """The run of one parameter set."""
+
+    seed = serializers.IntegerField(help_text="With which its counts can be had again.")
+
+
+class ResultSerializer(SetResultSerializer):
+    """What the run tells; with `parameter_sets` in `sets`, one for each in order."""
+
+    sets = ParameterSetResultSerializer(many=True, required=False)
     shots = serializers.IntegerField()
-    memory = serializers.ListField(child=serializers.CharField(), required=False)
     metadata = serializers.DictField()
 
 

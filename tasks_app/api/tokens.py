@@ -16,15 +16,14 @@ from rest_framework.viewsets import ViewSet
 from tasks_app import access, logins
 from tasks_app.api.auth import AUTHENTICATION, KnownUser
 from tasks_app.api.errors import ApiError
-from tasks_app.api.schema import described
-from tasks_app.api.serializers import (
+from tasks_app.api.fields import (
     StrictBooleanField,
     StrictIntegerField,
     StrictSerializer,
     StrictTextField,
-    checked,
-    shown,
 )
+from tasks_app.api.schema import described
+from tasks_app.api.serializers import checked, shown
 from tasks_app.models import ApiToken
 
 PAGE_SIZE = 100

@@ -25,6 +25,9 @@ ERROR_CODES: Mapping[str, str] = MappingProxyType(
         "invalid_method": "The simulation method is not one of those offered.",
         "invalid_parameters": "A value given for an input parameter is missing, unknown or wrong.",
         "invalid_noise": "The noise description is wrong.",
+        "invalid_observables": "An observable is no sum of Pauli strings as wide as the program.",
+        "invalid_precision": "The precision is no number from 0 to 1.",
+        "invalid_outputs": "An output is not one of those offered.",
         # The simulation.
         "method_unsuitable": "The chosen simulation method cannot run this circuit.",
         "too_much_memory": "The simulation needs more memory than allowed.",

@@ -1,7 +1,8 @@
 """What to run, and within which bounds."""
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -15,6 +16,14 @@ METHODS = (
     "matrix_product_state",
     "extended_stabilizer",
 )
+OUTPUTS = ("counts", "memory", "probabilities", "statevector")
+MAX_SETS = 1_000
+MAX_OBSERVABLES = 1_000
+MAX_TERMS = 20_000  # Of all observables of a task together.
+TOO_MANY_OBSERVABLES = (
+    f"At most {MAX_OBSERVABLES:,} observables with {MAX_TERMS:,} terms in all fit a task."
+)
+_PAULI = re.compile("[IXYZ]+")
 MAX_SEED = 2**53 - 1  # The largest integer every JSON reader keeps exact.
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 """What no text may hold that is kept: PostgreSQL takes no NUL and no half of a surrogate pair."""
@@ -64,6 +73,14 @@ class Job:
     """Also return the outcome of every shot, in order, as `memory` in the result."""
     parameters: Mapping[str, float] = field(default_factory=dict)
     """A value for each `input` of the program."""
+    parameter_sets: Sequence[Mapping[str, float]] = ()
+    """Instead of `parameters`: values for a run each."""
+    observables: Sequence[Mapping[str, float]] = ()
+    """Weights by Pauli string, the rightmost letter for qubit 0."""
+    precision: float = 0.0
+    """Standard error of the expectation values that is asked for; 0: exact."""
+    outputs: Sequence[str] = ()
+    """Of `OUTPUTS`; without any, counts where there are no observables."""
     noise: Mapping[str, Any] | None = None
     max_qubits: int = 0
     """Qubits that its owner's programs may declare; 0: as many as any."""
@@ -73,8 +90,18 @@ def as_message(job: Job) -> dict[str, Any]:
     """The job as plain JSON types."""
     message = {field.name: getattr(job, field.name) for field in fields(job)}
     message["parameters"] = dict(job.parameters)
+    message["parameter_sets"] = list(map(dict, job.parameter_sets))
+    message["observables"] = list(map(dict, job.observables))
     message["noise"] = None if job.noise is None else dict(job.noise)
+    message["outputs"] = outputs_of(job)
+    del message["memory"]
     return message
+
+
+def outputs_of(job: Job) -> list[str]:
+    """What its result holds besides expectation values."""
+    wanted = set(job.outputs) or (set() if job.observables else {"counts"})
+    return sorted(wanted | ({"memory"} if job.memory else set()))
 
 
 def check_job(job: Job, limits: Limits) -> None:
@@ -100,6 +127,44 @@ def check_job(job: Job, limits: Limits) -> None:
         raise CircuitError("invalid_seed", f"seed must be a whole number from 0 to {MAX_SEED}.")
     if job.method not in METHODS:
         raise CircuitError("invalid_method", f"method must be one of {', '.join(METHODS)}.")
+    if unknown := set(job.outputs) - set(OUTPUTS):
+        raise CircuitError(
+            "invalid_outputs", f"{min(unknown)!r} is no output; choose of {', '.join(OUTPUTS)}."
+        )
+    if len(job.parameter_sets) > MAX_SETS:
+        raise CircuitError("invalid_parameters", f"At most {MAX_SETS:,} parameter sets fit a task.")
+    if job.parameter_sets and job.parameters:
+        raise CircuitError("invalid_parameters", "Give parameters or parameter_sets, not both.")
+    if len(job.observables) > MAX_OBSERVABLES or sum(map(len, job.observables)) > MAX_TERMS:
+        raise CircuitError("invalid_observables", TOO_MANY_OBSERVABLES)
+    for index, terms in enumerate(job.observables):
+        if problem := observable_problem(terms):
+            raise CircuitError("invalid_observables", f"observables[{index}]: {problem}")
+    if not 0 <= job.precision <= 1:
+        raise CircuitError("invalid_precision", "precision must be a number from 0 to 1.")
+
+
+def observable_problem(terms: object) -> str | None:
+    """What keeps this from being an observable, as a sentence; None if nothing does."""
+    if not isinstance(terms, Mapping) or not terms:
+        return 'An object of Pauli strings and numbers is required, such as {"ZZ": 0.5, "XI": -1}.'
+    width = len(next(iter(terms)))
+    for pauli, weight in terms.items():
+        if not _PAULI.fullmatch(pauli):
+            return f"{pauli[:40]!r} is no string of the letters I, X, Y and Z."
+        if len(pauli) != width:
+            return f"{pauli[:40]!r} has another length than the string before it."
+        if not is_number(weight):
+            return f"The weight of {pauli[:40]!r} is no finite number."
+    return None
+
+
+def is_number(value: object) -> bool:
+    """Whether it is a number that a float can hold."""
+    try:
+        return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+    except OverflowError:  # an integer beyond every float
+        return False
 
 
 def _is_int(value: object) -> bool:

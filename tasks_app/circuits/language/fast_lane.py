@@ -1,6 +1,5 @@
 """The fast lane: plain top-level statements of OpenQASM 3, without a syntax tree."""
 
-import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +8,8 @@ from qiskit.circuit import CircuitInstruction, Clbit, Qubit
 
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.language.interpreter import Run, arithmetic, functions
-from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure, as_float
+from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure, as_parameter
+from tasks_app.circuits.language.interpreter.deferred import Deferred
 from tasks_app.circuits.language.interpreter.gates import broadcast
 from tasks_app.circuits.language.interpreter.library import GateSpec
 from tasks_app.circuits.language.interpreter.values import Bits, Qubits, Variable, Word
@@ -42,7 +42,7 @@ class FastLane:
         # What stands for qubits and parameters repeats, and at the top level a register or a
         # constant never changes its meaning.
         self._operands: dict[tuple[str, int], list[tuple[Qubit, ...]]] = {}
-        self._values: dict[str, tuple[float, ...]] = {"": ()}
+        self._values: dict[str, tuple[Any, ...]] = {"": ()}
         self._keywords: dict[str, Callable[[str], None]] = {
             "measure": self._measure_arrow,
             "reset": self._reset,
@@ -95,8 +95,9 @@ class FastLane:
         put = self._run.put_instruction
         if spec.standard is not None:
             self._run.count_steps(len(applications))
+            angles = self._run.angles(values)
             for qubits in applications:
-                put(CircuitInstruction.from_standard(spec.standard, qubits, values))
+                put(CircuitInstruction.from_standard(spec.standard, qubits, angles))
         else:
             gate, size = spec.make(self._run, values)
             self._run.count_steps(len(applications) * size)
@@ -171,22 +172,21 @@ class FastLane:
             raise _NotPlain
         return value
 
-    def _value(self, text: str) -> float:
-        value = (
-            float(text)
-            if _DECIMAL.fullmatch(text)
-            else _Sum(text, self._constant, float if self._run.old else int).value
-        )
-        if not math.isfinite(value):
-            raise _NotPlain
-        return value
+    def _value(self, text: str) -> Any:
+        try:
+            if _DECIMAL.fullmatch(text):
+                return as_parameter(float(text))
+            whole = float if self._run.old else int
+            return as_parameter(_Sum(text, self._constant, whole).value)
+        except ArithmeticFailure:
+            raise _NotPlain from None
 
     def _constant(self, name: str) -> Any:
         found = self._run.globals.get(name)
         if found is None and name in functions.CONSTANTS:
             return functions.CONSTANTS[name]
         known = found.value if isinstance(found, Variable) and found.constant else None
-        if isinstance(known, int | float | Word):
+        if isinstance(known, int | float | Word | Deferred):
             return known
         raise _NotPlain
 
@@ -207,10 +207,7 @@ class _Sum:
             offset = match.end()
         self._tokens.append(("", "", "", ""))
         self._next = 0
-        try:
-            self.value = as_float(self._chain("+-", lambda: self._chain("*/", self._factor)))
-        except ArithmeticFailure:
-            raise _NotPlain from None
+        self.value = self._chain("+-", lambda: self._chain("*/", self._factor))
         if self._next != len(self._tokens) - 1:
             raise _NotPlain
 

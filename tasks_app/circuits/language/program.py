@@ -1,11 +1,13 @@
 """What a program becomes: a circuit, and the classical bits that its user sees."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
 
+from tasks_app.circuits.language.interpreter.deferred import Deferred
 from tasks_app.circuits.language.interpreter.values import Bits
 
 
@@ -18,6 +20,8 @@ class Program:
     """Indices of the bits of each register in the order declared, the lowest bit first."""
     notes: tuple[str, ...] = ()
     """What its user should know of how it was read."""
+    deferred: Mapping[Deferred, Parameter] = field(default_factory=dict)
+    """The free parameters of the circuit, by what they will be."""
 
 
 def without_include(gates: Sequence[str]) -> tuple[str, ...]:

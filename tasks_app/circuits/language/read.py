@@ -27,4 +27,5 @@ def parse(source: Source, limits: Limits, parameters: Mapping[str, Any]) -> Prog
         return Steered(text, limits, parameters, notes, old=old)
     circuit = run.circuit
     registers = tuple(indices(circuit, bits) for bits in run.outputs or run.registers)
-    return Program(circuit, registers, (*notes, *without_include(run.without_include)))
+    notes = (*notes, *without_include(run.without_include))
+    return Program(circuit, registers, notes, run.deferred)

@@ -3,6 +3,7 @@
 A child that was taken over can still give a wrong answer to its own job, and nothing else.
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -10,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks_app.circuits.errors import ERROR_CODES, CircuitError
-from tasks_app.circuits.job import UNSTORABLE, Job, Limits
+from tasks_app.circuits.job import UNSTORABLE, Job, Limits, outputs_of
 
 MAX_TEXT = 1_000  # Characters of a message, or of a text in the metadata.
 MAX_TRACEBACK = 8_000  # Characters.
 _MAX_NUMBER = 2**63
 _MAX_ITEMS, _MAX_DEPTH = 1_000, 4  # Of the metadata.
+_ROUNDING = 1e-6
 _OUTCOME = re.compile(r"[01]+(?: [01]+)*", re.ASCII)
 
 
@@ -44,34 +46,78 @@ def check_answer(reply: Mapping[str, Any], job: Job, limits: Limits) -> Answer:
 
 
 def _check_result(result: Any, job: Job, limits: Limits) -> None:
-    wanted = {"counts", "shots", "metadata"} | ({"memory"} if job.memory else set())
-    _expect(isinstance(result, dict), "its result is no object")
-    _expect(result.keys() == wanted, "its result has other parts than were asked for")
+    parts = set(outputs_of(job))
+    if job.observables:
+        parts |= {"expectation_values", "standard_errors"}
+    told = {"sets"} if job.parameter_sets else parts
+    _check_keys(result, told | {"shots", "metadata"})
     _expect(result["shots"] == job.shots, "its shots are not the job's")
-    _expect(isinstance(result["metadata"], dict), "its metadata are no object")
-    _check_plain(result["metadata"], _MAX_DEPTH)
-    _check_counts(result, job, limits)
-
-
-def _check_counts(result: Mapping[str, Any], job: Job, limits: Limits) -> None:
-    counts, memory = result["counts"], result.get("memory")
-    _expect(isinstance(counts, dict), "its counts are no object")
-    if result["metadata"].get("measured") is False:
-        _expect(not counts and not memory, "it counts what was not measured")
+    metadata = result["metadata"]
+    _expect(isinstance(metadata, dict), "its metadata are no object")
+    _check_plain(metadata, _MAX_DEPTH)
+    if not job.parameter_sets:
+        _check_parts(result, job, limits)
+        outcomes = [*result.get("counts", ()), *result.get("memory", ())]
+        if not parts.isdisjoint(("counts", "memory")):
+            measured = metadata.get("measured") is not False
+            _expect(bool(outcomes) == measured, "it counts what was not measured, or nothing")
+        width = metadata.get("clbits")
+        bits = outcomes[0].replace(" ", "") if outcomes else ""
+        _expect(not outcomes or len(bits) == width, "an outcome's width is odd")
         return
-    _expect(len(counts) <= limits.max_result_keys, "it has more outcomes than allowed")
-    _expect(all(_is_whole(times, least=1) for times in counts.values()), "a count is odd")
-    _expect(sum(counts.values()) == job.shots, "its counts do not sum to the shots")
-    width = result["metadata"].get("clbits")
-    _expect(all(map(_OUTCOME.fullmatch, counts)), "an outcome is not of bits")
-    shapes = {outcome.replace("1", "0") for outcome in counts}
-    _expect(len(shapes) == 1 and shapes.pop().count("0") == width, "an outcome's width is odd")
-    if job.memory:
-        _expect(
-            isinstance(memory, list) and all(isinstance(outcome, str) for outcome in memory),
-            "its memory is no list of outcomes",
+    sets = result["sets"]
+    right = isinstance(sets, list) and len(sets) == len(job.parameter_sets)
+    _expect(right, "it has other sets than the job")
+    for each in sets:
+        _check_keys(each, parts | {"seed"})
+        _expect(_is_whole(each["seed"], least=0), "a seed is no number")
+        _check_parts(each, job, limits)
+
+
+def _check_keys(value: Any, wanted: set[str]) -> None:
+    _expect(isinstance(value, dict), "its result is no object")
+    _expect(value.keys() == wanted, "its result has other parts than were asked for")
+
+
+def _check_parts(parts: Mapping[str, Any], job: Job, limits: Limits) -> None:
+    counts: Any = parts.get("counts")
+    if "counts" in parts:
+        _check_outcomes(counts, limits)
+        _expect(all(_is_whole(times, least=1) for times in counts.values()), "a count is odd")
+        _expect(sum(counts.values()) in (0, job.shots), "its counts do not sum to the shots")
+    if "memory" in parts:
+        memory = parts["memory"]
+        strings = isinstance(memory, list) and all(isinstance(each, str) for each in memory)
+        _expect(strings, "its memory is no list of outcomes")
+        _expect(len(memory) in (0, job.shots), "its memory does not have the shots")
+        _check_outcomes(dict.fromkeys(memory), limits)
+        _expect(counts is None or Counter(memory) == counts, "its memory does not fit its counts")
+    if "probabilities" in parts:
+        chances = parts["probabilities"]
+        _check_outcomes(chances, limits)
+        _expect(_are_numbers(list(chances.values()), 0, 1), "a probability is odd")
+        total = math.fsum(chances.values())
+        _expect(not chances or abs(total - 1) < _ROUNDING, "its probabilities do not sum to 1")
+    for name in ("expectation_values", "standard_errors"):
+        if name in parts:
+            values = parts[name]
+            right = isinstance(values, list) and len(values) == len(job.observables)
+            _expect(right and _are_numbers(values, -_MAX_NUMBER, _MAX_NUMBER), f"{name} are odd")
+    if "statevector" in parts:
+        state = parts["statevector"]
+        right = isinstance(state, list) and all(
+            isinstance(each, list) and len(each) == 2 and _are_numbers(each, -1, 1)
+            for each in state
         )
-        _expect(Counter(memory) == counts, "its memory does not fit its counts")
+        _expect(right and len(state).bit_count() == 1, "its state vector is odd")
+
+
+def _check_outcomes(outcomes: Any, limits: Limits) -> None:
+    _expect(isinstance(outcomes, dict), "its outcomes are no object")
+    _expect(len(outcomes) <= limits.max_result_keys, "it has more outcomes than allowed")
+    _expect(all(map(_OUTCOME.fullmatch, outcomes)), "an outcome is not of bits")
+    shapes = {outcome.replace("1", "0") for outcome in outcomes}
+    _expect(len(shapes) <= 1, "an outcome's width is odd")
 
 
 def _check_plain(value: Any, depth: int) -> None:
@@ -110,6 +156,13 @@ def _error(said: Any) -> CircuitError:
 def _is_whole(value: Any, *, least: int) -> bool:
     # A bool is an int to Python, and not to PostgreSQL.
     return type(value) is int and least <= value <= _MAX_NUMBER
+
+
+def _are_numbers(values: list[Any], least: float, most: float) -> bool:
+    return all(
+        type(each) in (int, float) and least - _ROUNDING <= each <= most + _ROUNDING
+        for each in values
+    )
 
 
 def _is_text(value: Any, most: int) -> bool:

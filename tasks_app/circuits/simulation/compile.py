@@ -23,7 +23,11 @@ from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.program import Program
 from tasks_app.circuits.simulation import methods
 from tasks_app.circuits.simulation.noise import noise_model
+from tasks_app.circuits.simulation.observables import Observables
 from tasks_app.circuits.simulation.sampling import Sampling, sampling
+
+STATES = frozenset(("probabilities", "statevector"))
+"""Outputs that tell of the state before the final measurements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +44,25 @@ class Compiled:
     """How to count without running each shot, where that is possible."""
 
 
-def compile_program(
-    program: Program, *, method: str, shots: int, noise: Mapping[str, float] | None, limits: Limits
-) -> Compiled:
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run a program, and what to tell of it."""
+
+    method: str
+    shots: int
+    noise: Mapping[str, float] | None
+    outputs: frozenset[str]
+    observables: Observables | None
+
+    @property
+    def final_state(self) -> bool:
+        """Whether something is to be told of the state before the final measurements."""
+        return self.observables is not None or not STATES.isdisjoint(self.outputs)
+
+
+def compile_program(program: Program, options: Options, limits: Limits) -> Compiled:
     """Raises CircuitError when the method, or for `automatic` any, cannot run the program."""
+    method, shots, noise = options.method, options.shots, options.noise
     asked = method
     noisy = noise is not None
     circuit = program.circuit
@@ -51,11 +70,13 @@ def compile_program(
         circuit = methods.without_first_resets(circuit)
     # The state vector method knows most gates: what it leaves unchanged shows what is used.
     circuit = translate(circuit, "statevector" if asked == "automatic" else asked, noisy)
-    if circuit.has_control_flow_op():
+    if circuit.has_control_flow_op() and not options.final_state:
         circuit = methods.without_idle_qubits(circuit)
     names = methods.operation_names(circuit)
     if asked == "automatic":
-        method = methods.choose(circuit, names, shots, noisy, limits)
+        method = _final_state_method(circuit, options, limits) or methods.choose(
+            circuit, names, shots, noisy, limits
+        )
         circuit = translate(circuit, method, noisy)
     methods.check(circuit, names, method, limits)
     registers = program.registers if "measure" in names else ()
@@ -64,6 +85,14 @@ def compile_program(
     if not noisy and method in ("statevector", "stabilizer"):
         drawn = sampling(circuit, method=method, shots=shots)
     return Compiled(circuit, method, registers, model, not circuit.has_control_flow_op(), drawn)
+
+
+def _final_state_method(circuit: QuantumCircuit, options: Options, limits: Limits) -> str | None:
+    """The method that alone tells what is wanted, or tells it exactly."""
+    if options.noise is None:
+        return "statevector" if "statevector" in options.outputs else None
+    exact = options.final_state and methods.fits(2 * methods.used_qubits(circuit), limits)
+    return "density_matrix" if exact else None
 
 
 def translate(circuit: QuantumCircuit, method: str, noisy: bool) -> QuantumCircuit:

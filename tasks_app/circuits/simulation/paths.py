@@ -5,7 +5,6 @@ each part goes its own way with every value known. What has been done since the 
 the top level began is done again on each way, without touching the state.
 """
 
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Clbit
 
 from tasks_app.circuits.errors import CircuitError
-from tasks_app.circuits.job import MAX_SEED, Limits
+from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.interpreter import ProgramEnd, Run, steps
 from tasks_app.circuits.language.interpreter.values import Variable, Word, flat
 from tasks_app.circuits.language.program import without_include
@@ -53,18 +52,17 @@ class Walk:
         *,
         method: str,
         shots: int,
-        seed: int | None,
+        seed: int,
         noise: Mapping[str, float] | None,
         limits: Limits,
     ) -> None:
         self._asked = method
         self.method = _method(method, noise is not None)
-        self.seed = secrets.randbelow(MAX_SEED + 1) if seed is None else seed
         self.paths = 0
         self.gates = 0  # Of the longest path.
         self.run: Run | None = None  # One that came to its end.
         self._program, self._shots, self._noise, self._limits = program, shots, noise, limits
-        self._random = np.random.default_rng(self.seed)
+        self._random = np.random.default_rng(seed)
         self._splits: list[_Split] = []
         self._pieces: dict[Any, tuple[Any, list[tuple[Any, tuple[int, ...]]]]] = {}
         # Of the path under way:
@@ -88,7 +86,7 @@ class Walk:
             counts = {}
         lines = [key for key, times in counts.items() for _ in range(times)] if memory else []
         order = self._random.permutation(len(lines)).tolist()
-        return Outcome(counts, [lines[i] for i in order] if memory else None, self.seed)
+        return Outcome(counts, [lines[i] for i in order] if memory else None)
 
     def facts(self) -> dict[str, Any]:
         """What the result's metadata tell, known when the walk is over."""

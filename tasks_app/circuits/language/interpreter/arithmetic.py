@@ -17,6 +17,7 @@ from tasks_app.circuits.language.interpreter.conversion import (
     nearest_angle,
     rounded,
 )
+from tasks_app.circuits.language.interpreter.deferred import deferrable
 from tasks_app.circuits.language.interpreter.values import INT, Duration, Type, Word, wrapped
 
 _MAX_BITS = 1_024  # Of an integer without a type; more only costs time.
@@ -40,6 +41,7 @@ def truth(value: Any) -> bool:
     return bool(value.number if isinstance(value, Word) else value)
 
 
+@deferrable
 def binary(operation: str, a: Any, b: Any) -> Any:
     """Raises ArithmeticFailure."""
     if isinstance(a, Duration) or isinstance(b, Duration):
@@ -60,6 +62,7 @@ def binary(operation: str, a: Any, b: Any) -> Any:
     return typed(common, _calculated(operation, x, y))
 
 
+@deferrable
 def unary(operation: str, value: Any) -> Any:
     """Raises ArithmeticFailure."""
     if isinstance(value, Duration):

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from tasks_app.circuits.language.interpreter.deferred import deferrable
 from tasks_app.circuits.language.interpreter.values import (
     MACHINE_BITS,
     Duration,
@@ -21,6 +22,7 @@ class ArithmeticFailure(Exception):
 _FLOATS: dict[int, Any] = {16: np.float16, 32: np.float32}
 
 
+@deferrable
 def convert(value: Any, to: Type) -> Any:
     """The value as the type holds it. Raises ArithmeticFailure."""
     if to.kind == "duration":
@@ -36,12 +38,24 @@ def convert(value: Any, to: Type) -> Any:
     return _TO[to.kind](value, to)
 
 
-def as_float(value: Any) -> float:
+@deferrable
+def as_float(value: Any) -> Any:
     """The number as a float. Raises ArithmeticFailure."""
     try:
         return value.real if isinstance(value, Word) else float(value)
     except OverflowError:
         raise ArithmeticFailure("gives a number that is too large") from None
+
+
+@deferrable
+def as_parameter(value: Any) -> Any:
+    """A finite number, as a gate takes it. Raises ArithmeticFailure."""
+    if not isinstance(value, int | float | Word):
+        raise ArithmeticFailure("gives no number, which is needed here")
+    number = as_float(value)
+    if not math.isfinite(number):
+        raise ArithmeticFailure("gives no finite number")
+    return number
 
 
 def rounded(to: Type, number: float) -> Any:

@@ -9,6 +9,8 @@ from qiskit.circuit import Clbit, Qubit
 
 from tasks_app.circuits.language.interpreter import measured
 from tasks_app.circuits.language.interpreter.assignments import array_items, store
+from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure, convert
+from tasks_app.circuits.language.interpreter.deferred import deferrable
 from tasks_app.circuits.language.interpreter.evaluation import coerced, evaluate, integer, type_of
 from tasks_app.circuits.language.interpreter.functions import CONSTANTS
 from tasks_app.circuits.language.interpreter.run import Run, Steered, statement
@@ -127,18 +129,21 @@ def _io(run: Run, node: ast.IODeclaration) -> None:
     declared = type_of(run, node.type)
     name = node.identifier.name
     given = run.input_value(name, node)
-    whole = declared.kind in ("int", "uint", "bool", "bit")
-    if not isinstance(given, int if whole else int | float):
-        raise failure(node, f"The value given for {name!r:.80} does not fit.", "invalid_parameters")
     try:
-        held = coerced(run, given, declared, node)
-    except Exception as error:
-        if getattr(error, "code", "") != "invalid_program":
-            raise
+        held = _given(given, declared)
+    except ArithmeticFailure:
         raise failure(
             node, f"The value given for {name!r:.80} does not fit.", "invalid_parameters"
         ) from None
     run.define(name, Variable(held, declared, constant=True), node)
+
+
+@deferrable
+def _given(given: Any, declared: Type) -> Any:
+    whole = declared.kind in ("int", "uint", "bool", "bit")
+    if not isinstance(given, int if whole else int | float):
+        raise ArithmeticFailure("is no whole number" if whole else "is no number")
+    return convert(given, declared)
 
 
 def _output(run: Run, node: ast.IODeclaration) -> None:

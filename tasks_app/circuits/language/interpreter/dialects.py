@@ -87,7 +87,7 @@ KNOWN = _known()
 
 
 def _spec(parameters: int, qubits: int, make: Make) -> GateSpec:
-    return GateSpec(parameters, qubits, lambda run, values: (make(*values), 1))
+    return GateSpec(parameters, qubits, lambda run, values: (make(*run.angles(values)), 1))
 
 
 WITHOUT_INCLUDE: dict[str, GateSpec] = {

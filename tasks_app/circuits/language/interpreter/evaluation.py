@@ -1,13 +1,17 @@
 """What every expression is evaluated by, and the kinds of value that statements ask for."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 from qiskit.circuit import Qubit
 
 from tasks_app.circuits.language.interpreter import measured
-from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure, as_float, convert
+from tasks_app.circuits.language.interpreter.conversion import (
+    ArithmeticFailure,
+    as_parameter,
+    convert,
+)
+from tasks_app.circuits.language.interpreter.deferred import Deferred
 from tasks_app.circuits.language.interpreter.measured import Signal
 from tasks_app.circuits.language.interpreter.run import Run, Steered
 from tasks_app.circuits.language.interpreter.values import (
@@ -49,23 +53,25 @@ def value(run: Run, node: Any) -> Any:
     return run.read(evaluate(run, node))
 
 
-def number(run: Run, node: Any) -> float:
-    """A finite number, as a gate's parameter takes it."""
+def parameter(run: Run, node: Any) -> Any:
+    """A finite number, as a gate takes it; perhaps deferred."""
     found = value(run, node)
     if measured.is_runtime(found):
         raise Steered
-    if not isinstance(found, int | float | Word):
-        raise failure(node, "A number is needed here.")
-    result: float = computed(node, lambda: as_float(found))
-    if not math.isfinite(result):
-        raise failure(node, "This number is not finite.")
-    return result
+    return computed(node, lambda: as_parameter(found))
+
+
+def number(run: Run, node: Any) -> float:
+    """The same, known."""
+    return float(parameter(run, node))
 
 
 def integer(run: Run, node: Any) -> int:
     found = value(run, node)
     if measured.is_runtime(found):
         raise Steered
+    if isinstance(found, Deferred):
+        found.needed()
     if not isinstance(found, int) and not (isinstance(found, Word) and _whole(found)):
         raise failure(node, "A whole number is needed here; cast it with int(...).")
     return int(found.number if isinstance(found, Word) else found)

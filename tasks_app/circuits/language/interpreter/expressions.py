@@ -7,7 +7,8 @@ from openqasm3 import ast
 from qiskit.circuit import Clbit, Qubit
 
 from tasks_app.circuits.language.interpreter import arithmetic, measured
-from tasks_app.circuits.language.interpreter.conversion import as_float
+from tasks_app.circuits.language.interpreter.conversion import as_float, convert
+from tasks_app.circuits.language.interpreter.deferred import deferrable
 from tasks_app.circuits.language.interpreter.evaluation import (
     coerced,
     computed,
@@ -147,10 +148,19 @@ def _sizeof(run: Run, node: ast.SizeOf) -> Any:
 @expression(ast.Cast)
 def _cast(run: Run, node: ast.Cast) -> Any:
     found, declared = value(run, node.argument), type_of(run, node.type)
-    if declared.kind == "int" and (measured.is_runtime(found) or _has_the_sign(found, declared)):
-        # The specification's own programs compare `int[2](bits)` with 3.
+    if not measured.is_runtime(found):
+        return computed(node, lambda: _casted(found, declared))
+    if declared.kind == "int":
         declared = Type("uint", declared.width)
     return coerced(run, found, declared, node)
+
+
+@deferrable
+def _casted(found: Any, declared: Type) -> Any:
+    if declared.kind == "int" and _has_the_sign(found, declared):
+        # The specification's own programs compare `int[2](bits)` with 3.
+        declared = Type("uint", declared.width)
+    return convert(found, declared)
 
 
 def _has_the_sign(found: Any, declared: Type) -> bool:

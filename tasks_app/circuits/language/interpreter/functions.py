@@ -13,6 +13,7 @@ from tasks_app.circuits.language.interpreter.arithmetic import (
     unary,
 )
 from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure, as_float
+from tasks_app.circuits.language.interpreter.deferred import deferrable
 from tasks_app.circuits.language.interpreter.values import UINT, Word, wrapped
 
 CONSTANTS = {
@@ -70,7 +71,8 @@ def is_function(name: str) -> bool:
     return name in _FUNCTIONS or name in _REAL_FUNCTIONS
 
 
-def call(name: str, arguments: list[Any]) -> Any:
+@deferrable
+def call(name: str, *arguments: Any) -> Any:
     """Raises ArithmeticFailure."""
     wanted, function = _FUNCTIONS.get(name, (1, None))
     if len(arguments) != wanted:

@@ -10,7 +10,7 @@ from qiskit.circuit import Gate, Qubit
 from tasks_app.circuits.language.interpreter import library
 from tasks_app.circuits.language.interpreter.assignments import operand
 from tasks_app.circuits.language.interpreter.dialects import WITHOUT_INCLUDE
-from tasks_app.circuits.language.interpreter.evaluation import integer, number, value
+from tasks_app.circuits.language.interpreter.evaluation import integer, number, parameter, value
 from tasks_app.circuits.language.interpreter.library import GateSpec
 from tasks_app.circuits.language.interpreter.run import Run, statement
 from tasks_app.circuits.language.interpreter.values import (
@@ -30,7 +30,7 @@ def _definition(run: Run, node: ast.QuantumGateDefinition) -> None:
     if len(set(names)) < len(names):
         raise failure(node, "Two parameters of this gate have the same name.")
 
-    def make(run: Run, values: tuple[float, ...]) -> tuple[Gate, int]:
+    def make(run: Run, values: tuple[Any, ...]) -> tuple[Gate, int]:
         key = id(node), values
         if key not in run.made:
             run.made[key] = _body(run, node, values)
@@ -39,7 +39,7 @@ def _definition(run: Run, node: ast.QuantumGateDefinition) -> None:
     run.define(node.name.name, GateSpec(len(node.arguments), len(node.qubits), make), node)
 
 
-def _body(run: Run, node: ast.QuantumGateDefinition, values: tuple[float, ...]) -> tuple[Gate, int]:
+def _body(run: Run, node: ast.QuantumGateDefinition, values: tuple[Any, ...]) -> tuple[Gate, int]:
     definition = QuantumCircuit(len(node.qubits))
     outer = run.circuit, run.depth, run.in_gate
     run.circuit, run.depth, run.in_gate = definition, 0, True
@@ -54,7 +54,7 @@ def _body(run: Run, node: ast.QuantumGateDefinition, values: tuple[float, ...]) 
     finally:
         run.circuit, run.depth, run.in_gate = outer
     # Qiskit and Aer know gates by their names: this one must not pass for one of theirs.
-    gate = Gate(f"own_{node.name.name}", len(node.qubits), list(values))
+    gate = Gate(f"own_{node.name.name}", len(node.qubits), list(run.angles(values)))
     gate.definition = definition
     return gate, size
 
@@ -62,7 +62,7 @@ def _body(run: Run, node: ast.QuantumGateDefinition, values: tuple[float, ...]) 
 @statement(ast.QuantumGate)
 def _gate(run: Run, node: ast.QuantumGate) -> None:
     spec = named(run, node.name.name, node)
-    values = tuple(float(number(run, argument)) for argument in node.arguments)
+    values = tuple(parameter(run, argument) for argument in node.arguments)
     if len(values) != spec.parameters:
         raise failure(
             node,
@@ -72,13 +72,13 @@ def _gate(run: Run, node: ast.QuantumGate) -> None:
         gate, size = spec.make(run, values)
         times = _apply(run, gate, size, node)
         if spec.phase is not None and run.in_gate:
-            run.circuit.global_phase += times * spec.phase(*values)
+            run.circuit.global_phase += times * spec.phase(*run.angles(values))
         return
     key = spec, values, tuple(_modifier(run, modifier) for modifier in node.modifiers)
     if key not in run.made:  # Qiskit may take milliseconds to make a controlled gate.
         gate, size = spec.make(run, values)
         if spec.phase is not None:
-            gate = library.with_phase(gate, spec.phase(*values))
+            gate = library.with_phase(gate, spec.phase(*run.angles(values)))
         run.made[key] = _modified(run, gate, size, node.modifiers)
     gate, size = run.made[key]
     _apply(run, gate, size, node)
@@ -100,7 +100,7 @@ def named(run: Run, name: str, node: Any = None) -> GateSpec:
 
 @statement(ast.QuantumPhase)
 def _phase(run: Run, node: ast.QuantumPhase) -> None:
-    angle = number(run, node.argument)
+    (angle,) = run.angles((parameter(run, node.argument),))
     seen = run.in_gate or (run.depth == 0 and run.paths is None)
     if not node.modifiers:
         if seen:  # Elsewhere it cannot be seen, in no kind of circuit.

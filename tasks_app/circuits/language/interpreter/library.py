@@ -7,8 +7,9 @@ from typing import Any
 from qiskit import QuantumCircuit
 from qiskit.circuit import Gate, library
 
-# From the run and the values of the parameters to the gate and the number of its operations.
-MakeGate = Callable[[Any, tuple[float, ...]], tuple[Gate, int]]
+# From the run and the values of the parameters, which may be deferred, to the gate and the number
+# of its operations.
+MakeGate = Callable[[Any, tuple[Any, ...]], tuple[Gate, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ def _library(gate: type[Gate], parameters: int, qubits: int) -> GateSpec:
     return GateSpec(
         parameters,
         qubits,
-        lambda run, values: (gate(*values), 1),
+        lambda run, values: (gate(*run.angles(values)), 1),
         getattr(gate, "_standard_gate", None),
     )
 

@@ -18,12 +18,14 @@ from qiskit.circuit import (
     ClassicalRegister,
     Clbit,
     Measure,
+    Parameter,
     QuantumRegister,
     Qubit,
 )
 from qiskit.circuit.classical import expr
 
 from tasks_app.circuits.job import Limits
+from tasks_app.circuits.language.interpreter.deferred import Deferred
 from tasks_app.circuits.language.interpreter.names import Names
 from tasks_app.circuits.language.interpreter.values import (
     Array,
@@ -101,6 +103,8 @@ class Run(Names):
         self.depth = 0  # Of blocks that a measurement decides.
         self.began = Depths()
         self.called = 0  # Subroutines, so far.
+        self.deferred: dict[Deferred, Parameter] = {}
+        """What the circuit has in place of angles that are not known yet."""
         self.made: dict[Any, Any] = {}  # Gates with their modifiers, and of the program's own.
         self._bits = 0
         self._measured: Qubit | None = None  # The last one that was.
@@ -207,6 +211,15 @@ class Run(Names):
             raise failure(node, "The body of a gate holds gates only.")
 
     # Operations.
+
+    def angles(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        """As gates take them: one that is deferred becomes a parameter of the circuit."""
+        return tuple(self._angle(each) if isinstance(each, Deferred) else each for each in values)
+
+    def _angle(self, value: Deferred) -> Parameter:
+        if value not in self.deferred:
+            self.deferred[value] = Parameter(f"p{len(self.deferred)}")
+        return self.deferred[value]
 
     def put(self, gate: Any, qubits: Sequence[Qubit]) -> None:
         if self.in_gate or self.paths is None:

@@ -67,7 +67,7 @@ def _call(run: Run, node: ast.FunctionCall) -> Any:
     arguments = [value(run, argument) for argument in node.arguments]
     if any(map(measured.is_runtime, arguments)):
         raise Steered
-    return computed(node, lambda: functions.call(name, arguments))
+    return computed(node, lambda: functions.call(name, *arguments))
 
 
 def _call_subroutine(run: Run, routine: ast.SubroutineDefinition, node: Any) -> Any:

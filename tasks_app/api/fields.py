@@ -1,0 +1,158 @@
+"""Fields that take JSON strictly, and look at the size of what they get before its content."""
+
+from collections.abc import Collection
+from itertools import islice
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from tasks_app.circuits.job import (
+    MAX_OBSERVABLES,
+    MAX_TERMS,
+    TOO_MANY_OBSERVABLES,
+    UNSTORABLE,
+    is_number,
+    observable_problem,
+)
+
+MAX_PARAMETERS = 10_000
+MAX_ALIKE = 10  # Names that are given with one problem, before "and so many more".
+
+
+class StrictIntegerField(serializers.IntegerField):
+    """A JSON integer: not true, "10", 1.0 or 1e3."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:
+            self.fail("invalid")
+        return int(super().to_internal_value(data))
+
+
+class StrictBooleanField(serializers.BooleanField):
+    """JSON true or false."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class StrictTextField(serializers.CharField):
+    """A JSON string, kept as it is."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return str(super().to_internal_value(data))
+
+
+@extend_schema_field({"type": "number", "minimum": 0, "maximum": 1})
+class ProbabilityField(serializers.Field[Any, Any, Any, Any]):
+    """A JSON number from 0 to 1."""
+
+    default_error_messages = {"invalid": "A number from 0 to 1 is required."}
+
+    def to_internal_value(self, data: Any) -> Any:
+        if type(data) not in (int, float) or not 0 <= data <= 1:
+            self.fail("invalid")
+        return data
+
+
+@extend_schema_field(
+    {
+        "type": "object",
+        "additionalProperties": {"oneOf": [{"type": "number"}, {"type": "boolean"}]},
+        "maxProperties": MAX_PARAMETERS,
+    }
+)
+class ParametersField(serializers.Field[Any, Any, Any, Any]):
+    """Names with JSON numbers that a float can hold, or true or false; kept as they are: 2 is no
+    2.0. In one piece, because a field for each costs a second for a request full of them.
+    """
+
+    default_error_messages = {
+        "not_an_object": "An object of names and numbers is required.",
+        "too_many": f"At most {MAX_PARAMETERS:,} parameters are possible.",
+        "null": "This field may not be null.",
+    }
+
+    def to_internal_value(self, data: Any) -> dict[str, float]:
+        if not isinstance(data, dict):
+            self.fail("not_an_object")
+        if len(data) > MAX_PARAMETERS:
+            self.fail("too_many")
+        wrong = [n for n, value in data.items() if type(value) is not bool and not is_number(value)]
+        problems = first_of(wrong, "A finite number, true or false is required.")
+        unstorable = [name for name in data if UNSTORABLE.search(name)]
+        problems |= first_of(unstorable, "Null characters and surrogates are not allowed.")
+        if problems:
+            raise serializers.ValidationError(problems)
+        return data
+
+
+@extend_schema_field(
+    {
+        "type": "array",
+        "items": {"type": "object", "additionalProperties": {"type": "number"}, "minProperties": 1},
+        "minItems": 1,
+        "maxItems": MAX_OBSERVABLES,
+        "examples": [[{"ZZI": 0.5, "IXX": -1}]],
+    }
+)
+class ObservablesField(serializers.Field[Any, Any, Any, Any]):
+    """Weighted sums of Pauli strings."""
+
+    default_error_messages = {
+        "not_a_list": "A list of 1 or more observables is required.",
+        "too_many": TOO_MANY_OBSERVABLES,
+        "null": "This field may not be null.",
+    }
+
+    def to_internal_value(self, data: Any) -> list[dict[str, float]]:
+        if not isinstance(data, list) or not data:
+            self.fail("not_a_list")
+        sizes = (len(terms) if isinstance(terms, dict) else 1 for terms in data)
+        if len(data) > MAX_OBSERVABLES or sum(sizes) > MAX_TERMS:
+            self.fail("too_many")
+        problems = {str(i): observable_problem(terms) for i, terms in enumerate(data)}
+        if wrong := {i: [problem] for i, problem in problems.items() if problem}:
+            raise serializers.ValidationError(dict(islice(wrong.items(), MAX_ALIKE)))
+        return data
+
+
+def first_of(names: Collection[str], problem: str) -> dict[str, list[str]]:
+    """The same problem with many names, by name: not more than anybody reads."""
+    found = {name: [problem] for name in islice(names, MAX_ALIKE)}
+    if len(names) > MAX_ALIKE:
+        found["…"] = [f"{len(names) - MAX_ALIKE:,} more. {problem}"]
+    return found
+
+
+class BoundedListField(serializers.ListField):
+    """A list that looks at its length before it looks at what it holds."""
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        if isinstance(data, list) and self.max_length and len(data) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
+        return super().to_internal_value(data)
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Names fields that it does not know, together with everything else that is wrong."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        wrong: dict[str, Any] = {}
+        if isinstance(data, dict):
+            wrong = first_of(data.keys() - set(self.fields), "This field is not known.")
+        try:
+            values = super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            found: Any = error.detail  # by field: this is no list serializer
+            raise serializers.ValidationError(wrong | found) from None
+        if wrong:
+            raise serializers.ValidationError(wrong)
+        return values

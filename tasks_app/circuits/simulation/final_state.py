@@ -1,0 +1,200 @@
+"""What is asked of the state at a program's end, before its final measurements."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from qiskit import QuantumCircuit
+from qiskit.circuit import Clbit, Gate, Qubit
+from qiskit.quantum_info import Pauli
+from qiskit_aer.library import SaveExpectationValue, SaveProbabilities, SaveStatevector
+
+from tasks_app.circuits.errors import CircuitError, result_too_large
+from tasks_app.circuits.job import Limits
+from tasks_app.circuits.simulation import methods
+from tasks_app.circuits.simulation.aer import Angles, execute
+from tasks_app.circuits.simulation.compile import STATES, Compiled, Options
+from tasks_app.circuits.simulation.counts import formatter
+
+_MAX_SAVED = 1 << 25  # Numbers of all shots' expectation values together.
+_LEAST = 1e-14  # Of a probability that is told: below, it is rounding.
+_AMPLITUDE_BYTES = 24  # As JSON, at least.
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What one run tells: each `None` that was not asked for."""
+
+    expectation_values: Any = None
+    """An array with one for each observable, and likewise:"""
+    standard_errors: Any = None
+    probabilities: dict[str, float] | None = None
+    statevector: list[list[float]] | None = None
+
+
+class FinalState:
+    """A compiled program that saves instead of measuring at its end."""
+
+    def __init__(self, compiled: Compiled, options: Options, limits: Limits) -> None:
+        """Raises CircuitError where what is asked for cannot be told of this program."""
+        self._compiled, self._options, self._limits = compiled, options, limits
+        self._circuit, self._measured, self._not_exact = _without_final_measurements(compiled)
+        self._flip = 0.0 if options.noise is None else options.noise["readout"]
+        self._check()
+        self._save()
+
+    def _check(self) -> None:
+        outputs, method, qubits = self._options.outputs, self._compiled.method, self._width
+        if method == "extended_stabilizer":
+            raise CircuitError(
+                "method_unsuitable",
+                "The extended_stabilizer method tells counts only; choose another or automatic.",
+            )
+        if self._options.observables is not None:
+            self._options.observables.check_width(qubits)
+        for output in sorted(STATES & outputs):
+            if self._not_exact:
+                raise CircuitError(
+                    "method_unsuitable",
+                    f"There is no one final state to tell {output} of, because of "
+                    f"{self._not_exact}; ask for counts.",
+                )
+        if "statevector" in outputs:
+            if method not in ("statevector", "matrix_product_state"):
+                raise CircuitError(
+                    "method_unsuitable",
+                    f"The {method} method has no state vector; choose statevector, without noise.",
+                )
+            if _AMPLITUDE_BYTES << qubits > self._limits.max_result_bytes:
+                raise CircuitError(
+                    "result_too_large",
+                    f"The state vector of {qubits} qubits has {1 << qubits:,} amplitudes, about "
+                    f"{_AMPLITUDE_BYTES << qubits:,} bytes; {self._limits.max_result_bytes:,} are "
+                    "allowed. Ask for expectation values or probabilities of fewer qubits.",
+                )
+        if "probabilities" in outputs and not methods.fits(len(self._measured), self._limits):
+            raise CircuitError(
+                "too_many_outcomes",
+                f"{len(self._measured)} measured bits have too many probabilities; measure fewer.",
+            )
+
+    @property
+    def _width(self) -> int:
+        return int(self._circuit.num_qubits)
+
+    def _save(self) -> None:
+        circuit, outputs, qubits = self._circuit, self._options.outputs, self._circuit.qubits
+        for place, pauli in enumerate(self._paulis):
+            touched = [i for i, letter in enumerate(reversed(pauli)) if letter != "I"]
+            letters = Pauli("".join(pauli[-1 - i] for i in reversed(touched)))
+            save = SaveExpectationValue(letters, f"pauli{place}", pershot=bool(self._not_exact))
+            circuit.append(save, [qubits[i] for i in touched])
+        if "probabilities" in outputs and self._measured:
+            circuit.append(SaveProbabilities(len(self._measured)), list(self._measured.values()))
+        if "statevector" in outputs:
+            circuit.append(SaveStatevector(len(qubits)), qubits)
+
+    @property
+    def _paulis(self) -> Sequence[str]:
+        return () if self._options.observables is None else self._options.observables.paulis
+
+    @property
+    def exact(self) -> bool:
+        """Whether every shot ends in the same state; else the values are averages over shots."""
+        return not self._not_exact
+
+    def run(self, angles: Sequence[Angles], *, seed: int, threads: int) -> list[Parts]:
+        """What is told for each of the angles. Raises CircuitError."""
+        shots = self._options.shots if self._not_exact else 1
+        if shots * len(self._paulis) * len(angles) > _MAX_SAVED:
+            raise CircuitError(
+                "too_much_memory",
+                f"{len(self._paulis):,} Pauli strings of {shots:,} shots are too many values; use "
+                "fewer shots or observables, or a program that measures at its end only.",
+            )
+        if not self._circuit.data:  # Aer wants something to run.
+            self._circuit.id(0)
+        data = execute(
+            self._circuit,
+            angles,
+            method=self._compiled.method,
+            seed=seed,
+            threads=threads,
+            limits=self._limits,
+            shots=shots,
+            noise_model=self._compiled.noise,
+            enable_truncation=self._compiled.truncate,
+        )
+        return [self._parts(each) for each in data]
+
+    def _parts(self, data: Mapping[str, Any]) -> Parts:
+        expectation_values = standard_errors = probabilities = statevector = None
+        if (observables := self._options.observables) is not None:
+            saved = [data[f"pauli{place}"] for place in range(len(self._paulis))]
+            values = observables.values(np.moveaxis(np.asarray(saved, dtype=float), 0, -1))
+            if self._not_exact and values.ndim > 1:
+                expectation_values = values.mean(axis=0)
+                standard_errors = values.std(axis=0) / np.sqrt(len(values))
+            else:
+                expectation_values, standard_errors = values, np.zeros_like(values)
+        if "probabilities" in self._options.outputs:
+            probabilities = self._probabilities(data["probabilities"]) if self._measured else {}
+        if "statevector" in self._options.outputs:
+            amplitudes = np.asarray(data["statevector"], dtype=complex)
+            statevector = np.stack([amplitudes.real, amplitudes.imag], axis=-1).tolist()
+        return Parts(expectation_values, standard_errors, probabilities, statevector)
+
+    def _probabilities(self, saved: Any) -> dict[str, float]:
+        chances = np.asarray(saved, dtype=float)
+        for bit in range(len(self._measured)) if self._flip else ():
+            flipped = chances.reshape(-1, 2, 1 << bit)[:, ::-1].reshape(-1)
+            chances = (1 - self._flip) * chances + self._flip * flipped
+        outcomes = np.flatnonzero(chances > _LEAST)
+        if len(outcomes) > self._limits.max_result_keys:
+            raise CircuitError(
+                "too_many_outcomes",
+                f"{len(outcomes):,} outcomes are possible, {self._limits.max_result_keys:,} are "
+                "allowed; measure fewer qubits.",
+            )
+        place = self._circuit.find_bit
+        clbits = [place(clbit).index for clbit in self._measured]
+        outcome = formatter(self._compiled)
+        found: dict[str, float] = {}
+        for number in outcomes.tolist():
+            bits = sum((number >> i & 1) << clbit for i, clbit in enumerate(clbits))
+            key = outcome(hex(bits))
+            found[key] = found.get(key, 0.0) + float(chances[number])
+        if len(found) * self._circuit.num_clbits > self._limits.max_result_bytes:
+            raise result_too_large(self._limits.max_result_bytes)
+        return found
+
+
+def _without_final_measurements(
+    compiled: Compiled,
+) -> tuple[QuantumCircuit, dict[Clbit, Qubit], str]:
+    """The circuit without them, what they measure, and what makes its end differ between shots."""
+    circuit = compiled.circuit
+    measured: dict[Clbit, Qubit] = {}
+    touched: set[Qubit | Clbit] = set()
+    kept = []
+    not_exact = ""
+    if compiled.noise is not None and compiled.method != "density_matrix":
+        not_exact = f"noise with the {compiled.method} method"
+    for instruction in reversed(circuit.data):
+        bits = {*instruction.qubits, *instruction.clbits}
+        if instruction.name in ("barrier", "delay"):
+            continue
+        if instruction.name == "measure" and touched.isdisjoint(bits):
+            measured[instruction.clbits[0]] = instruction.qubits[0]
+        else:
+            kept.append(instruction)
+            exact = isinstance(instruction.operation, Gate) or (
+                instruction.name == "reset" and compiled.method == "density_matrix"
+            )
+            not_exact = not_exact or ("" if exact else f"its {instruction.name}")
+        touched |= bits
+    ending = circuit.copy_empty_like()
+    for instruction in reversed(kept):
+        ending._append(instruction)
+    return ending, measured, not_exact

@@ -1,0 +1,193 @@
+"""Run a program for each set of values of its inputs, and put together what is told of them."""
+
+import json
+import secrets
+from collections.abc import Iterator, Sequence
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from tasks_app.circuits.errors import CircuitError
+from tasks_app.circuits.job import MAX_SEED, Limits
+from tasks_app.circuits.language.qasm3 import Steered
+from tasks_app.circuits.simulation import counts
+from tasks_app.circuits.simulation.aer import SEED_STEP, Angles
+from tasks_app.circuits.simulation.final_state import Parts
+from tasks_app.circuits.simulation.observables import with_precision
+from tasks_app.circuits.simulation.paths import Walk
+from tasks_app.circuits.simulation.template import Inputs, Prepared, Template
+
+_MAX_CHUNK = 100  # Sets that the simulator runs at once.
+_CHUNK_NUMBERS = 1 << 22  # That it may answer for them.
+_TIME_FOR_SETS = 0.9  # Of the deadline: the rest is for the answer.
+
+
+class SetsRun:
+    """One job. Without `parameter_sets`, its `parameters` are the only set."""
+
+    def __init__(
+        self, template: Template, request: dict[str, Any], limits: Limits, begun: float
+    ) -> None:
+        self._template, self._request, self._limits, self._begun = template, request, limits, begun
+        self._sets: Sequence[Inputs] = request["parameter_sets"] or [request["parameters"]]
+        self._single = not request["parameter_sets"]
+        last = SEED_STEP * (len(self._sets) - 1)
+        given = request["seed"]
+        self._seed = secrets.randbelow(MAX_SEED + 1 - last) if given is None else given
+        self._outputs = frozenset(request["outputs"])
+        self._facts: dict[str, Any] = {}
+        self._exact = True
+        self._bytes = 0
+
+    def result(self) -> dict[str, Any]:
+        """Raises CircuitError."""
+        compiled = self._template.compilations
+        parts: list[dict[str, Any]] = []
+        for prepared, angles in self._chunks():
+            self._check_time(len(parts))
+            for each in self._run(prepared, angles, self._seed + len(parts) * SEED_STEP):
+                self._count_bytes(each, len(parts))
+                parts.append(each)
+        self._facts["seed"] = self._seed
+        if self._request["observables"]:
+            self._add_precision(parts)
+        result = {"shots": self._request["shots"], "metadata": self._facts}
+        if self._single:
+            if "counts" in parts[0] and not self._facts["measured"]:
+                self._facts["note"] = "The circuit measures nothing, so there is nothing to count."
+            return parts[0] | result
+        self._facts["compilations"] = self._template.compilations - compiled
+        for i, each in enumerate(parts):
+            each["seed"] = self._seed + i * SEED_STEP
+        return {"sets": parts} | result
+
+    def _chunks(self) -> Iterator[tuple[Prepared, list[Angles]]]:
+        """Neighbours that share a compilation, a number that the simulator can take at once."""
+        current, chunk = self._at(0)
+        angles = [chunk]
+        for index in range(1, len(self._sets)):
+            prepared, more = self._at(index)
+            if prepared is not current or len(angles) >= _most(current):
+                yield current, angles
+                current, angles = prepared, []
+            angles.append(more)
+        yield current, angles
+
+    def _at(self, index: int) -> tuple[Prepared, Angles]:
+        try:
+            return self._template.at(self._sets[index])
+        except CircuitError as error:
+            if not self._single:
+                error.message = f"parameter_sets[{index}]: {error.message}"
+            raise
+
+    def _run(self, prepared: Prepared, angles: list[Angles], seed: int) -> list[dict[str, Any]]:
+        program = prepared.program
+        if isinstance(program, Steered):
+            return [self._walk(prepared, program, seed + i * SEED_STEP) for i in range(len(angles))]
+        threads, final_state = self._request["threads"], prepared.final_state
+        parts: list[dict[str, Any]] = [{} for _ in angles]
+        sampling = "shots" if final_state and not final_state.exact else "exact"
+        if self._counted:
+            outcomes = counts.run(
+                program,
+                angles,
+                shots=self._request["shots"],
+                seed=seed,
+                memory="memory" in self._outputs,
+                threads=threads,
+                limits=self._limits,
+            )
+            sampling = "probabilities" if program.sampling else "shots"
+            for part, outcome in zip(parts, outcomes, strict=True):
+                part |= self._told(outcome)
+        if final_state:
+            self._exact &= final_state.exact
+            for part, told in zip(
+                parts, final_state.run(angles, seed=seed, threads=threads), strict=True
+            ):
+                part |= _told_of_state(told)
+        self._remember(
+            prepared,
+            {"method": program.method, "sampling": sampling, "measured": bool(program.registers)},
+        )
+        return parts
+
+    @property
+    def _counted(self) -> bool:
+        return not self._outputs.isdisjoint(("counts", "memory"))
+
+    def _walk(self, prepared: Prepared, program: Steered, seed: int) -> dict[str, Any]:
+        walk = Walk(
+            program,
+            method=self._request["method"],
+            shots=self._request["shots"],
+            seed=seed,
+            noise=self._template.noise,
+            limits=self._limits,
+        )
+        outcome = walk.outcome(memory="memory" in self._outputs)
+        self._remember(prepared, walk.facts())
+        return self._told(outcome)
+
+    def _told(self, outcome: counts.Outcome) -> dict[str, Any]:
+        told = {"counts": outcome.counts, "memory": outcome.memory}
+        return {name: told[name] for name in ("counts", "memory") if name in self._outputs}
+
+    def _remember(self, prepared: Prepared, facts: dict[str, Any]) -> None:
+        """The metadata are those of the first set."""
+        if not self._facts:
+            self._facts = {**prepared.facts, **facts}
+
+    def _add_precision(self, parts: list[dict[str, Any]]) -> None:
+        precision = self._request["precision"]
+        if not self._exact:
+            if precision:
+                self._facts["note"] = "The values are averages over the shots: precision is unused."
+            precision = 0.0
+        values = np.array([each["expectation_values"] for each in parts])
+        given = with_precision(values[0] if self._single else values, precision, self._seed)
+        for part, row in zip(parts, given[None] if self._single else given, strict=True):
+            part["expectation_values"] = row.tolist()
+            if precision:
+                part["standard_errors"] = [precision] * len(row)
+
+    def _check_time(self, done: int) -> None:
+        if done and perf_counter() - self._begun > _TIME_FOR_SETS * self._limits.deadline_s:
+            raise CircuitError(
+                "timed_out",
+                f"{done} of {len(self._sets)} parameter sets took most of the "
+                f"{self._limits.deadline_s:g} s that a task has; send at most {done} in a task.",
+            )
+
+    def _count_bytes(self, part: dict[str, Any], done: int) -> None:
+        if self._single:
+            return
+        self._bytes += len(json.dumps(part))
+        if self._bytes > self._limits.max_result_bytes:
+            raise CircuitError(
+                "result_too_large",
+                f"{done} of {len(self._sets)} parameter sets fill the "
+                f"{self._limits.max_result_bytes:,} bytes that a result may have; send at most "
+                f"{done} in a task, measure fewer qubits or use fewer shots.",
+            )
+
+
+def _most(prepared: Prepared) -> int:
+    if isinstance(prepared.program, Steered):
+        return 1
+    qubits = int(prepared.program.circuit.num_qubits)
+    return max(1, min(_MAX_CHUNK, _CHUNK_NUMBERS >> min(qubits, 30)))
+
+
+def _told_of_state(parts: Parts) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    if parts.expectation_values is not None:
+        told["expectation_values"] = parts.expectation_values.tolist()
+        told["standard_errors"] = parts.standard_errors.tolist()
+    if parts.probabilities is not None:
+        told["probabilities"] = parts.probabilities
+    if parts.statevector is not None:
+        told["statevector"] = parts.statevector
+    return told

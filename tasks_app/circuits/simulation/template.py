@@ -1,0 +1,134 @@
+"""One program for many values of its inputs: read and compiled as seldom as they allow."""
+
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+from qiskit.circuit import Parameter
+
+from tasks_app.circuits.errors import CircuitError
+from tasks_app.circuits.job import Limits
+from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure
+from tasks_app.circuits.language.interpreter.deferred import Decides, Deferred, Tape
+from tasks_app.circuits.language.qasm3 import Steered
+from tasks_app.circuits.language.read import parse
+from tasks_app.circuits.language.source import Source
+from tasks_app.circuits.simulation.compile import Compiled, Options, compile_program
+from tasks_app.circuits.simulation.final_state import FinalState
+
+_MAX_KEPT = 16  # Compilations of one program.
+_MAX_READINGS = 4  # To find out which inputs decide, before all of them count as such.
+_NO_FINAL_STATE = (
+    "What this program does with its measurements takes each shot its own way, so that there is "
+    "no one final state; ask for counts, without observables."
+)
+Inputs = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A program for some values of its inputs, and how its angles come from the other inputs."""
+
+    program: Compiled | Steered
+    facts: Mapping[str, Any]
+    tape: Tape
+    deferred: Mapping[Deferred, Parameter]
+    final_state: FinalState | None = None
+
+    def angles(self, inputs: Inputs) -> dict[Parameter, float]:
+        """The values of the circuit's parameters. Raises ArithmeticFailure for one out of place."""
+        values = self.tape.play(inputs)
+        return {parameter: values[value.place] for value, parameter in self.deferred.items()}
+
+
+class Template:
+    """A program and how to run it, without the values of its inputs."""
+
+    def __init__(self, source: Source, options: Options, limits: Limits) -> None:
+        self.compilations = 0
+        self.parse_seconds = self.compile_seconds = 0.0
+        self.gates = 0
+        """Of the largest compilation."""
+        self.noise = options.noise
+        self._source, self._options, self._limits = source, options, limits
+        self._kept: OrderedDict[tuple[frozenset[str], str], Prepared] = OrderedDict()
+
+    def at(self, inputs: Inputs) -> tuple[Prepared, dict[Parameter, float]]:
+        """The program for these values, and those of its parameters. Raises CircuitError."""
+        prepared = self._found(inputs) or self._prepare(inputs)
+        try:
+            return prepared, prepared.angles(inputs)
+        except (ArithmeticFailure, TypeError):  # Who reads with the values knows the place.
+            return self._read(inputs, frozenset(inputs)), {}
+
+    def _found(self, inputs: Inputs) -> Prepared | None:
+        for names in {names for names, _ in self._kept}:
+            key = names, _written(inputs, names)
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        return None
+
+    def _prepare(self, inputs: Inputs) -> Prepared:
+        """For all inputs that agree with these in those that decide."""
+        every = frozenset(inputs)
+        names: frozenset[str] = frozenset()
+        for _ in range(_MAX_READINGS):
+            try:
+                prepared = self._read(inputs, names)
+            except Decides as decides:
+                names |= decides.names
+            except Exception:  # It may come from a value that is not there.
+                if names == every:
+                    raise
+                break
+            else:
+                if names == every or not isinstance(prepared.program, Steered):
+                    return self._keep(prepared, inputs, names)
+                break
+        return self._keep(self._read(inputs, every), inputs, every)
+
+    def _keep(self, prepared: Prepared, inputs: Inputs, names: frozenset[str]) -> Prepared:
+        self._kept[names, _written(inputs, names)] = prepared
+        if len(self._kept) > _MAX_KEPT:
+            self._kept.popitem(last=False)
+        return prepared
+
+    def _read(self, inputs: Inputs, known: frozenset[str]) -> Prepared:
+        begun, tape = perf_counter(), Tape()
+        given = {
+            name: value if name in known else tape.input(name) for name, value in inputs.items()
+        }
+        program = parse(self._source, self._limits, given)
+        parsed = perf_counter()
+        facts: dict[str, Any] = {"language": self._source.language}
+        if program.notes:
+            facts["notes"] = list(program.notes)
+        if isinstance(program, Steered):
+            if self._options.final_state:
+                raise CircuitError("method_unsuitable", _NO_FINAL_STATE)
+            self.parse_seconds += parsed - begun
+            return Prepared(program, facts, tape, {})
+        compiled = compile_program(program, self._options, self._limits)
+        circuit = program.circuit
+        facts |= {
+            "qubits": circuit.num_qubits,
+            "clbits": sum(map(len, program.registers)),
+            "gates": circuit.size(),
+            "depth": circuit.depth(),
+        }
+        self.compilations += 1
+        self.gates = max(self.gates, circuit.size())
+        self.parse_seconds += parsed - begun
+        self.compile_seconds += perf_counter() - parsed
+        wanted = self._options.final_state
+        final_state = FinalState(compiled, self._options, self._limits) if wanted else None
+        return Prepared(compiled, facts, tape, program.deferred, final_state)
+
+
+def _written(inputs: Inputs, names: frozenset[str]) -> str:
+    """The values of these inputs, with their types."""
+    return json.dumps([inputs[name] for name in sorted(names)]) if names else ""
