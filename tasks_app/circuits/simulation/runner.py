@@ -51,7 +51,8 @@ class Runner:
         begun = perf_counter()
         digest = hashlib.sha256(request["circuit"].encode("utf-8", "surrogatepass")).hexdigest()
         # Without the values of inputs. The choice of a method depends on the shots.
-        key = json.dumps([digest, *(request[name] for name in _OPTIONS)], sort_keys=True)
+        names = sorted((*request["parameter_sets"], request["parameters"])[0])
+        key = json.dumps([digest, names, *(request[name] for name in _OPTIONS)], sort_keys=True)
         template = self._cache.pop(key, None) or self._template(request)
         parsed, compiled = template.parse_seconds, template.compile_seconds
         ready = perf_counter()

@@ -19,6 +19,7 @@ from tasks_app.circuits.simulation.paths import Walk
 from tasks_app.circuits.simulation.template import Inputs, Prepared, Template
 
 _MAX_CHUNK = 100  # Sets that the simulator runs at once.
+_METADATA_BYTES = 2_000
 _CHUNK_NUMBERS = 1 << 22  # That it may answer for them.
 _TIME_FOR_SETS = 0.9  # Of the deadline: the rest is for the answer.
 
@@ -38,7 +39,7 @@ class SetsRun:
         self._outputs = frozenset(request["outputs"])
         self._facts: dict[str, Any] = {}
         self._exact = True
-        self._bytes = 0
+        self._bytes = _METADATA_BYTES
 
     def result(self) -> dict[str, Any]:
         """Raises CircuitError."""
@@ -47,6 +48,7 @@ class SetsRun:
         for prepared, angles in self._chunks():
             self._check_time(len(parts))
             for each in self._run(prepared, angles, self._seed + len(parts) * SEED_STEP):
+                each["seed"] = self._seed + len(parts) * SEED_STEP
                 self._count_bytes(each, len(parts))
                 parts.append(each)
         self._facts["seed"] = self._seed
@@ -54,12 +56,11 @@ class SetsRun:
             self._add_precision(parts)
         result = {"shots": self._request["shots"], "metadata": self._facts}
         if self._single:
+            del parts[0]["seed"]  # It is in the metadata.
             if "counts" in parts[0] and not self._facts["measured"]:
                 self._facts["note"] = "The circuit measures nothing, so there is nothing to count."
             return parts[0] | result
         self._facts["compilations"] = self._template.compilations - compiled
-        for i, each in enumerate(parts):
-            each["seed"] = self._seed + i * SEED_STEP
         return {"sets": parts} | result
 
     def _chunks(self) -> Iterator[tuple[Prepared, list[Angles]]]:
@@ -75,8 +76,11 @@ class SetsRun:
         yield current, angles
 
     def _at(self, index: int) -> tuple[Prepared, Angles]:
+        inputs = self._sets[index]
         try:
-            return self._template.at(self._sets[index])
+            if inputs.keys() != self._sets[0].keys():
+                raise CircuitError("invalid_parameters", "It has other names than the first set.")
+            return self._template.at(inputs)
         except CircuitError as error:
             if not self._single:
                 error.message = f"parameter_sets[{index}]: {error.message}"

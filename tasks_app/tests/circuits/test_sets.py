@@ -1,0 +1,203 @@
+"""One task for many values of a program's inputs: as if each had been run by itself."""
+
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from tasks_app.circuits import CircuitError, Job, Limits, Sandbox
+from tasks_app.circuits.job import as_message
+from tasks_app.circuits.simulation.runner import Runner
+from tasks_app.tests.circuits.guard.agreement import SHOTS, compare, surprise
+from tasks_app.tests.circuits.guard.interpreter import answer
+from tasks_app.tests.circuits.guard.programs import Program
+from tasks_app.tests.circuits.guard.values import Unspecified
+
+Run = Callable[..., dict[str, Any]]
+ErrorOf = Callable[..., CircuitError]
+QASM3 = 'OPENQASM 3.0; include "stdgates.inc"; '
+TURNED = QASM3 + "input float t; qubit q; bit c; ry(t) q; c = measure q;"
+
+# A program, the values of its inputs, and how many compilations they need.
+PROGRAMS: dict[str, tuple[str, list[Mapping[str, Any]], int]] = {
+    "an angle as it is": (TURNED, [{"t": i / 3} for i in range(9)], 1),
+    "angles computed from inputs": (
+        QASM3 + "input float a; input float b; qubit[2] q; bit[2] c;"
+        "float x = a / 2 + sin(b) ** 2; h q[0]; cp(x * 2) q[0], q[1]; rx(-x) q[1]; ry(b) q;"
+        "for int i in [1:3] { x += a * i; rz(x) q[0]; } h q[0]; c = measure q;",
+        [{"a": 0.3 * i, "b": 1.1 - i} for i in range(6)],
+        1,
+    ),
+    "gates of the program's own, and modifiers": (
+        QASM3 + "input float a; qubit[2] q; bit[2] c;"
+        "gate g(x) p, r { U(x, x / 2, -x) p; ctrl @ ry(x + 1) p, r; gphase(x); inv @ s r; }"
+        "h q; g(a) q[0], q[1]; g(2 * a) q[1], q[0]; ctrl @ g(0.1) q[0], q[1], $0;"
+        "c = measure q;",
+        [{"a": 0.2 * i} for i in range(5)],
+        1,
+    ),
+    "the bound of a loop": (
+        QASM3 + "input int n; input float t; qubit q; bit c;"
+        "for int i in [1:n] { rx(t * i) q; } c = measure q;",
+        [{"n": i % 3, "t": i / 7} for i in range(9)],
+        3,
+    ),
+    "a branch": (
+        QASM3 + "input float t; input bool flip; qubit[2] q; bit[2] c; ry(t) q[0];"
+        "if (flip) { x q[1]; ry(2 * t) q[1]; } c = measure q;",
+        [{"t": i / 5, "flip": i % 2 == 0} for i in range(8)],
+        2,
+    ),
+    "a branch that only one value reaches": (
+        QASM3 + "input int n; input float t; qubit q; bit c; if (n > 1) { if (t > 1) { x q; } }"
+        "ry(t) q; c = measure q;",
+        [{"n": n, "t": t} for n in (0, 2) for t in (0.5, 1.5, 0.7)],
+        4,
+    ),
+    "fixed-point angles and narrow floats": (
+        QASM3 + "input angle[6] a; input float[32] f; qubit q; bit c;"
+        "angle[6] b = a + a; ry(b) q; rx(f * 3) q; c = measure q;",
+        [{"a": i, "f": i / 3} for i in range(7)],
+        1,
+    ),
+    "a subroutine and an array": (
+        QASM3 + "input float t; qubit[2] q; bit[2] c; array[float, 2] v = {t, 2 * t};"
+        "def turn(qubit p, float by) { ry(by / 2) p; } turn(q[0], v[0]); turn(q[1], v[1] + 1);"
+        "c = measure q;",
+        [{"t": i / 4} for i in range(5)],
+        1,
+    ),
+    "feed-forward": (
+        QASM3 + "input float t; qubit[2] q; bit[2] c; h q[0]; c[0] = measure q[0];"
+        "if (c[0]) { ry(t) q[1]; } c[1] = measure q[1];",
+        [{"t": i / 2} for i in range(5)],
+        1,
+    ),
+    "steered beyond a circuit": (
+        QASM3 + "input float t; qubit q; bit c; uint[4] n = 0; h q; c = measure q;"
+        "n += c; ry(t * n) q; c = measure q;",
+        [{"t": i / 2} for i in range(4)],
+        0,
+    ),
+    "not used": (QASM3 + "input float t; qubit q; bit c; h q; c = measure q;", [{"t": 1}] * 3, 1),
+}
+
+
+@pytest.mark.parametrize("name", sorted(PROGRAMS))
+@pytest.mark.parametrize("noise", [None, {"depolarizing_1q": 0.1}], ids=["ideal", "noisy"])
+def test_each_set_is_as_if_run_by_itself(
+    run: Run, name: str, noise: Mapping[str, float] | None
+) -> None:
+    program, sets, compilations = PROGRAMS[name]
+    result = run(program, parameter_sets=sets, shots=200, seed=3, noise=noise)
+    assert result.keys() == {"sets", "shots", "metadata"}
+    assert result["metadata"]["compilations"] == compilations
+    for values, told in zip(sets, result["sets"], strict=True):
+        alone = run(program, parameters=values, shots=200, seed=told["seed"], noise=noise)
+        assert alone["counts"] == told["counts"]
+
+
+def test_many_sets_run_in_several_jobs_of_the_simulator(run: Run) -> None:
+    sets = [{"t": i / 99} for i in range(230)]
+    result = run(TURNED, parameter_sets=sets, shots=50, seed=1)
+    assert [each["seed"] for each in result["sets"]] == [1 + 2113 * i for i in range(230)]
+    alone = run(TURNED, parameters=sets[229], shots=50, seed=1 + 2113 * 229)
+    assert result["sets"][229]["counts"] == alone["counts"]
+
+
+def test_memory_and_probabilities_are_told_of_each_set(run: Run) -> None:
+    sets = [{"t": 0}, {"t": 3.141592653589793}]
+    result = run(TURNED, parameter_sets=sets, memory=True, outputs=["probabilities"], shots=3)
+    assert [each["memory"] for each in result["sets"]] == [["0"] * 3, ["1"] * 3]
+    assert [each["probabilities"] for each in result["sets"]] == [
+        {"0": pytest.approx(1)},
+        {"1": pytest.approx(1)},
+    ]
+
+
+def test_the_compilation_serves_the_next_task_with_other_values() -> None:
+    runner = Runner(Limits())
+    told = [
+        runner.run(as_message(Job(circuit=TURNED, parameters={"t": t})) | {"threads": 1})
+        for t in (0.1, 0.2)
+    ]
+    assert told[0]["metadata"]["compile_seconds"] > 0
+    assert told[1]["metadata"]["compile_seconds"] == told[1]["metadata"]["parse_seconds"] == 0
+
+
+@pytest.mark.parametrize(
+    ("sets", "code", "sentence"),
+    [
+        ([{"t": 1}, {}], "invalid_parameters", "parameter_sets[1]: It has other names"),
+        (
+            [{"t": 1}, {"t": 1, "u": 2}],
+            "invalid_parameters",
+            "parameter_sets[1]: It has other names",
+        ),
+        ([{"t": 0}, {"t": 1}, {"t": 2}], "invalid_program", "parameter_sets[1]: This expression"),
+    ],
+)
+def test_an_error_names_the_set(
+    error_of: ErrorOf, sets: list[dict[str, float]], code: str, sentence: str
+) -> None:
+    program = QASM3 + "input float t; qubit q; bit c; rx(1 / (t - 1)) q; c = measure q;"
+    error = error_of(program, parameter_sets=sets)
+    assert error.code == code and error.message.startswith(f"parameter_sets[1]: {sentence}")
+    if code == "invalid_program":
+        assert error.line == 1 and error.column
+
+
+def test_a_result_that_grows_too_large_says_how_many_sets_fit(
+    make_sandbox: Callable[..., Sandbox],
+) -> None:
+    sandbox = make_sandbox(max_result_bytes=4_000)
+    job = Job(circuit=TURNED, parameter_sets=[{"t": i / 99} for i in range(300)])
+    with pytest.raises(CircuitError, match=r"(\d+) of 300 parameter sets fill") as caught:
+        sandbox.run(job)
+    assert caught.value.code == "result_too_large"
+    fit = int(caught.value.message.split()[0])
+    assert sandbox.run(Job(circuit=TURNED, parameter_sets=job.parameter_sets[:fit]))["sets"]
+
+
+def test_too_little_time_says_how_many_sets_fit() -> None:
+    runner = Runner(Limits(deadline_s=1e-9))
+    job = Job(circuit=TURNED, parameter_sets=[{"t": i} for i in range(300)])
+    with pytest.raises(CircuitError, match="100 of 300 parameter sets took most of") as caught:
+        runner.run(as_message(job) | {"threads": 1})
+    assert caught.value.code == "timed_out"
+
+
+def test_drawn_programs_with_inputs_are_right_for_each_set() -> None:
+    """Against the guard: values that wait for their inputs are those read with them."""
+    runner, tried = Runner(Limits(max_operations=20_000)), 0
+    for number in range(400):
+        program = Program(random.Random(f"sets:{number}").randint)
+        text = program.write()
+        if not program.inputs or compare(runner, text, program.inputs).kind != "right":
+            continue
+        sets = [_changed(program.inputs, step) for step in range(3)]
+        try:
+            rights = [answer(text, values) for values in sets]
+        except Unspecified:
+            continue
+        job = Job(circuit=text, shots=SHOTS, seed=7, parameter_sets=sets)
+        try:
+            told = runner.run(as_message(job) | {"threads": 1})["sets"]
+        except CircuitError:
+            continue
+        for right, each in zip(rights, told, strict=True):
+            assert right.literals_mixed or surprise(each["counts"], right) < 28, text
+        tried += 1
+    assert tried > 20
+
+
+def _changed(inputs: Mapping[str, Any], step: int) -> dict[str, Any]:
+    return {
+        name: value
+        if isinstance(value, bool) or step == 0
+        else max(value - step, 0)
+        if isinstance(value, int)
+        else value + step / 3
+        for name, value in inputs.items()
+    }
