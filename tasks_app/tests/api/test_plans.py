@@ -3,13 +3,16 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from tasks_app.admin import tasks
 from tasks_app.models import Batch, Status
@@ -108,10 +111,10 @@ PAGES = {
     "its last page": "?p=100",
     "oldest first": "?o=5",
     **{f"status {status}": f"?current_status__exact={status}" for status in Status},
-    "today": "?days=0",
-    "past 7 days": "?days=7",
-    "past 30 days": "?days=30",
-    "failed today": "?days=0&current_status__exact=failed",
+    "today": "?submitted_at__gte={today}",
+    "past 7 days": "?submitted_at__gte={week}&submitted_at__lt={today}",
+    "this year": "?submitted_at__gte={year}",
+    "failed today": "?submitted_at__gte={today}&current_status__exact=failed",
     "a task id": "?q={id}",
     "the start of a task id": "?q={id:.8}",
     "the short form of a task id": "?q={short}",
@@ -127,7 +130,10 @@ def test_every_list_is_read_along_an_index(operator: Client, query: str) -> None
     task_id = id_of(ROWS // 2)
     of_task = {"id": task_id, "short": f"{task_id[:8]}…{task_id[-4:]}"}
     others = {"owner": User.objects.get(username="ada").pk, "batch": Batch.objects.get().pk}
-    count, rows = task_queries(operator, query.format(**of_task, **others))
+    midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    ago = {"today": 0, "week": 7, "year": 365}
+    times = {name: quote(str(midnight - timedelta(days=n))) for name, n in ago.items()}
+    count, rows = task_queries(operator, query.format(**of_task, **others, **times))
     assert re.search(rf"COUNT\(.* LIMIT {tasks.LIST_ROWS}\) ", count)
     for sql in (count, rows):
         for node in plan(sql):
