@@ -12,7 +12,7 @@ alarm), counts as down.
 """
 
 import threading
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -24,12 +24,11 @@ import structlog
 from pika.adapters.select_connection import IOLoop, SelectConnection
 from pika.exceptions import AMQPHeartbeatTimeout
 
+# A deleted queue is declared anew after this time. When it comes back within the milliseconds in
+# which RabbitMQ tells its consumers, they are moved to the new queue instead of cancelled, and
+# swallow its messages (seen with quorum queues of RabbitMQ 3.10).
 RECONNECT_S = 0.5
 HANDSHAKE_S = 3.0
-# How long a deleted queue stays away before it is declared anew. When it comes back within the
-# milliseconds in which RabbitMQ tells its consumers, they are moved to the new queue instead of
-# cancelled, and swallow its messages (seen with quorum queues of RabbitMQ 3.10).
-REDECLARE_S = 0.5
 
 log = structlog.get_logger(__name__)
 
@@ -64,14 +63,6 @@ class _Call(Future[Any]):
             self.set_exception(QueueUnavailable(reason))
 
 
-@dataclass(slots=True)
-class _Message:
-    body: bytes
-    call: _Call
-    returned: bool = False
-    sent_again: bool = False
-
-
 class Publisher:
     """Publishes to one durable queue, which it declares together with its dead-letter queue.
 
@@ -96,8 +87,7 @@ class Publisher:
         self._ioloop = IOLoop()
         self._connection: SelectConnection | None = None
         self._channel: Any = None  # set once the queues are declared and confirms are on
-        self._unconfirmed: OrderedDict[int, _Message] = OrderedDict()
-        self._unroutable: list[_Message] = []  # they wait for their queue to be declared anew
+        self._unconfirmed: dict[int, _Call] = {}  # by delivery tag
         self._begun: set[_Call] = set()  # and not answered
         self._delivery_tag = 0
 
@@ -115,7 +105,7 @@ class Publisher:
 
         def send_all() -> None:
             for body in bodies:
-                self._send(_Message(body, call))
+                self._send(body, call)
 
         self._call(send_all, call, timeout_s)
 
@@ -193,7 +183,8 @@ class Publisher:
 
     def _prepare(self, connection: SelectConnection, channel: Any) -> None:
         channel.add_on_close_callback(lambda _, reason: self._lost(connection, reason))
-        channel.add_on_return_callback(self._returned)
+        # A new connection declares the queue anew.
+        channel.add_on_return_callback(lambda *_: self._drop("the queue was deleted"))
 
         def prepared(_: QueueDepths) -> None:
             self._channel, self._delivery_tag = channel, 0
@@ -244,49 +235,22 @@ class Publisher:
         if self._down is not None:
             self._fail_waiting(self._down)
 
-    def _send(self, message: _Message) -> None:
+    def _send(self, body: bytes, call: _Call) -> None:
         self._delivery_tag += 1
-        self._unconfirmed[self._delivery_tag] = message
-        self._channel.basic_publish(
-            "",
-            self._queue,
-            message.body,
-            pika.BasicProperties(
-                delivery_mode=pika.DeliveryMode.Persistent.value, message_id=str(self._delivery_tag)
-            ),
-            mandatory=True,
-        )
-
-    def _returned(self, channel: Any, method: Any, properties: Any, body: bytes) -> None:
-        """The queue was deleted; the confirm that follows settles the message."""
-        message = self._unconfirmed.get(int(properties.message_id))
-        if message is not None:
-            message.returned = True
+        self._unconfirmed[self._delivery_tag] = call
+        properties = pika.BasicProperties(delivery_mode=pika.DeliveryMode.Persistent.value)
+        self._channel.basic_publish("", self._queue, body, properties, mandatory=True)
 
     def _confirmed(self, frame: Any) -> None:
         tag, accepted = frame.method.delivery_tag, isinstance(frame.method, pika.spec.Basic.Ack)
         tags = [tag]
         if frame.method.multiple:
             tags = [t for t in self._unconfirmed if t <= tag]
-        for message in [self._unconfirmed.pop(t) for t in tags if t in self._unconfirmed]:
-            if message.returned and not message.sent_again:
-                message.returned, message.sent_again = False, True
-                if not self._unroutable:
-                    self._ioloop.call_later(REDECLARE_S, partial(self._restore, self._channel))
-                self._unroutable.append(message)
-            elif message.returned or not accepted:
-                message.call.refuse("RabbitMQ refused the message")
+        for call in [self._unconfirmed.pop(t) for t in tags if t in self._unconfirmed]:
+            if accepted:
+                call.answer()
             else:
-                message.call.answer()
-
-    def _restore(self, channel: Any) -> None:
-        if channel is self._channel:
-            self._declare(self._send_unroutable, channel)
-
-    def _send_unroutable(self, _: QueueDepths) -> None:
-        messages, self._unroutable = self._unroutable, []
-        for message in messages:
-            self._send(message)
+                call.refuse("RabbitMQ refused the message")
 
     def _lost(self, connection: SelectConnection, reason: Any) -> None:
         """The connection could not be opened, or broke, or its channel was closed by RabbitMQ."""
@@ -315,7 +279,6 @@ class Publisher:
 
     def _fail_waiting(self, reason: str) -> None:
         self._unconfirmed.clear()
-        self._unroutable.clear()
         for call in tuple(self._begun):
             call.refuse(reason)
         while self._inbox:
