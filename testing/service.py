@@ -34,6 +34,8 @@ BELL = (
 # How long to wait for what must come, on however slow and busy a machine: when it comes, a long
 # limit has cost nothing.
 LIMIT_S = 300.0
+# gunicorn's option for deadlines of clients that can be waited out, in GUNICORN_CMD_ARGS.
+HASTY = "--config python:testing.hasty_gunicorn"
 # What is promised in seconds is promised for a machine that does nothing else. A test's may be a
 # slow one, and does much else: it may take so many times as long.
 SLACK = float(os.environ.get("SLACK", "5"))

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from tasks_app.tests.conftest import database_url
-from testing.service import LIMIT_S, SLACK, Service, eventually
+from testing.service import HASTY, LIMIT_S, SLACK, Service, eventually
 
 SILENCE_S = 5.0
 THREADS = 2
@@ -128,7 +128,7 @@ def _refused(connection: socket.socket) -> bool:
 
 def test_clients_that_read_nothing_do_not_keep_others_out_for_ever(service: Service) -> None:
     """Each asks for more than any buffer takes, and holds a thread until it is given up."""
-    start(service)
+    start(service, HASTY)
     with connections(service, 2 * THREADS) as clients:
         for client in clients:
             client.sendall(b"GET /openapi.yaml HTTP/1.1\r\nHost: localhost\r\n\r\n" * 500)

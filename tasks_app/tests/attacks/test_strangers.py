@@ -16,7 +16,7 @@ from tasks_app.models import AuditEntry
 from tasks_app.tests.api import people
 from testing import nginx as front
 from testing import packages
-from testing.service import BELL, LIMIT_S, Service, eventually
+from testing.service import BELL, HASTY, LIMIT_S, Service, eventually
 
 NGINX = pytest.mark.skipif(packages.found("nginx") is None, reason="nginx is not installed")
 HEAD = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
@@ -70,7 +70,7 @@ def behind(service: Service, tmp_path: Path) -> Iterator[int]:
 
 
 def test_without_a_proxy_slow_clients_are_cut_off(service: Service) -> None:
-    service.start_api(processes=1, WEB_THREADS="2")
+    service.start_api(processes=1, WEB_THREADS="2", GUNICORN_CMD_ARGS=HASTY)
     with trickling(service.port, 2, HEAD, BODY) as clients:
         assert all(ended(client) for client in clients)
         assert service.request("GET", "/health/live", timeout_s=LIMIT_S).status == 200
