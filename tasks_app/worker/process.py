@@ -28,11 +28,13 @@ class WorkerLifecycle(Middleware):
         self._threads: list[Periodic] = []
         self._grace: threading.Timer | None = None
 
-    def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+    def before_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         hide_memory()
-        master = multiprocessing.parent_process()
-        if master is not None and master.pid is not None:  # else we are in the API's process
-            die_with_parent(master.pid, signal.SIGTERM)  # nobody would supervise us after that
+        # Killed while it waits for us, Dramatiq's master would be waited for without end.
+        _die_with_master(signal.SIGKILL)
+
+    def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        _die_with_master(signal.SIGTERM)
         leader = recovery.Leader()
 
         def attend() -> None:
@@ -79,6 +81,13 @@ class WorkerLifecycle(Middleware):
         with suppress(*DATABASE_ERRORS):
             pace.leave()
         log.info("worker_stopped")
+
+
+def _die_with_master(signum: signal.Signals) -> None:
+    """Nobody would supervise us after that."""
+    master = multiprocessing.parent_process()
+    if master is not None and master.pid is not None:  # else we are in the API's process
+        die_with_parent(master.pid, signum)
 
 
 class Periodic(threading.Thread):

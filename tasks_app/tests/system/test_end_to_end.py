@@ -1,9 +1,11 @@
 """Submit over HTTP, run in a worker process, read over HTTP: what the service is for."""
 
+import os
 import signal
+from pathlib import Path
 
 from tasks_app.models import Task
-from testing.service import Service, eventually, statuses
+from testing.service import Service, alive, cpu_ticks, eventually, statuses
 
 HISTORY = ["pending", "processing", "completed"]
 
@@ -87,3 +89,16 @@ def test_restarting_everything_between_submit_and_read_loses_nothing(service: Se
 
     ids = done + [answer.body["task_id"] for answer in waiting]
     assert statuses(service.finished(task_id) for task_id in ids) == {"completed": 40}
+
+
+def test_a_worker_process_ends_with_a_master_killed_while_it_starts(service: Service) -> None:
+    master = service._start_worker(1, 1, {}).pid
+
+    def starting() -> list[int]:
+        is_master = b"tasks_app.worker" in Path(f"/proc/{master}/cmdline").read_bytes()
+        # By then Dramatiq's master waits for it.
+        return [pid for pid in service.processes[0].children() if is_master and cpu_ticks(pid) > 5]
+
+    (process,) = eventually(starting, what="the worker process starts")
+    os.kill(master, signal.SIGKILL)
+    eventually(lambda: not alive(process), what="the worker process has ended")
