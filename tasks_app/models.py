@@ -42,6 +42,9 @@ class TaskQuerySet(models.QuerySet["Task"]):
     def with_status(self, *statuses: Status) -> "TaskQuerySet":
         return self.filter(current_status__in=statuses)
 
+    def unfinished(self) -> "TaskQuerySet":
+        return self.filter(completed_at__isnull=True)
+
     def lease_expired(self) -> "TaskQuerySet":
         """Running tasks whose worker has not renewed its lease in time."""
         return self.with_status(Status.PROCESSING).filter(lease_expires_at__lt=Now())

@@ -71,7 +71,7 @@ WAIT = [
     OpenApiParameter(
         "wait",
         {"type": "integer", "minimum": 0, "maximum": 60},
-        description="Answer once the task is terminal, or after so many seconds.",
+        description="Answer once all is terminal, or after so many seconds.",
     ),
     OpenApiParameter(
         "Prefer", str, OpenApiParameter.HEADER, description="`wait=30`: the same as `?wait=30`."
@@ -142,7 +142,7 @@ submit_batch = described(
     ],
 )
 get_batch = described(
-    *("get_batch", "Read a batch", {200: BatchSerializer}, 404), parameters=[BATCH_ID]
+    *("get_batch", "Read a batch", {200: BatchSerializer}, 404), parameters=[BATCH_ID, *WAIT]
 )
 cancel_batch = described(
     *("cancel_batch", "Cancel a batch", {200: BatchSerializer}, 404),

@@ -65,6 +65,22 @@ class TaskApiView(APIView):
             raise NotFound("There is no batch with this id.")
         return batch, list(latest.values())
 
+    def await_end(self, request: Request, **tasks: uuid.UUID) -> int | None:
+        """Wait for the end of these tasks as the client asked; if no place was free, in how many
+        seconds it may come back."""
+        seconds = _wait_s(request)
+        if not seconds:
+            return None
+        unfinished = access.visible_tasks(request.user).filter(**tasks).unfinished()
+        if not unfinished.exists():
+            return None
+        with waiters.place() as granted:
+            if not granted:
+                return waiters.return_s()
+            waiters.wait(unfinished, seconds=seconds)
+        renew_deadline()
+        return None
+
     def cancel(self, request: Request, ids: list[uuid.UUID]) -> list[uuid.UUID]:
         """Cancel what is not terminal; the ids of what was cancelled."""
         owner = access.owner_of(request.user)
@@ -103,21 +119,8 @@ class TaskViewSet(TaskApiView, ViewSet):
     @schema.get_task
     def retrieve(self, request: Request, task_id: str) -> Response:
         """Status, result and history of one task; with `wait`, once it is terminal."""
-        task, retry_after_s = self._awaited(request, task_id)
-        later = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
-        return Response(task, headers=later)
-
-    def _awaited(self, request: Request, task_id: str) -> tuple[dict[str, Any], int | None]:
-        """The task, after waiting as the client asked; if no place was free, when to come back."""
-        task, seconds = self.task(request, task_id), _wait_s(request)
-        if not seconds or task["status"] in TERMINAL:
-            return task, None
-        with waiters.place() as granted:
-            if not granted:
-                return task, waiters.return_s()
-            waiters.wait(task["task_id"], seconds=seconds)
-        renew_deadline()
-        return self.task(request, task_id), None
+        retry_after_s = self.await_end(request, task_id=_uuid(task_id, "task"))
+        return _later(Response(self.task(request, task_id)), retry_after_s)
 
     @schema.edit_task
     def partial_update(self, request: Request, task_id: str) -> Response:
@@ -152,7 +155,8 @@ class TaskViewSet(TaskApiView, ViewSet):
     @method_decorator(gzip_page)
     def result(self, request: Request, task_id: str) -> Response:
         """The result alone, compressed if the client takes gzip."""
-        task, retry_after_s = self._awaited(request, task_id)
+        retry_after_s = self.await_end(request, task_id=_uuid(task_id, "task"))
+        task = self.task(request, task_id)
         if task["result"] is None:
             error = _conflict(task, f"The task is {task['status']} and has no result.")
             error.retry_after_s = retry_after_s
@@ -184,9 +188,9 @@ class BatchViewSet(TaskApiView, ViewSet):
 
     @schema.get_batch
     def retrieve(self, request: Request, batch_id: str) -> Response:
-        """Counts by status, and each element's id and status."""
-        batch, tasks = self.batch(request, batch_id)
-        return Response(_batch_body(batch, tasks))
+        """Counts by status, and each element's id and status; with `wait`, once all have ended."""
+        retry_after_s = self.await_end(request, batch_id=_uuid(batch_id, "batch"))
+        return _later(Response(_batch_body(*self.batch(request, batch_id))), retry_after_s)
 
     @schema.cancel_batch
     def cancel_all(self, request: Request, batch_id: str) -> Response:
@@ -242,6 +246,12 @@ def _wait_s(request: Request) -> int:
     if not (text.isascii() and text.isdigit()):
         raise ApiError(400, "validation_error", "wait must be a whole number of seconds.")
     return min(int(text[:6]), MAX_WAIT_S)
+
+
+def _later(response: Response, retry_after_s: int | None) -> Response:
+    if retry_after_s is not None:
+        response["Retry-After"] = str(retry_after_s)
+    return response
 
 
 def _message(accepted: submission.Accepted) -> str:

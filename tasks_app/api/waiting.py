@@ -1,8 +1,9 @@
-"""Waiting for a task to become terminal, without asking PostgreSQL again and again.
+"""Waiting for tasks to become terminal, without asking PostgreSQL again and again.
 
 One thread a process listens for the notification that a trigger sends at the commit of a terminal
-state, and wakes whoever waits for that task. A waiting client holds a server thread, so only
-`MAX_WAITING` may; the others get the present state at once, and are told when to come back.
+state, and wakes whoever waits for that task and no other any more. A waiting client holds a server
+thread, so only `MAX_WAITING` may; the others get the present state at once, and are told when to
+come back.
 """
 
 import math
@@ -10,13 +11,13 @@ import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import structlog
 from django.conf import settings
 
-from tasks_app.models import Task
+from tasks_app.models import TaskQuerySet
 from tasks_app.postgresql.base import renew_deadline, session_connection, why
 
 CHANNEL = "tasks_app_terminal"
@@ -28,12 +29,26 @@ MAX_RETURN_S = 60
 log = structlog.get_logger(__name__)
 
 
+class Watch:
+    """The tasks that one client still waits for."""
+
+    def __init__(self, task_ids: set[uuid.UUID]) -> None:
+        self.left = set(task_ids)
+        self.over = threading.Event()
+
+    def leave(self, task_ids: set[uuid.UUID]) -> None:
+        """Only these are left, if they were before."""
+        self.left &= task_ids
+        if not self.left:
+            self.over.set()
+
+
 class Waiters:
     """The clients of this process that wait, and the thread that wakes them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._events: dict[uuid.UUID, set[threading.Event]] = defaultdict(set)
+        self._watches: dict[uuid.UUID, set[Watch]] = defaultdict(set)
         self._thread: threading.Thread | None = None
         self._listening = threading.Event()
         self._places = threading.BoundedSemaphore(settings.MAX_WAITING)
@@ -56,28 +71,35 @@ class Waiters:
             self._return_at = max(self._return_at + 1 / RETURNS_PER_S, now)
             return min(max(1, math.ceil(self._return_at - now)), MAX_RETURN_S)
 
-    def wait(self, task_id: uuid.UUID, *, seconds: float) -> None:
-        """Return when the task is terminal or gone, or after `seconds`."""
-        event = threading.Event()
+    def wait(self, unfinished: TaskQuerySet, *, seconds: float) -> None:
+        """Return when there are no such tasks any more, or after `seconds`."""
         deadline = time.monotonic() + seconds
+        while task_ids := _ids(unfinished):  # a retry may have added some
+            with self._watching(task_ids) as watch:
+                self._listening.wait(min(seconds, RECONNECT_S))
+                still = _ids(unfinished)  # some may have ended before anybody listened
+                with self._lock:
+                    watch.leave(still)
+                if not watch.over.wait(deadline - time.monotonic()):
+                    return
+
+    @contextmanager
+    def _watching(self, task_ids: set[uuid.UUID]) -> Iterator[Watch]:
+        watch = Watch(task_ids)
         with self._lock:
-            self._events[task_id].add(event)
+            for task_id in task_ids:
+                self._watches[task_id].add(watch)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="waiters", daemon=True)
                 self._thread.start()
         try:
-            self._listening.wait(min(seconds, RECONNECT_S))
-            unfinished = Task.objects.filter(task_id=task_id, completed_at__isnull=True)
-            while True:
-                renew_deadline()
-                if not unfinished.exists() or not event.wait(deadline - time.monotonic()):
-                    return
-                event.clear()
+            yield watch
         finally:
             with self._lock:
-                self._events[task_id].discard(event)
-                if not self._events[task_id]:
-                    del self._events[task_id]
+                for task_id in task_ids:
+                    self._watches[task_id].discard(watch)
+                    if not self._watches[task_id]:
+                        del self._watches[task_id]
 
     def _run(self) -> None:
         connection = session_connection()
@@ -86,10 +108,10 @@ class Waiters:
                 with connection.cursor() as cursor:
                     cursor.execute(f"LISTEN {CHANNEL}")
                 self._listening.set()
-                self._wake(self._events)  # for what happened while nobody listened
+                self._wake_all()  # for what happened while nobody listened
                 while not self._ended():
                     for notification in connection.connection.notifies(timeout=LISTEN_S):
-                        self._wake([uuid.UUID(notification.payload)])
+                        self._tell(uuid.UUID(notification.payload))
                     with connection.cursor() as cursor:  # a dead connection does not notify
                         cursor.execute("SELECT 1")
             except Exception as error:  # whatever it is, clients still wait
@@ -101,16 +123,26 @@ class Waiters:
     def _ended(self) -> bool:
         """Whether the thread's work is done: nobody waits, and the next one starts another."""
         with self._lock:
-            if not self._events and self._thread is threading.current_thread():
+            if not self._watches and self._thread is threading.current_thread():
                 self._thread = None
                 self._listening.clear()
             return self._thread is not threading.current_thread()
 
-    def _wake(self, task_ids: Iterable[uuid.UUID]) -> None:
+    def _tell(self, ended: uuid.UUID) -> None:
         with self._lock:
-            for task_id in task_ids:
-                for event in self._events.get(task_id, ()):
-                    event.set()
+            for watch in self._watches.get(ended, ()):
+                watch.leave(watch.left - {ended})
+
+    def _wake_all(self) -> None:
+        with self._lock:
+            for watches in self._watches.values():
+                for watch in watches:
+                    watch.over.set()
+
+
+def _ids(tasks: TaskQuerySet) -> set[uuid.UUID]:
+    renew_deadline()
+    return set(tasks.values_list("task_id", flat=True))
 
 
 waiters = Waiters()

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
-from django.db import connection
+from django.db import connection, connections
 
 from tasks_app import lifecycle
 from tasks_app.api.waiting import MAX_RETURN_S, Waiters
 from tasks_app.models import Status, Task
 from tasks_app.tests.api import people
 from tasks_app.tests.api.client import error, get
-from tasks_app.tests.unit.tasks import RESULT, claimed
+from tasks_app.tests.unit.tasks import RESULT, Session, claimed
 from testing.service import LIMIT_S, Answer, Service, eventually
 
 LISTENER = (
@@ -37,12 +37,18 @@ def waiting_for(
     service: Service, task_id: object, query: str = "?wait=60", **headers: str
 ) -> Future[Answer]:
     """A client that waits in a thread of its own; its answer when it comes."""
+    return waiting_at(service, f"/tasks/{task_id}{query}", **headers)
+
+
+def waiting_at(service: Service, path: str, **headers: str) -> Future[Answer]:
     pool = ThreadPoolExecutor(1)
-    answer = pool.submit(
-        service.request, "GET", f"/tasks/{task_id}{query}", headers=headers, timeout_s=LIMIT_S
-    )
+    answer = pool.submit(service.request, "GET", path, headers=headers, timeout_s=LIMIT_S)
     pool.shutdown(wait=False)
     return answer
+
+
+def claim_of(task: Task) -> lifecycle.Claim:
+    return lifecycle.Claim(task.task_id, 1, task.program, task.shots, None, "c-1")
 
 
 # -- waiting ------------------------------------------------------------------------------------
@@ -51,9 +57,7 @@ def waiting_for(
 def test_waiting_clients_hear_of_the_end_at_once_whatever_it_is(service: Service) -> None:
     service.start_api(processes=1, WEB_THREADS="16")
     tasks = [people.task_of(None, Status.PROCESSING) for _ in range(3)]
-    claims = [
-        lifecycle.Claim(task.task_id, 1, task.program, task.shots, None, "c-1") for task in tasks
-    ]
+    claims = [claim_of(task) for task in tasks]
     pending = people.task_of(None)
     answers = [
         waiting_for(service, tasks[0].task_id),
@@ -82,13 +86,60 @@ def test_waiting_clients_hear_of_the_end_at_once_whatever_it_is(service: Service
     eventually(listeners, what="the process listens")
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE " + LISTENER)
-    lifecycle.complete(
-        lifecycle.Claim(late.task_id, 1, late.program, late.shots, None, "c-1"), RESULT
-    )
+    lifecycle.complete(claim_of(late), RESULT)
     assert answer.result(LIMIT_S).body["status"] == "completed"
 
     # One that nobody waits in any more goes away.
     eventually(lambda: not listeners(), what="nobody listens any more")
+
+
+def test_who_waits_for_a_batch_hears_when_its_last_element_has_ended(service: Service) -> None:
+    service.start_api(processes=1)
+    batch = people.batch_of(None, *[Status.PROCESSING] * 3, Status.PENDING, Status.COMPLETED)
+    first, second, third, pending, _ = Task.objects.order_by("batch_index")
+    answer = waiting_at(service, f"/batches/{batch.batch_id}?wait=60")
+    turned = waiting_at(service, f"/batches/{batch.batch_id}", Prefer="wait=60")
+    eventually(listeners, what="the process listens")
+
+    lifecycle.complete(claim_of(first), RESULT)
+    lifecycle.fail(claim_of(second), code="bad", message="It is bad.")
+    lifecycle.cancel([pending.task_id], reason="not wanted")
+    again = service.post(f"/batches/{batch.batch_id}/retry", {}).body["task_ids"]
+    lifecycle.complete(claim_of(third), RESULT)
+    claim = claimed(uuid.UUID(again[0]))  # what was retried meanwhile is waited for, too
+    assert not answer.done()
+    lifecycle.complete(claim, RESULT)
+
+    for heard in (answer, turned):
+        assert heard.result(LIMIT_S).status == 200
+        assert heard.result().body["counts"] == {
+            **{"pending": 0, "processing": 0},
+            **{"completed": 4, "failed": 0, "cancelled": 1},
+        }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_batch_is_not_asked_for_at_the_end_of_each_element() -> None:
+    batch = people.batch_of(None, *[Status.PENDING] * 50)
+    waiters, waiter, statements = Waiters(), Session(), []
+
+    def note(execute: Any, *statement: Any) -> Any:
+        statements.append(statement[0])
+        return execute(*statement)
+
+    def wait() -> None:
+        with connections["default"].execute_wrapper(note):
+            waiters.wait(Task.objects.filter(batch=batch).unfinished(), seconds=LIMIT_S)
+
+    over = waiter.start(wait)
+    eventually(listeners, what="it listens")
+    for task in Task.objects.filter(batch=batch):
+        lifecycle.cancel([task.task_id], reason="not wanted")
+    over()
+    waiter.close()
+
+    # Twice before it waits, again when the listener has begun, and once at the end.
+    assert len(statements) <= 5, statements
 
 
 def test_beyond_the_bound_clients_get_the_present_state_and_may_come_back(
@@ -105,6 +156,8 @@ def test_beyond_the_bound_clients_get_the_present_state_and_may_come_back(
     assert answer.headers["Retry-After"] == "1"
     result = service.get(f"/tasks/{task.task_id}/result?wait=60")
     assert (result.status, result.headers["Retry-After"]) == (409, "1")
+    batch = people.batch_of(None, Status.PENDING)
+    assert service.get(f"/batches/{batch.batch_id}?wait=60").headers["Retry-After"] == "1"
     assert service.get("/health/ready").status == 200
     assert service.submit().status == 202
 
