@@ -4,13 +4,13 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from qiskit.circuit import CircuitInstruction, Clbit, Qubit
+from qiskit.circuit import Clbit, Qubit
 
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.language.interpreter import Run, arithmetic, functions
 from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure, as_parameter
 from tasks_app.circuits.language.interpreter.deferred import Deferred
-from tasks_app.circuits.language.interpreter.gates import broadcast
+from tasks_app.circuits.language.interpreter.gates import apply, broadcast
 from tasks_app.circuits.language.interpreter.library import GateSpec
 from tasks_app.circuits.language.interpreter.values import Bits, Qubits, Variable, Word
 
@@ -92,17 +92,7 @@ class FastLane:
             self._values[parameters] = values
         if len(values) != spec.parameters:
             raise _NotPlain
-        put = self._run.put_instruction
-        if spec.standard is not None:
-            self._run.count_steps(len(applications))
-            angles = self._run.angles(values)
-            for qubits in applications:
-                put(CircuitInstruction.from_standard(spec.standard, qubits, angles))
-        else:
-            gate, size = spec.make(self._run, values)
-            self._run.count_steps(len(applications) * size)
-            for qubits in applications:
-                put(CircuitInstruction(gate, qubits, ()))
+        apply(self._run, spec, values, applications)
 
     def _measure_arrow(self, rest: str) -> None:
         source, arrow, target = rest.partition("->")

@@ -129,13 +129,13 @@ def test_the_compilation_serves_the_next_task_with_other_values() -> None:
 @pytest.mark.parametrize(
     ("sets", "code", "sentence"),
     [
-        ([{"t": 1}, {}], "invalid_parameters", "parameter_sets[1]: It has other names"),
+        ([{"t": 2}, {}], "invalid_parameters", "It has other names"),
         (
-            [{"t": 1}, {"t": 1, "u": 2}],
+            [{"t": 2}, {"t": 3, "u": 2}],
             "invalid_parameters",
-            "parameter_sets[1]: It has other names",
+            "It has other names",
         ),
-        ([{"t": 0}, {"t": 1}, {"t": 2}], "invalid_program", "parameter_sets[1]: This expression"),
+        ([{"t": 0}, {"t": 1}, {"t": 2}], "invalid_program", "This expression"),
     ],
 )
 def test_an_error_names_the_set(

@@ -5,7 +5,7 @@ from typing import Any
 
 from openqasm3 import ast
 from qiskit import QuantumCircuit
-from qiskit.circuit import Gate, Qubit
+from qiskit.circuit import CircuitInstruction, Gate, Qubit
 
 from tasks_app.circuits.language.interpreter import library
 from tasks_app.circuits.language.interpreter.assignments import operand
@@ -68,20 +68,44 @@ def _gate(run: Run, node: ast.QuantumGate) -> None:
             node,
             f"The gate {node.name.name:.80} takes {spec.parameters} parameters, not {len(values)}.",
         )
-    if not node.modifiers:
-        gate, size = spec.make(run, values)
-        times = _apply(run, gate, size, node)
-        if spec.phase is not None and run.in_gate:
-            run.circuit.global_phase += times * spec.phase(*run.angles(values))
-        return
-    key = spec, values, tuple(_modifier(run, modifier) for modifier in node.modifiers)
-    if key not in run.made:  # Qiskit may take milliseconds to make a controlled gate.
-        gate, size = spec.make(run, values)
-        if spec.phase is not None:
-            gate = library.with_phase(gate, spec.phase(*run.angles(values)))
-        run.made[key] = _modified(run, gate, size, node.modifiers)
-    gate, size = run.made[key]
-    _apply(run, gate, size, node)
+    if node.modifiers:
+        key = spec, values, tuple(_modifier(run, modifier) for modifier in node.modifiers)
+        if key not in run.made:  # Qiskit may take milliseconds to make a controlled gate.
+            gate, size = spec.make(run, values)
+            if spec.phase is not None:
+                gate = library.with_phase(gate, spec.phase(*run.angles(values)))
+            run.made[key] = _modified(run, gate, size, node.modifiers)
+        spec = _made(*run.made[key])
+    apply(run, spec, values, _applications(run, node, spec.qubits), node)
+
+
+def _made(gate: Gate, size: int) -> GateSpec:
+    return GateSpec(0, gate.num_qubits, lambda run, values: (gate, size))
+
+
+def _applications(run: Run, node: Any, width: int) -> list[tuple[Qubit, ...]]:
+    return broadcast([operand(run, qubit) for qubit in node.qubits], width, node)
+
+
+def apply(
+    run: Run,
+    spec: GateSpec,
+    values: tuple[Any, ...],
+    applications: Sequence[tuple[Qubit, ...]],
+    node: Any = None,
+) -> None:
+    """Put the gate of these values on some qubits, once for each application."""
+    angles = run.angles(values)
+    gate, size = (None, 1) if spec.standard is not None else spec.make(run, values)
+    run.count_steps(size * len(applications), node)
+    for qubits in applications:
+        run.put(
+            CircuitInstruction.from_standard(spec.standard, qubits, angles)
+            if gate is None
+            else CircuitInstruction(gate, qubits)
+        )
+    if spec.phase is not None and run.in_gate:
+        run.circuit.global_phase += len(applications) * spec.phase(*angles)
 
 
 def named(run: Run, name: str, node: Any = None) -> GateSpec:
@@ -108,7 +132,7 @@ def _phase(run: Run, node: ast.QuantumPhase) -> None:
         return
     gate, size = _modified(run, library.global_phase(angle), 1, node.modifiers)
     if gate.num_qubits:
-        _apply(run, gate, size, node)
+        apply(run, _made(gate, size), (), _applications(run, node, gate.num_qubits), node)
     elif seen:
         run.circuit.global_phase += gate.definition.global_phase
 
@@ -139,15 +163,6 @@ def _modifier(run: Run, modifier: ast.QuantumGateModifier) -> tuple[ast.GateModi
     if kind is ast.GateModifierName.pow:
         return kind, number(run, argument)
     return kind, integer(run, argument)
-
-
-def _apply(run: Run, gate: Gate, size: int, node: Any) -> int:
-    operands = [operand(run, qubit) for qubit in node.qubits]
-    applications = broadcast(operands, gate.num_qubits, node)
-    for qubits in applications:
-        run.count_steps(size, node)
-        run.put(gate, qubits)
-    return len(applications)
 
 
 @statement(ast.QuantumBarrier)

@@ -221,16 +221,10 @@ class Run(Names):
             self.deferred[value] = Parameter(f"p{len(self.deferred)}")
         return self.deferred[value]
 
-    def put(self, gate: Any, qubits: Sequence[Qubit]) -> None:
+    def put(self, instruction: CircuitInstruction) -> None:
+        """Without the checks that Qiskit makes: they have been made."""
         if self.in_gate or self.paths is None:
-            self.circuit.append(gate, qubits)
-        else:
-            self.paths.apply(gate, [self.places[qubit] for qubit in qubits])
-
-    def put_instruction(self, instruction: CircuitInstruction) -> None:
-        """The same, for one that needs no checks."""
-        if self.paths is None:
-            self.circuit._append(instruction)
+            self.circuit._current_scope().append(instruction)
         else:
             places = [self.places[qubit] for qubit in instruction.qubits]
             self.paths.apply(instruction.operation, places)
@@ -249,10 +243,7 @@ class Run(Names):
             return
         self._measured = qubits[-1]
         for qubit, bit in zip(qubits, bits, strict=True):
-            if self.depth:
-                self.circuit.measure(qubit, bit)
-            else:  # The same, without checks made above.
-                self.circuit._append(CircuitInstruction(_MEASURE, (qubit,), (bit,)))
+            self.put(CircuitInstruction(_MEASURE, (qubit,), (bit,)))
 
     @property
     def measures(self) -> bool:
