@@ -1,5 +1,6 @@
 """The fast lane: plain top-level statements of OpenQASM 3, without a syntax tree."""
 
+import ast
 import re
 from collections.abc import Callable
 from typing import Any
@@ -23,10 +24,10 @@ _INCLUDE = re.compile(r"""\s*include\s*(?:"([^"\n]*)"|'([^'\n]*)')\s*;""")
 _OPERAND = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\[\s*([0-9]{1,9})\s*\])?\s*", re.ASCII)
 _DECLARATION = re.compile(r"(?:\[\s*([0-9]{1,9})\s*\]\s*)?([A-Za-z_]\w*)\s*", re.ASCII)
 _DECIMAL = re.compile(r"\s*-?[0-9]+\.[0-9]+(?:[eE][+-]?[0-9]+)?\s*", re.ASCII)
-_TOKEN = re.compile(
-    r"\s*(?:([0-9]+\.[0-9]*(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?"
-    r"|[0-9]+[eE][+-]?[0-9]+)|([0-9]{1,18})|([A-Za-z_π]\w*)|([-+*/()]))\s*"
-)
+_ARITHMETIC = re.compile(r"[\wπ\s.+\-*/(),]*", re.ASCII)
+_NAME = re.compile(r"(?<![\w.])[A-Za-z_π]\w*")
+_MAX_PARAMETERS = 400  # Characters: Python's parser, too, is recursive.
+_OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
 
 
 class _NotPlain(Exception):
@@ -88,8 +89,7 @@ class FastLane:
             self._operands[rest, spec.qubits] = applications
         values = self._values.get(parameters)
         if values is None:
-            values = tuple(self._value(item) for item in parameters.split(","))
-            self._values[parameters] = values
+            values = self._values[parameters] = self._evaluated(parameters)
         if len(values) != spec.parameters:
             raise _NotPlain
         apply(self._run, spec, values, applications)
@@ -162,14 +162,29 @@ class FastLane:
             raise _NotPlain
         return value
 
-    def _value(self, text: str) -> Any:
+    def _evaluated(self, parameters: str) -> tuple[Any, ...]:
         try:
-            if _DECIMAL.fullmatch(text):
-                return as_parameter(float(text))
-            whole = float if self._run.old else int
-            return as_parameter(_Sum(text, self._constant, whole).value)
+            if _DECIMAL.fullmatch(parameters):
+                return (as_parameter(float(parameters)),)
+            return tuple(as_parameter(self._value(tree)) for tree in _trees(parameters))
         except ArithmeticFailure:
             raise _NotPlain from None
+
+    def _value(self, tree: ast.expr) -> Any:
+        match tree:
+            case ast.Constant(value=int() | float() as number):
+                return float(number) if self._run.old else number
+            case ast.Name(id=name):
+                return self._constant(name[1:])
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return arithmetic.unary("-", self._value(operand))
+            case ast.BinOp(op=op) if type(op) in _OPERATORS:
+                left, right = self._value(tree.left), self._value(tree.right)
+                return arithmetic.binary(_OPERATORS[type(op)], left, right)
+            case ast.Call(func=ast.Name(id=name), args=arguments):
+                if functions.is_function(name[1:]) and name[1:] not in self._run.globals:
+                    return functions.call(name[1:], *map(self._value, arguments))
+        raise _NotPlain
 
     def _constant(self, name: str) -> Any:
         found = self._run.globals.get(name)
@@ -181,50 +196,22 @@ class FastLane:
         raise _NotPlain
 
 
-class _Sum:
-    """Evaluates a sum of products of numbers, constants and parentheses."""
+def _trees(parameters: str) -> list[ast.expr]:
+    """The syntax trees of Python, which writes such arithmetic as OpenQASM does.
 
-    def __init__(
-        self, text: str, constant: Callable[[str], Any], whole: Callable[[str], Any]
-    ) -> None:
-        self._constant, self._whole = constant, whole
-        self._tokens: list[tuple[str, str, str, str]] = []
-        offset = 0
-        while offset < len(text):
-            if not (match := _TOKEN.match(text, offset)):
-                raise _NotPlain
-            self._tokens.append(match.groups(""))  # type: ignore[arg-type]
-            offset = match.end()
-        self._tokens.append(("", "", "", ""))
-        self._next = 0
-        self.value = self._chain("+-", lambda: self._chain("*/", self._factor))
-        if self._next != len(self._tokens) - 1:
-            raise _NotPlain
-
-    def _chain(self, operators: str, operand: Callable[[], Any]) -> Any:
-        value = operand()
-        while (operator := self._tokens[self._next][3]) and operator in operators:
-            self._next += 1
-            value = arithmetic.binary(operator, value, operand())
-        return value
-
-    def _factor(self) -> Any:
-        real, whole, name, symbol = self._tokens[self._next]
-        self._next += 1
-        if real:
-            return float(real)
-        if whole:
-            return self._whole(whole)
-        if name:
-            return self._constant(name)
-        if symbol == "-":
-            return arithmetic.unary("-", self._factor())
-        if symbol == "(":
-            value = self._chain("+-", lambda: self._chain("*/", self._factor))
-            if self._tokens[self._next][3] == ")":
-                self._next += 1
-                return value
+    Each name gets a letter before it, so that none is a word of Python's.
+    """
+    if len(parameters) > _MAX_PARAMETERS or not _ARITHMETIC.fullmatch(parameters):
         raise _NotPlain
+    try:
+        tree: Any = ast.parse(f"({_NAME.sub(_lettered, parameters)},)", mode="eval")
+    except SyntaxError:
+        raise _NotPlain from None
+    return list(tree.body.elts)
+
+
+def _lettered(name: re.Match[str]) -> str:
+    return f"n{name[0]}"
 
 
 def _declared(match: re.Match[str] | None, name: int, size: int) -> tuple[str, int | None]:

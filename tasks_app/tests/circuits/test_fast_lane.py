@@ -25,6 +25,7 @@ HEADER = """OPENQASM 3.0;
 include "stdgates.inc";
 gate own(a) x1, y1 { rx(a / 2) x1; cx x1, y1; }
 gate plain x1 { h x1; gphase(pi / 4); }
+const float lambda = 2.5;
 qubit[3] q;
 qubit[3] r;
 qubit w;
@@ -39,7 +40,7 @@ numbers = st.one_of(
     st.integers(0, 10**6).map(str),
     st.floats(0, 1e6, allow_nan=False).map(repr),
     st.sampled_from(
-        ["1e-3", "2.E2", ".5", "1_000", "0x1F", "0b101", "7/2", "pi", "π", "tau", "euler"]
+        ["1e-3", "2.E2", ".5", "1_000", "0x1F", "0b101", "7/2", "pi", "π", "tau", "euler", "lambda"]
     ),
 )
 angles = st.recursive(
@@ -152,6 +153,10 @@ def shape(circuit: QuantumCircuit) -> list[tuple[object, ...]]:
         "rx(-pi/2) q[0];",
         "rx( 3*(pi/4) ) q[0];",
         "U(0.1, .2, 3e-1) q[0];",
+        "rx(1_0) q[0];",
+        "rx(-2**3) q[0];",
+        "rx(sin(π / 4)) q[0];",
+        "U(pow(2, 3), mod(5, 3), 0x1F) q[0];",
         "h q;",
         "cx q, r;",
         "c = measure q;",
@@ -183,9 +188,16 @@ def test_plain_statements_take_the_fast_lane(statement: str) -> None:
         "rx(inf) q[0];",
         "rx(1e999) q[0];",
         "rx(1/0) q[0];",
-        "rx(1_0) q[0];",
-        "rx(2**3) q[0];",
-        "rx(sin(1)) q[0];",
+        "rx(+1) q[0];",
+        "rx(1j) q[0];",
+        "rx(True) q[0];",
+        "rx(2 // 3) q[0];",
+        "rx(1 if 2 else 3) q[0];",
+        "rx(1 or 2) q[0];",
+        "rx(*c) q[0];",
+        "rx(sqrt(-1)) q[0];",
+        "rx(nosuch(1)) q[0];",
+        "rx(0, ) q[0];",
         "ctrl @ x q[0], q[1];",
         "x q[0:1];",
         "int n = 3;",
