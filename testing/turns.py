@@ -1,0 +1,43 @@
+"""A pytest plugin: which of the processes of `pytest -n` runs which tests, and in which order.
+
+A file's tests share what is dear to start, those of all fault tests a whole service: they stay
+together. What takes longest comes first, so that no process is left with it at the end.
+"""
+
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+TESTS = "tasks_app/tests"
+TOGETHER = f"{TESTS}/faults"
+LONGEST_FIRST = (
+    TOGETHER,
+    f"{TESTS}/circuits/guard/test_programs.py",
+    f"{TESTS}/system",
+    f"{TESTS}/attacks",
+    f"{TESTS}/api",
+    f"{TESTS}/circuits",
+)
+
+
+class Turns(LoadScopeScheduling):  # type: ignore[misc]
+    """Files, in the order in which they were collected, to whichever process is free."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return TOGETHER if nodeid.startswith(TOGETHER) else nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Turns:
+    config.option.loadscopereorder = False
+    return Turns(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: _turn(item.nodeid))
+
+
+def _turn(nodeid: str) -> int:
+    starts = (turn for turn, start in enumerate(LONGEST_FIRST) if nodeid.startswith(start))
+    return next(starts, len(LONGEST_FIRST))
