@@ -24,8 +24,9 @@ from rest_framework.views import APIView
 from tasks_app import pace
 from tasks_app.api.auth import AUTHENTICATION
 from tasks_app.api.content import AnyMediaType
+from tasks_app.api.serializers import shown
 from tasks_app.circuits import WALLS
-from tasks_app.models import INTERNAL_ERROR, Status, Task
+from tasks_app.models import INTERNAL_ERROR, Status, Task, Worker
 from tasks_app.postgresql import schema
 from tasks_app.postgresql.base import DATABASE_ERRORS, deadline
 from tasks_app.queue import broker
@@ -34,19 +35,17 @@ from tasks_app.queue.publisher import QueueDepths, QueueUnavailable
 CHECK_S = 1.0  # each dependency's time to answer
 
 
-class WorkerSerializer(serializers.Serializer[Any]):
-    """A worker process that is alive."""
+class WorkerSerializer(serializers.ModelSerializer[Worker]):
+    """A worker process that is alive; its name is `host:pid:start:namespace`."""
 
-    worker = serializers.CharField(help_text="`host:pid:start:namespace`.")
-    slots = serializers.IntegerField(help_text="Circuits that it runs at a time.")
-    walls = serializers.ListField(
-        child=serializers.CharField(),
-        allow_null=True,
-        help_text="What the kernel puts around its simulations; null: not yet known.",
-    )
-    missing_walls = serializers.ListField(
-        child=serializers.CharField(), allow_null=True, help_text="What its kernel lacks."
-    )
+    missing_walls = serializers.SerializerMethodField(help_text="What its kernel lacks.")
+
+    class Meta:
+        model = Worker
+        fields = ["worker", "slots", "walls", "missing_walls"]
+
+    def get_missing_walls(self, worker: Worker) -> list[str] | None:
+        return None if worker.walls is None else sorted({*WALLS} - {*worker.walls})
 
 
 class HealthSerializer(serializers.Serializer[Any]):
@@ -110,29 +109,6 @@ def _unready() -> str | None:
     return "queue_unavailable" if queue_depths() is None else None
 
 
-def _asked_by_staff(request: Request) -> bool:
-    with suppress(AuthenticationFailed, *DATABASE_ERRORS), deadline(CHECK_S):
-        return isinstance(request.user, User) and request.user.is_staff
-    return False
-
-
-def _workers() -> list[dict[str, Any]] | None:
-    try:
-        with deadline(CHECK_S):
-            alive = list(pace.alive_workers().order_by("worker"))
-    except DATABASE_ERRORS:
-        return None
-    return [
-        {
-            "worker": each.worker,
-            "slots": each.slots,
-            "walls": each.walls,
-            "missing_walls": None if each.walls is None else sorted({*WALLS} - {*each.walls}),
-        }
-        for each in alive
-    ]
-
-
 class HealthView(APIView):
     """For people and dashboards: always 200, and it names what is away."""
 
@@ -152,8 +128,10 @@ class HealthView(APIView):
             "queue": None if depths is None else asdict(depths),
             "timestamp": timezone.now(),
         }
-        if fits and _asked_by_staff(request) and (workers := _workers()) is not None:
-            found["workers"] = workers
+        with suppress(AuthenticationFailed, *DATABASE_ERRORS), deadline(CHECK_S):
+            if fits and isinstance(request.user, User) and request.user.is_staff:
+                alive = pace.alive_workers().order_by("worker")
+                found["workers"] = [shown(WorkerSerializer, worker) for worker in alive]
         return Response(found)
 
 
