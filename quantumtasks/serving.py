@@ -2,9 +2,9 @@
 
 `gthread` waits 5 s for the first byte of a connection in one of its few threads, and 2 s in its
 main thread for a client to close after its last answer: a stranger with some connections stops
-the service. Here both wait in the poller, and what a thread waits for has a deadline: a head, a
-body and an answer as a whole, not only each piece. Before strangers stands a proxy all the same,
-which takes a request whole before a thread sees it (deploy/nginx.conf).
+the service. Here both wait in the poller, and what a thread waits for has a deadline: a head and
+a body as a whole, not only each piece, and an answer at a pace. Before strangers stands a proxy all
+the same, which takes a request whole before a thread sees it (deploy/nginx.conf).
 """
 
 import selectors
@@ -22,13 +22,16 @@ from tasks_app.postgresql.base import waited_s
 LEAVE_S = 0.001
 PAUSE_S = 0.1
 SILENCE_S = 5  # how long a client may send nothing
-HEAD_S, BODY_S, ANSWER_S = 10, 30, 60  # how long it may take over the whole
+HEAD_S, BODY_S = 10, 30  # how long it may take over the whole
+ANSWER_S, ANSWER_BYTES_S = 60.0, 32_768  # how far it may lag behind this pace with an answer
+PIECE = 65_536
 
 
 class Client(socket.socket):
     """A client's socket: silence, or the end of its time, is as if it had closed."""
 
     until = 0.0
+    patience_s = ANSWER_S
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         if self.gettimeout() == 0:  # from the poller
@@ -40,8 +43,15 @@ class Client(socket.socket):
             return b""
 
     def sendall(self, data: Any, flags: int = 0) -> None:
-        self.settimeout(ANSWER_S)
-        super().sendall(data, flags)
+        """In pieces, each of which earns the client its time: however long the answer is, only
+        who takes nothing, or too little of it, is given up."""
+        for start in range(0, len(data), PIECE):
+            piece = memoryview(data)[start : start + PIECE]
+            self.patience_s = min(ANSWER_S, self.patience_s + len(piece) / ANSWER_BYTES_S)
+            began = time.monotonic()
+            self.settimeout(max(self.patience_s, 0.001))
+            super().sendall(piece, flags)
+            self.patience_s -= time.monotonic() - began
 
 
 class Log(Logger):  # type: ignore[misc]
@@ -82,6 +92,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def handle(self, connection: Any) -> Any:
         waited_s.set(time.monotonic() - connection.arrived)  # for this thread
         connection.sock.until = time.monotonic() + HEAD_S
+        connection.sock.patience_s = ANSWER_S
         return super().handle(connection)
 
     def handle_request(self, request: Any, connection: Any) -> Any:

@@ -4,6 +4,8 @@ import os
 import resource
 import signal
 import socket
+import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,6 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from quantumtasks import serving
 from tasks_app.tests.conftest import database_url
 from testing.service import HASTY, LIMIT_S, SLACK, Service, eventually
 
@@ -134,6 +137,36 @@ def test_clients_that_read_nothing_do_not_keep_others_out_for_ever(service: Serv
             client.sendall(b"GET /openapi.yaml HTTP/1.1\r\nHost: localhost\r\n\r\n" * 500)
         eventually(lambda: _idle_s(service) > 1, what="full buffers")
         assert service.request("GET", "/health/live", timeout_s=LIMIT_S).status == 200
+
+
+def _send(size: int, *, taken_at_once: int) -> None:
+    """An answer, sent to a client that takes so much of it each tenth of a second."""
+    ours, theirs = socket.socketpair()
+    client = serving.Client(fileno=ours.detach())
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    client.patience_s = serving.ANSWER_S
+
+    def take() -> None:
+        while theirs.recv(taken_at_once, socket.MSG_WAITALL):
+            time.sleep(0.1)
+
+    reader = threading.Thread(target=take)
+    reader.start()
+    try:
+        client.sendall(bytes(size))
+    finally:
+        client.close()
+        reader.join()
+        theirs.close()
+
+
+def test_a_long_answer_is_sent_as_long_as_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "ANSWER_S", 2.0)
+    a_second_of = 10 * 16_384
+    _send(4 * a_second_of, taken_at_once=16_384)
+    monkeypatch.setattr(serving, "ANSWER_BYTES_S", 4 * a_second_of)
+    with pytest.raises(TimeoutError):  # each piece in its time, and all of them not
+        _send(4 * a_second_of, taken_at_once=16_384)
 
 
 def test_everybody_may_ask_for_the_description_at_once(service: Service) -> None:
