@@ -277,6 +277,7 @@ API_AUTH = _choice("API_AUTH", "required", "open")  # tokens, or anybody
 AUTHENTICATION_BACKENDS = ["tasks_app.logins.ThrottledBackend"]
 # A waiting client holds a thread of its process: half of them serve everybody else.
 MAX_WAITING = max(1, WEB_THREADS // 2)
+MAX_STREAMS = max(1, WEB_THREADS // 4)  # and so does who is sent a long answer
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],

@@ -2,9 +2,13 @@
 
 import math
 import re
+import zlib
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
+from django.http import StreamingHttpResponse
+from django.utils.cache import patch_vary_headers
 from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.metadata import BaseMetadata
 from rest_framework.negotiation import BaseContentNegotiation
@@ -12,10 +16,12 @@ from rest_framework.parsers import JSONParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.utils import json
 
+NDJSON = "application/x-ndjson"
 MAX_DEPTH = 64
 MAX_VALUES = 500_000
 """Values in a body, roughly: Python needs up to 100 bytes for one that is written in three."""
 _SMALL = 65_536  # Bytes of a body that no content makes expensive.
+_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?(\s|,|$))", re.IGNORECASE)
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)
 
 
@@ -30,6 +36,27 @@ class OrjsonRenderer(BaseRenderer):
         if data is None:
             return b""
         return orjson.dumps(data, default=str, option=orjson.OPT_UTC_Z)
+
+
+def compressed(response: StreamingHttpResponse, accepted: str) -> StreamingHttpResponse:
+    """The response, with gzip if the client's `Accept-Encoding` has it.
+
+    At the first level: Django's sixth takes six times as long for a third less, which is more than
+    a gigabyte saves on its way.
+    """
+    patch_vary_headers(response, ["Accept-Encoding"])
+    if _GZIP.search(accepted):
+        parts: Any = response.streaming_content  # the stubs think that it may be asynchronous
+        response.streaming_content = _packed(parts)
+        response["Content-Encoding"] = "gzip"
+    return response
+
+
+def _packed(parts: Iterable[bytes]) -> Iterator[bytes]:
+    packer = zlib.compressobj(level=1, wbits=31)
+    for part in parts:
+        yield packer.compress(part)
+    yield packer.flush()
 
 
 class AnyMediaType(BaseContentNegotiation):

@@ -16,6 +16,7 @@ from rest_framework import exceptions
 from rest_framework.settings import api_settings
 
 from tasks_app import access, logins, submission
+from tasks_app.api.batch_results import NoPlace
 from tasks_app.api.correlation import correlation_id
 from tasks_app.postgresql import schema
 from tasks_app.postgresql.base import DATABASE_ERRORS, why
@@ -89,6 +90,9 @@ def as_api_error(error: Exception) -> ApiError | None:
     if isinstance(error, QueueUnavailable):
         sentence = "The task queue is unavailable, so nothing was accepted. Try again shortly."
         return ApiError(503, "queue_unavailable", sentence, retry_after_s=RETRY_AFTER_S)
+    if isinstance(error, NoPlace):
+        sentence = "As many long results are being sent as can be at a time. Try again shortly."
+        return ApiError(503, "too_many_streams", sentence, retry_after_s=RETRY_AFTER_S)
     if isinstance(error, submission.KeyReused):
         sentence = "This Idempotency-Key was used for another request. Use a new key."
         return ApiError(409, "idempotency_key_reused", sentence)

@@ -15,10 +15,12 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schem
 from drf_spectacular.views import SpectacularYAMLAPIView
 from rest_framework.request import Request
 
+from tasks_app.api.content import NDJSON
 from tasks_app.api.filters import FilterSerializer
 from tasks_app.api.serializers import (
     AcceptedBatchSerializer,
     AcceptedSerializer,
+    BatchResultSerializer,
     BatchSerializer,
     BatchSubmissionSerializer,
     ErrorSerializer,
@@ -143,6 +145,11 @@ submit_batch = described(
 )
 get_batch = described(
     *("get_batch", "Read a batch", {200: BatchSerializer}, 404), parameters=[BATCH_ID, *WAIT]
+)
+get_batch_results = described(
+    *("get_batch_results", "Read all results of a batch", {(200, NDJSON): BatchResultSerializer}),
+    404,
+    parameters=[BATCH_ID],
 )
 cancel_batch = described(
     *("cancel_batch", "Cancel a batch", {200: BatchSerializer}, 404),

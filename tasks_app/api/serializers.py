@@ -335,6 +335,16 @@ class BatchSerializer(serializers.ModelSerializer[Batch]):
         fields = ["batch_id", "name", "size", "submitted_at", "counts", "tasks"]
 
 
+class BatchResultSerializer(BatchElementSerializer):
+    """A line of a batch's results."""
+
+    result = ResultSerializer(allow_null=True)
+
+    class Meta:
+        model = Task
+        fields = ["index", "task_id", "status", "result", "error_code", "error_message"]
+
+
 class AcceptedBatchSerializer(serializers.Serializer[Any]):
     """The answer to a batch."""
 

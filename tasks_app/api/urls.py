@@ -23,6 +23,7 @@ urlpatterns = [
     path("tasks/<str:task_id>/cancel", TaskViewSet.as_view({"post": "cancel_one"})),
     path("tasks/<str:task_id>/result", TaskViewSet.as_view({"get": "result"})),
     path("batches/<str:batch_id>", BatchViewSet.as_view({"get": "retrieve"}), name="batch-detail"),
+    path("batches/<str:batch_id>/results", BatchViewSet.as_view({"get": "results"})),
     path("batches/<str:batch_id>/cancel", BatchViewSet.as_view({"post": "cancel_all"})),
     path("batches/<str:batch_id>/retry", BatchViewSet.as_view({"post": "retry"})),
     path("queue", QueueView.as_view(), name="queue"),

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from django.http import StreamingHttpResponse
 from django.urls import get_script_prefix
 from django.urls.converters import UUIDConverter
 from django.utils.cache import set_response_etag
@@ -20,6 +21,8 @@ from rest_framework.viewsets import ViewSet
 from tasks_app import access, lifecycle, pace, submission
 from tasks_app.api import read_task, schema
 from tasks_app.api.auth import AUTHENTICATION, TaskAccess
+from tasks_app.api.batch_results import Results
+from tasks_app.api.content import NDJSON, compressed
 from tasks_app.api.correlation import correlation_id
 from tasks_app.api.errors import ApiError
 from tasks_app.api.filters import FilterSerializer, filtered, listed, page
@@ -191,6 +194,15 @@ class BatchViewSet(TaskApiView, ViewSet):
         """Counts by status, and each element's id and status; with `wait`, once all have ended."""
         retry_after_s = self.await_end(request, batch_id=_uuid(batch_id, "batch"))
         return _later(Response(_batch_body(*self.batch(request, batch_id))), retry_after_s)
+
+    @schema.get_batch_results
+    def results(self, request: Request, batch_id: str) -> StreamingHttpResponse:
+        """What came of each element, a line for each, in order."""
+        lines = Results(_uuid(batch_id, "batch"), access.visibility(request.user))
+        if not lines:
+            raise NotFound("There is no batch with this id.")
+        response = StreamingHttpResponse(lines, content_type=NDJSON)
+        return compressed(response, request.META.get("HTTP_ACCEPT_ENCODING", ""))
 
     @schema.cancel_batch
     def cancel_all(self, request: Request, batch_id: str) -> Response:

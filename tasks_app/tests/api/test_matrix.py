@@ -53,6 +53,7 @@ ROUTES = {
     ("POST", "tasks/<str:task_id>/cancel"): Route(200, "owner", task(Status.PENDING)),
     ("GET", "tasks/<str:task_id>/result"): Route(200, "owner", task(Status.COMPLETED)),
     ("GET", "batches/<str:batch_id>"): Route(200, "owner", batch(Status.PENDING)),
+    ("GET", "batches/<str:batch_id>/results"): Route(200, "owner", batch(Status.COMPLETED)),
     ("POST", "batches/<str:batch_id>/cancel"): Route(200, "owner", batch(Status.PENDING)),
     ("POST", "batches/<str:batch_id>/retry"): Route(202, "owner", batch(Status.FAILED)),
     ("GET", "queue"): Route(200, "known"),
