@@ -1,0 +1,189 @@
+"""What the service answers, as typed values. Fields that a newer service adds are ignored."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from quantumtasks_client.errors import TaskError, task_error
+
+Status = Literal["pending", "processing", "completed", "failed", "cancelled"]
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What a task found; what it was not asked for is None.
+
+    Bit strings are in Qiskit's order: the last character is the first bit, registers are separated
+    by spaces. `sets` has one result for each of `parameter_sets`, in order, instead of the rest.
+    `expectation_values` and `standard_errors` have an entry for each of `observables`.
+    """
+
+    counts: dict[str, int] | None = None
+    shots: int | None = None
+    memory: list[str] | None = None
+    probabilities: Any = None
+    statevector: Any = None
+    circuit: Any = None
+    expectation_values: list[float] | None = None
+    standard_errors: list[float] | None = None
+    sets: list["Result"] | None = None
+    metadata: dict[str, Any] = {}
+
+
+class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A transition of a task."""
+
+    status: Status
+    transitioned_at: datetime
+    notes: str
+
+
+class _Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How a task stands, and what came of it if it has ended."""
+
+    task_id: str
+    status: Status
+    result: Result | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing can change any more."""
+        return self.status in ("completed", "failed", "cancelled")
+
+    @property
+    def error(self) -> TaskError | None:
+        """Why there is no result, if the task has ended without one."""
+        if not self.ended or self.status == "completed":
+            return None
+        return task_error(self.task_id, self.error_code, self.error_message, self.program)
+
+    @property
+    def program(self) -> str | None:
+        """The program's text, where this client knows it."""
+        return None
+
+    def get_result(self) -> Result:
+        """The result. Raises `TaskFailed`, `TaskCancelled`, or `TaskError` if it has not ended."""
+        if self.result is not None:
+            return self.result
+        raise self.error or TaskError(f"The task is {self.status}.", task_id=self.task_id)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How often each outcome came. Raises what `get_result` does, or `TaskError`."""
+        counts = self.get_result().counts
+        if counts is None:
+            raise TaskError("The task was not asked for counts.", task_id=self.task_id)
+        return counts
+
+
+class TaskSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """A task without its result and history, as lists have it."""
+
+    task_id: str
+    status: Status
+    name: str
+    tags: list[str]
+    batch_id: str | None
+    shots: int
+    submitted_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    error_code: str | None
+
+
+class Task(_Outcome, frozen=True, kw_only=True):
+    """A task with everything that became of it."""
+
+    name: str
+    tags: list[str]
+    batch_id: str | None
+    shots: int
+    seed: int | None
+    submitted_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    status_history: list[HistoryEntry]
+    queue_position: int | None
+    estimated_start_at: datetime | None
+    message: str
+    correlation_id: str
+    circuit: str | None = None
+
+    @property
+    def program(self) -> str | None:
+        return self.circuit
+
+
+class Submission(msgspec.Struct, frozen=True, kw_only=True):
+    """An accepted task. `circuit` is what was sent."""
+
+    task_id: str
+    status: Status
+    submitted_at: datetime
+    message: str
+    correlation_id: str
+    circuit: str | None = None
+
+
+class BatchSubmission(msgspec.Struct, frozen=True, kw_only=True):
+    """An accepted batch; `task_ids` in the order of its elements. `circuits` is what was sent."""
+
+    batch_id: str
+    task_ids: list[str]
+    message: str
+    correlation_id: str
+    circuits: list[str | None] = []
+
+
+class BatchElement(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an element of a batch stands."""
+
+    index: int
+    task_id: str
+    status: Status
+    error_code: str | None
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch: how many elements are in each state, and each of them."""
+
+    batch_id: str
+    name: str
+    size: int
+    submitted_at: datetime
+    counts: dict[Status, int]
+    tasks: list[BatchElement]
+
+    @property
+    def ended(self) -> bool:
+        """Whether all elements have ended."""
+        return not self.counts["pending"] and not self.counts["processing"]
+
+
+class BatchResult(_Outcome, frozen=True, kw_only=True):
+    """An element of a batch with its result or error."""
+
+    index: int
+    circuit: str | None = None
+
+    @property
+    def program(self) -> str | None:
+        return self.circuit
+
+
+class Queue(msgspec.Struct, frozen=True, kw_only=True):
+    """The queue now, and how fast tasks went through it in the last hour; times in seconds."""
+
+    pending: int
+    processing: int
+    oldest_pending_s: float
+    workers: int
+    slots: int
+    running_s: float | None
+    wait_p50_s: float | None
+    wait_p90_s: float | None
+    run_p50_s: float | None
+    run_p90_s: float | None

@@ -1,0 +1,409 @@
+"""What can be asked of the service: each operation as its steps, for both clients."""
+
+import math
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any, Literal, TypeAlias, TypedDict, TypeVar
+from urllib.parse import parse_qs, quote, urlsplit
+
+import msgspec
+
+from quantumtasks_client.errors import IllegalTransition, ServiceUnreachable, WaitTimeout
+from quantumtasks_client.exchange import (
+    ANSWER_S,
+    Answer,
+    Emit,
+    Lost,
+    Patience,
+    Pause,
+    Read,
+    Request,
+    Steps,
+    asked_s,
+    decoded,
+    encoded,
+    exchange,
+)
+from quantumtasks_client.models import (
+    Batch,
+    BatchResult,
+    BatchSubmission,
+    Queue,
+    Result,
+    Status,
+    Submission,
+    Task,
+    TaskSummary,
+)
+
+MAX_SETS = 1000  # parameter sets of one task
+WAIT_S = 30  # how long the service is asked to wait at a time; proxies cut what is silent for 60
+FIRST_S = 15.0  # how long a service is tried that never answered
+LOOK_S = 1  # the same where somebody watches
+_SOON_S = 0.5  # pause after a wait that was none
+
+Parameters: TypeAlias = Mapping[str, float]
+Observable: TypeAlias = Mapping[str, float]
+TaskLike: TypeAlias = str | uuid.UUID | Task | TaskSummary | Submission | BatchResult
+BatchLike: TypeAlias = str | uuid.UUID | Batch | BatchSubmission
+
+T = TypeVar("T")
+
+
+class RunOptions(TypedDict, total=False):
+    """How to run a circuit; None is the same as absent. The service checks names and values."""
+
+    shots: int | None
+    seed: int | None
+    method: str | None
+    memory: bool | None
+    parameters: Parameters | None
+    noise: Mapping[str, float] | None
+    outputs: Sequence[str] | None
+    circuit_format: Literal["openqasm", "qpy"] | None
+    name: str | None
+    tags: Sequence[str] | None
+    backend: str | None
+    priority: int | None
+
+
+class SweepOptions(RunOptions, total=False):
+    """The same, with what to estimate."""
+
+    observables: Sequence[Observable] | None
+    precision: float | None
+
+
+class Options(SweepOptions, total=False):
+    """All that a task can have."""
+
+    parameter_sets: Sequence[Parameters] | None
+
+
+class Element(Options, total=False):
+    """An element of a batch: what it does not say, the batch says for all."""
+
+    circuit: str | None
+
+
+class Filters(TypedDict, total=False):
+    """Which tasks to list: all of them must hold."""
+
+    status: Status | Sequence[Status] | None
+    tag: str | Sequence[str] | None
+    name: str | None
+    batch_id: str | None
+    ids: Sequence[str] | None
+    submitted_after: datetime | None
+    submitted_before: datetime | None
+    ordering: Literal["-submitted_at", "submitted_at"] | None
+    page_size: int | None
+
+
+class Operations:
+    """The operations, with how long each goes on asking a service that is away."""
+
+    def __init__(self, patience_s: float) -> None:
+        self._patience_s = patience_s
+        self._reached = False
+
+    # -- submitting ----------------------------------------------------------------------------
+
+    def submit(
+        self, circuit: str, options: Mapping[str, object], key: str | None
+    ) -> Steps[Submission]:
+        body = {"circuit": circuit, **_given(options)}
+        answer = yield from self._post("/tasks", body, key)
+        return msgspec.structs.replace(decoded(answer.body, Submission), circuit=circuit)
+
+    def submit_batch(
+        self,
+        elements: Iterable[Element | str],
+        circuit: str | None,
+        shared: Mapping[str, object],
+        key: str | None,
+    ) -> Steps[BatchSubmission]:
+        tasks = [{"circuit": e} if isinstance(e, str) else _given(e) for e in elements]
+        body = {"tasks": tasks, **_given(shared)}
+        if circuit is not None:
+            body["circuit"] = circuit
+        answer = yield from self._post("/tasks/batch", body, key)
+        sent = [task.get("circuit", circuit) for task in tasks]
+        return msgspec.structs.replace(decoded(answer.body, BatchSubmission), circuits=sent)
+
+    def sweep(
+        self,
+        circuit: str,
+        parameter_sets: Iterable[Parameters],
+        options: Mapping[str, object],
+        timeout: float | None,
+    ) -> Steps[list[Result]]:
+        """One task, or one batch of tasks where one cannot hold the sets."""
+        rest = iter(parameter_sets)
+        chunks = list(iter(lambda: list(islice(rest, MAX_SETS)), []))
+        if not chunks:
+            return []
+        if len(chunks) == 1:
+            one = {**options, "parameter_sets": chunks[0]}
+            task = yield from self.submit(circuit, one, None)
+            results = [(yield from self.wait(task, timeout)).get_result()]
+        else:
+            elements: list[Element] = [{"parameter_sets": chunk} for chunk in chunks]
+            batch = yield from self.submit_batch(elements, circuit, options, None)
+            found = yield from collected(self.results(batch, timeout, None))
+            results = [element.get_result() for element in found]
+        return [one for result in results for one in result.sets or ()]
+
+    def estimate(
+        self,
+        circuit: str,
+        observables: Sequence[Observable],
+        parameter_sets: Iterable[Parameters] | None,
+        precision: float | None,
+        options: Mapping[str, object],
+        timeout: float | None,
+    ) -> Steps[Any]:
+        wanted = {**options, "observables": observables, "precision": precision}
+        if parameter_sets is not None:
+            return (yield from self.sweep(circuit, parameter_sets, wanted, timeout))
+        task = yield from self.submit(circuit, wanted, None)
+        return (yield from self.wait(task, timeout)).get_result()
+
+    def rerun(
+        self, task: TaskLike, options: Mapping[str, object], key: str | None
+    ) -> Steps[Submission]:
+        answer = yield from self._post(_path(task, "/rerun"), _given(options), key)
+        return decoded(answer.body, Submission)
+
+    def retry_batch(self, batch: BatchLike, key: str | None) -> Steps[BatchSubmission]:
+        answer = yield from self._post(_batch_path(batch, "/retry"), {}, key)
+        return decoded(answer.body, BatchSubmission)
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def get(self, task: TaskLike) -> Steps[Task]:
+        return (yield from self._read(_path(task), Task))
+
+    def get_batch(self, batch: BatchLike) -> Steps[Batch]:
+        return (yield from self._read(_batch_path(batch), Batch))
+
+    def queue(self) -> Steps[Queue]:
+        return (yield from self._read("/queue", Queue))
+
+    def list(self, filters: Filters, limit: int | None) -> Steps[None]:
+        """Emits `TaskSummary`s, page by page."""
+        query = _query(filters)
+        left = math.inf if limit is None else limit
+        while left > 0:
+            page = yield from self._read("/tasks", _Page, query)
+            for task in page.results[: None if limit is None else int(left)]:
+                yield Emit(task)
+            left -= len(page.results)
+            cursor = _cursor(page.next)
+            if cursor is None:
+                return
+            query = (*(pair for pair in query if pair[0] != "cursor"), ("cursor", cursor))
+
+    # -- waiting -------------------------------------------------------------------------------
+
+    def wait(
+        self,
+        task: TaskLike,
+        timeout: float | None,
+        callback: Callable[[Task], object] | None = None,
+        check: bool = True,
+    ) -> Steps[Task]:
+        def end(seen: Task) -> bool:
+            return seen.ended
+
+        path, program = _path(task), getattr(task, "circuit", None)
+        found = yield from self._await(path, Task, end, timeout, callback)
+        found = msgspec.structs.replace(found, circuit=found.circuit or program)
+        if check and found.error:
+            raise found.error
+        return found
+
+    def wait_batch(
+        self, batch: BatchLike, timeout: float | None, callback: Callable[[Batch], object] | None
+    ) -> Steps[Batch]:
+        def end(seen: Batch) -> bool:
+            return seen.ended
+
+        return (yield from self._await(_batch_path(batch), Batch, end, timeout, callback))
+
+    def results(
+        self, batch: BatchLike, timeout: float | None, callback: Callable[[Batch], object] | None
+    ) -> Steps[None]:
+        """Emits a `BatchResult` for each element in order, once all have ended."""
+        ended = yield from self.wait_batch(batch, timeout, callback)
+        circuits = getattr(batch, "circuits", None)
+
+        def element(line: bytes) -> BatchResult:
+            found = decoded(line, BatchResult)
+            program = circuits[found.index] if circuits else None
+            return msgspec.structs.replace(found, circuit=program)
+
+        yield from mapped(element, self._lines(_batch_path(batch, "/results"), ended.size))
+
+    # -- ending --------------------------------------------------------------------------------
+
+    def cancel(self, task: TaskLike) -> Steps[Task]:
+        """A task that is cancelled already is as wanted: the answer may have been lost before."""
+        try:
+            answer = yield from self._exchange(Request("POST", _path(task, "/cancel")))
+        except IllegalTransition as error:
+            if error.details.get("status") != "cancelled":
+                raise
+            return (yield from self.get(task))
+        return decoded(answer.body, Task)
+
+    def cancel_batch(self, batch: BatchLike) -> Steps[Batch]:
+        answer = yield from self._exchange(Request("POST", _batch_path(batch, "/cancel")))
+        return decoded(answer.body, Batch)
+
+    # -- underneath ----------------------------------------------------------------------------
+
+    def _exchange(self, request: Request) -> Steps[Answer]:
+        # A mistyped URL should not take minutes to be told.
+        first_s = min(self._patience_s, FIRST_S)
+        answer = yield from exchange(request, self._patience_s if self._reached else first_s)
+        self._reached = True
+        return answer
+
+    def _read(self, path: str, kind: type[T], query: tuple[tuple[str, str], ...] = ()) -> Steps[T]:
+        answer = yield from self._exchange(Request("GET", path, query))
+        return decoded(answer.body, kind)
+
+    def _post(self, path: str, body: Mapping[str, Any], key: str | None) -> Steps[Answer]:
+        """A submission, which its key makes safe to send again."""
+        headers = {
+            "Content-Type": "application/json",
+            "Idempotency-Key": str(uuid.uuid4()) if key is None else key,
+        }
+        request = Request("POST", path, body=encoded(body), headers=headers)
+        return (yield from self._exchange(request))
+
+    def _await(
+        self,
+        path: str,
+        kind: type[T],
+        end: Callable[[T], bool],
+        timeout: float | None,
+        callback: Callable[[T], object] | None,
+    ) -> Steps[T]:
+        """Let the service wait until it is so, again and again."""
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        longest = WAIT_S if callback is None else LOOK_S
+        while True:
+            began = time.monotonic()
+            wait_s = math.ceil(max(0, min(longest, deadline - began)))
+            query = (("wait", str(wait_s)),)
+            answer = yield from self._exchange(
+                Request("GET", path, query, answer_s=wait_s + ANSWER_S)
+            )
+            found = decoded(answer.body, kind)
+            if callback is not None:
+                callback(found)
+            if end(found):
+                return found
+            now = time.monotonic()
+            if now >= deadline:
+                raise WaitTimeout(f"{path} has not ended within {timeout:g} s; it goes on.")
+            # No place was free to wait in, or the service does not wait.
+            pause_s = asked_s(answer) or (_SOON_S if now - began < wait_s / 2 else 0)
+            if pause_s:
+                yield Pause(min(pause_s, deadline - now))
+
+    def _lines(self, path: str, count: int) -> Steps[None]:
+        """Emits the lines of a streamed answer, each once, however often it breaks off."""
+        emitted, patience = 0, Patience(self._patience_s)
+        while emitted < count:
+            answer = yield from self._exchange(Request("GET", path, streamed=True))
+            number, rest = 0, b""
+            piece: bytes | Lost | None = b""
+            while isinstance(piece, bytes):
+                *lines, rest = (rest + piece).split(b"\n")
+                for line in lines:
+                    number += 1
+                    if number > emitted:
+                        emitted, patience = number, Patience(self._patience_s)
+                        yield Emit(line)
+                piece = yield Read(answer.stream)
+            if emitted < count:
+                pause_s = patience.pause_s()
+                if pause_s is None:
+                    why = piece.reason if isinstance(piece, Lost) else "the answer is too short"
+                    raise ServiceUnreachable(f"{path} broke off at line {emitted + 1}: {why}.")
+                yield Pause(pause_s)
+
+
+class _Page(msgspec.Struct):
+    next: str | None
+    results: list[TaskSummary]
+
+
+def mapped(function: Callable[[Any], Any], steps: Steps[T]) -> Steps[T]:
+    """The steps, with `function` of what they emit."""
+    result = None
+    while True:
+        try:
+            step = steps.send(result)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        result = yield Emit(function(step.value)) if isinstance(step, Emit) else step
+
+
+def collected(steps: Steps[None]) -> Steps[list[Any]]:
+    """What is emitted, as a list."""
+    values: list[Any] = []
+    result = None
+    while True:
+        try:
+            step = steps.send(result)
+        except StopIteration:
+            return values
+        if isinstance(step, Emit):
+            values.append(step.value)
+            result = None
+        else:
+            result = yield step
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    given = {name: value for name, value in options.items() if value is not None}
+    for name, value in given.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{name} is {value}, which JSON cannot say")
+    return given
+
+
+def _query(filters: Filters) -> tuple[tuple[str, str], ...]:
+    pairs = []
+    for name, value in filters.items():
+        values = value if isinstance(value, list | tuple | set | frozenset) else [value]
+        pairs += [(name, _text(one)) for one in values if one is not None]
+    return tuple(pairs)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, datetime):
+        return str(value)
+    return (value if value.tzinfo else value.astimezone()).isoformat()
+
+
+def _cursor(url: str | None) -> str | None:
+    """Where the next page begins. Not the URL itself: it names the service as a proxy sees it."""
+    return parse_qs(urlsplit(url).query)["cursor"][0] if url else None
+
+
+def _path(task: TaskLike, action: str = "") -> str:
+    named = task if isinstance(task, str | uuid.UUID) else task.task_id
+    return f"/tasks/{quote(str(named), safe='')}{action}"
+
+
+def _batch_path(batch: BatchLike, action: str = "") -> str:
+    named = batch if isinstance(batch, str | uuid.UUID) else batch.batch_id
+    return f"/batches/{quote(str(named), safe='')}{action}"

@@ -1,0 +1,162 @@
+"""Takes the steps of operations, with httpx: blocking calls, or asynchronous ones."""
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, ExitStack
+from typing import Any, TypeVar
+
+import anyio
+import httpx
+
+from quantumtasks_client.configuration import Configuration
+from quantumtasks_client.exchange import Answer, Emit, Lost, Pause, Read, Request, Step, Steps
+
+CONNECT_S = 5.0
+CONNECTIONS = 100
+
+T = TypeVar("T")
+
+
+class Blocking:
+    """The steps of one thread after another, or of several: connections are shared."""
+
+    def __init__(self, service: Configuration) -> None:
+        self._http = httpx.Client(**_settings(service))
+
+    def close(self) -> None:
+        self._http.close()
+
+    def run(self, steps: Steps[T]) -> T:
+        """Take all steps, and return what they lead to."""
+        result = None
+        with ExitStack() as streams:
+            while True:
+                try:
+                    step = steps.send(result)
+                except StopIteration as end:
+                    return end.value  # type: ignore[no-any-return]
+                result = self._take(step, streams)
+
+    def iterate(self, steps: Steps[None]) -> Iterator[Any]:
+        """Take steps as far as the values that they emit are asked for."""
+        result = None
+        with ExitStack() as streams:
+            while True:
+                try:
+                    step = steps.send(result)
+                except StopIteration:
+                    return
+                if isinstance(step, Emit):
+                    yield step.value
+                    result = None
+                else:
+                    result = self._take(step, streams)
+
+    def _take(self, step: Step, streams: ExitStack) -> Any:
+        if isinstance(step, Pause):
+            time.sleep(step.seconds)
+            return None
+        try:
+            if isinstance(step, Read):
+                return next(step.stream, None)
+            assert isinstance(step, Request)
+            return self._send(step, streams)
+        except httpx.RequestError as error:
+            return _lost(error)
+
+    def _send(self, request: Request, streams: ExitStack) -> Answer:
+        response = self._http.send(_sent(self._http, request), stream=request.streamed)
+        if not request.streamed:
+            return Answer(response.status_code, response.headers, response.content)
+        streams.callback(response.close)
+        if response.is_success:
+            return Answer(response.status_code, response.headers, stream=response.iter_bytes())
+        return Answer(response.status_code, response.headers, response.read())
+
+
+class Asynchronous:
+    """The same for asyncio and trio."""
+
+    def __init__(self, service: Configuration) -> None:
+        self._http = httpx.AsyncClient(**_settings(service))
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def run(self, steps: Steps[T]) -> T:
+        """Take all steps, and return what they lead to."""
+        result = None
+        async with AsyncExitStack() as streams:
+            while True:
+                try:
+                    step = steps.send(result)
+                except StopIteration as end:
+                    return end.value  # type: ignore[no-any-return]
+                result = await self._take(step, streams)
+
+    async def iterate(self, steps: Steps[None]) -> AsyncIterator[Any]:
+        """Take steps as far as the values that they emit are asked for."""
+        result = None
+        async with AsyncExitStack() as streams:
+            while True:
+                try:
+                    step = steps.send(result)
+                except StopIteration:
+                    return
+                if isinstance(step, Emit):
+                    yield step.value
+                    result = None
+                else:
+                    result = await self._take(step, streams)
+
+    async def _take(self, step: Step, streams: AsyncExitStack) -> Any:
+        if isinstance(step, Pause):
+            await anyio.sleep(step.seconds)
+            return None
+        try:
+            if isinstance(step, Read):
+                return await anext(step.stream, None)
+            assert isinstance(step, Request)
+            return await self._send(step, streams)
+        except httpx.RequestError as error:
+            return _lost(error)
+
+    async def _send(self, request: Request, streams: AsyncExitStack) -> Answer:
+        response = await self._http.send(_sent(self._http, request), stream=request.streamed)
+        if not request.streamed:
+            return Answer(response.status_code, response.headers, response.content)
+        streams.push_async_callback(response.aclose)
+        if response.is_success:
+            return Answer(response.status_code, response.headers, stream=response.aiter_bytes())
+        return Answer(response.status_code, response.headers, await response.aread())
+
+
+def _settings(service: Configuration) -> dict[str, Any]:
+    headers = {"Accept": "application/json", "User-Agent": "quantumtasks-client"}
+    if service.token:
+        headers["Authorization"] = f"Bearer {service.token}"
+    # Redirects are not followed: the token is for this service only. A call may wait for one of
+    # the connections as long as it likes.
+    return {
+        "base_url": service.url,
+        "headers": headers,
+        "follow_redirects": False,
+        "limits": httpx.Limits(max_connections=CONNECTIONS),
+        "timeout": httpx.Timeout(None, connect=CONNECT_S),
+    }
+
+
+def _sent(http: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.Request:
+    timeout = httpx.Timeout(request.answer_s, connect=CONNECT_S, pool=None)
+    return http.build_request(
+        request.method,
+        request.path,
+        params=request.query or None,
+        content=request.body,
+        headers=dict(request.headers),
+        timeout=timeout,
+    )
+
+
+def _lost(error: httpx.RequestError) -> Lost:
+    return Lost(str(error) or type(error).__name__)

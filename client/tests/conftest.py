@@ -1,0 +1,28 @@
+"""One running service for all tests of the client."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from quantumtasks_client import Client
+from tests.site import Site, running
+
+
+@pytest.fixture(scope="package")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with running(tmp_path_factory.mktemp("site")) as site:
+        yield site
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_logged_in(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test finds the login of whoever runs it, or of another test."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", f"{tmp_path}/config")
+    monkeypatch.delenv("QUANTUMTASKS_URL", raising=False)
+    monkeypatch.delenv("QUANTUMTASKS_TOKEN", raising=False)
+
+
+@pytest.fixture
+def client(site: Site) -> Iterator[Client]:
+    with Client(site.url, site.token) as client:
+        yield client

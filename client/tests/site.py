@@ -1,0 +1,80 @@
+"""A service as somebody else runs it: an address, and a token that an administrator made."""
+
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+
+from testing.service import ROOT, Service
+
+BELL = """\
+OPENQASM 3.0;
+include "stdgates.inc";
+qubit[2] q;
+bit[2] c;
+h q[0];
+cx q[0], q[1];
+c = measure q;
+"""
+BROKEN = BELL.replace("h q[0]", "hh q[0]")
+# Each shot takes its time because of the reset in the middle.
+LONG = BELL.replace("cx q[0]", "for int i in [1:2000] { reset q[0]; h q[0]; }\ncx q[0]")
+
+
+@dataclass(frozen=True)
+class Site:
+    """The service, its URL, and a token of an ordinary user."""
+
+    service: Service
+    url: str
+    token: str
+
+    def new_token(self, *options: str) -> str:
+        return manage(self.service.env, "create_token", "ada", *options)
+
+
+@contextmanager
+def running(folder: Path, env: Mapping[str, str] | None = None) -> Iterator[Site]:
+    """A service that asks for tokens, on a database of its own, with one worker."""
+    with own_database() as url:
+        given = {"DATABASE_URL": url, "API_AUTH": "required", **(env or {})}
+        with Service(folder, env=given) as service:
+            manage(service.env, "migrate", "--verbosity", "0")
+            person = ["--noinput", "--username", "ada", "--email", "ada@example.org"]
+            password = {"DJANGO_SUPERUSER_PASSWORD": secrets.token_hex(16)}
+            manage({**service.env, **password}, "createsuperuser", *person)
+            service.start_api()
+            service.start_worker()
+            token = manage(service.env, "create_token", "ada")
+            yield Site(service, f"http://127.0.0.1:{service.port}", token)
+
+
+@contextmanager
+def own_database() -> Iterator[str]:
+    """The URL of a new, empty database, dropped afterwards."""
+    server, name = os.environ["DATABASE_URL"], f"client_{secrets.token_hex(4)}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        try:
+            yield urlsplit(server)._replace(path=f"/{name}").geturl()
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def manage(env: Mapping[str, str], *command: str) -> str:
+    """What a command of the service's prints."""
+    return subprocess.run(
+        [sys.executable, "manage.py", *command],
+        cwd=ROOT,
+        env=dict(env),
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
