@@ -20,6 +20,7 @@ from quantumtasks_client.operations import (
     Element,
     Filters,
     Observable,
+    OnSubmission,
     Operations,
     Options,
     Parameters,
@@ -94,14 +95,17 @@ class AsyncClient:
         parameter_sets: Iterable[Parameters],
         *,
         timeout: float | None = None,
+        submitted: OnSubmission | None = None,
         **options: Unpack[SweepOptions],
     ) -> list[Result]:
         """Run a circuit with each of the sets of values; one result each, in order.
 
         One task for up to 1,000 sets, which is compiled once; beyond, one for each thousand.
-        Raises `TaskFailed`.
+        `submitted` is called with what was accepted, before it is waited for. Raises `TaskFailed`.
         """
-        return await self._transport.run(self._do.sweep(circuit, parameter_sets, options, timeout))
+        return await self._transport.run(
+            self._do.sweep(circuit, parameter_sets, options, timeout, submitted)
+        )
 
     @overload
     async def estimate(
@@ -111,6 +115,7 @@ class AsyncClient:
         *,
         precision: float | None = None,
         timeout: float | None = None,
+        submitted: OnSubmission | None = None,
         **options: Unpack[RunOptions],
     ) -> Result: ...
 
@@ -123,6 +128,7 @@ class AsyncClient:
         *,
         precision: float | None = None,
         timeout: float | None = None,
+        submitted: OnSubmission | None = None,
         **options: Unpack[RunOptions],
     ) -> list[Result]: ...
 
@@ -134,14 +140,17 @@ class AsyncClient:
         *,
         precision: float | None = None,
         timeout: float | None = None,
+        submitted: OnSubmission | None = None,
         **options: Unpack[RunOptions],
     ) -> Result | list[Result]:
         """Expectation values of observables such as `{"ZZ": 0.5, "IX": -1}`.
 
         The rightmost letter stands on qubit 0. With `parameter_sets` one result for each, as from
-        `sweep`. Raises `TaskFailed`.
+        `sweep`, and `submitted` as there. Raises `TaskFailed`.
         """
-        steps = self._do.estimate(circuit, observables, parameter_sets, precision, options, timeout)
+        steps = self._do.estimate(
+            circuit, observables, parameter_sets, precision, options, timeout, submitted
+        )
         return await self._transport.run(steps)
 
     async def rerun(

@@ -19,6 +19,7 @@ from quantumtasks_client.operations import (
     Element,
     Filters,
     Observable,
+    OnSubmission,
     Operations,
     Options,
     Parameters,
@@ -104,14 +105,17 @@ class Client:
         parameter_sets: Iterable[Parameters],
         *,
         timeout: float | None = None,
+        submitted: OnSubmission | None = None,
         **options: Unpack[SweepOptions],
     ) -> list[Result]:
         """Run a circuit with each of the sets of values; one result each, in order.
 
         One task for up to 1,000 sets, which is compiled once; beyond, one for each thousand.
-        Raises `TaskFailed`.
+        `submitted` is called with what was accepted, before it is waited for. Raises `TaskFailed`.
         """
-        return self._transport.run(self._do.sweep(circuit, parameter_sets, options, timeout))
+        return self._transport.run(
+            self._do.sweep(circuit, parameter_sets, options, timeout, submitted)
+        )
 
     @overload
     def estimate(
@@ -121,6 +125,7 @@ class Client:
         *,
         precision: float | None = None,
         timeout: float | None = None,
+        submitted: OnSubmission | None = None,
         **options: Unpack[RunOptions],
     ) -> Result: ...
 
@@ -133,6 +138,7 @@ class Client:
         *,
         precision: float | None = None,
         timeout: float | None = None,
+        submitted: OnSubmission | None = None,
         **options: Unpack[RunOptions],
     ) -> list[Result]: ...
 
@@ -144,14 +150,17 @@ class Client:
         *,
         precision: float | None = None,
         timeout: float | None = None,
+        submitted: OnSubmission | None = None,
         **options: Unpack[RunOptions],
     ) -> Result | list[Result]:
         """Expectation values of observables such as `{"ZZ": 0.5, "IX": -1}`.
 
         The rightmost letter stands on qubit 0. With `parameter_sets` one result for each, as from
-        `sweep`. Raises `TaskFailed`.
+        `sweep`, and `submitted` as there. Raises `TaskFailed`.
         """
-        steps = self._do.estimate(circuit, observables, parameter_sets, precision, options, timeout)
+        steps = self._do.estimate(
+            circuit, observables, parameter_sets, precision, options, timeout, submitted
+        )
         return self._transport.run(steps)  # type: ignore[no-any-return]
 
     def rerun(

@@ -23,20 +23,20 @@ class Configuration:
 
     @classmethod
     def find(cls, url: str | None = None, token: str | None = None) -> Self:
-        """What is given, else the environment's, else the file's.
+        """What is given, else the environment's, else the file's. An empty token is none.
 
         The file's token is used for the file's URL only: it is not shown to another service.
         Raises `NotConfigured`.
         """
         url = url or os.environ.get("QUANTUMTASKS_URL")
-        token = token or os.environ.get("QUANTUMTASKS_TOKEN")
-        saved = None if url and token else cls.saved()
+        token = os.environ.get("QUANTUMTASKS_TOKEN") if token is None else token
+        saved = None if url and token is not None else cls.saved()
         if not url and saved:
             url = saved.url
         if not url:
             raise NotConfigured(f"The service's URL is not known. {_HOW}")
         url = checked_url(url)
-        if not token and saved and saved.url == url:
+        if token is None and saved and saved.url == url:
             token = saved.token
         return cls(url, checked_token(token) if token else None)
 

@@ -91,6 +91,10 @@ class TaskError(QuantumTasksError):
         self.task_id = task_id
 
 
+class NotEnded(TaskError):
+    """The task has not ended yet."""
+
+
 class TaskCancelled(TaskError):
     """The task was cancelled."""
 

@@ -79,40 +79,20 @@ Steps: TypeAlias = Generator[Step, Any, T]
 
 
 class Patience:
-    """How long to go on asking: for `limit_s` after the first failure, with growing pauses."""
+    """How long to go on asking: with growing pauses, from the first failure on."""
 
-    def __init__(self, limit_s: float) -> None:
-        self._limit_s = limit_s
-        self._gives_up_at: float | None = None
+    def __init__(self) -> None:
+        self._since: float | None = None
         self._pause_s = _FIRST_PAUSE_S
 
-    def pause_s(self, asked_s: float | None = None) -> float | None:
-        """How long to pause before the next try: at least as asked. None: give up."""
+    def pause_s(self, limit_s: float, *, asked_s: float | None = None) -> float | None:
+        """How long to pause before the next try, longer than asked. None: `limit_s` is over."""
         now = time.monotonic()
-        if self._gives_up_at is None:
-            self._gives_up_at = now + self._limit_s
+        self._since = self._since or now
         # Clients that failed together should not come back together.
-        pause_s = self._pause_s * random.uniform(0.5, 1)
+        pause_s = self._pause_s * random.uniform(0.5, 1) + (asked_s or 0)
         self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
-        if asked_s is not None:
-            pause_s += asked_s
-        return pause_s if now + pause_s <= self._gives_up_at else None
-
-
-def exchange(request: Request, limit_s: float) -> Steps[Answer]:
-    """Send until there is an answer below 400. Raises `ApiError`, `ServiceUnreachable`.
-
-    Whatever is sent here can be sent again: reads by nature, submissions by their key.
-    """
-    patience = Patience(limit_s)
-    while True:
-        answer: Answer | Lost = yield request
-        if isinstance(answer, Answer) and answer.status < 300:
-            return answer
-        pause_s = patience.pause_s(asked_s(answer)) if may_retry(answer) else None
-        if pause_s is None:
-            raise failure(answer)
-        yield Pause(pause_s)
+        return pause_s if now + pause_s <= self._since + limit_s else None
 
 
 def may_retry(answer: Answer | Lost) -> bool:

@@ -1,11 +1,15 @@
-"""What the service answers, as typed values. Fields that a newer service adds are ignored."""
+"""What the service answers, as typed values. Fields that a newer service adds are ignored.
+
+`program` and `programs` are none of the service's: the text that was sent, where this client knows
+it, so that an error can show its line.
+"""
 
 from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
 
-from quantumtasks_client.errors import TaskError, task_error
+from quantumtasks_client.errors import NotEnded, TaskError, task_error
 
 Status = Literal["pending", "processing", "completed", "failed", "cancelled"]
 
@@ -46,6 +50,7 @@ class _Outcome(msgspec.Struct, frozen=True, kw_only=True):
     result: Result | None = None
     error_code: str | None = None
     error_message: str | None = None
+    program: str | None = None
 
     @property
     def ended(self) -> bool:
@@ -59,16 +64,11 @@ class _Outcome(msgspec.Struct, frozen=True, kw_only=True):
             return None
         return task_error(self.task_id, self.error_code, self.error_message, self.program)
 
-    @property
-    def program(self) -> str | None:
-        """The program's text, where this client knows it."""
-        return None
-
     def get_result(self) -> Result:
-        """The result. Raises `TaskFailed`, `TaskCancelled`, or `TaskError` if it has not ended."""
+        """The result. Raises `TaskFailed`, `TaskCancelled` or `NotEnded`."""
         if self.result is not None:
             return self.result
-        raise self.error or TaskError(f"The task is {self.status}.", task_id=self.task_id)
+        raise self.error or NotEnded(f"The task is {self.status}.", task_id=self.task_id)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -110,32 +110,27 @@ class Task(_Outcome, frozen=True, kw_only=True):
     estimated_start_at: datetime | None
     message: str
     correlation_id: str
-    circuit: str | None = None
-
-    @property
-    def program(self) -> str | None:
-        return self.circuit
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
-    """An accepted task. `circuit` is what was sent."""
+    """An accepted task."""
 
     task_id: str
     status: Status
     submitted_at: datetime
     message: str
     correlation_id: str
-    circuit: str | None = None
+    program: str | None = None
 
 
 class BatchSubmission(msgspec.Struct, frozen=True, kw_only=True):
-    """An accepted batch; `task_ids` in the order of its elements. `circuits` is what was sent."""
+    """An accepted batch; `task_ids` in the order of its elements."""
 
     batch_id: str
     task_ids: list[str]
     message: str
     correlation_id: str
-    circuits: list[str | None] = []
+    programs: list[str | None] = []
 
 
 class BatchElement(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,11 +162,6 @@ class BatchResult(_Outcome, frozen=True, kw_only=True):
     """An element of a batch with its result or error."""
 
     index: int
-    circuit: str | None = None
-
-    @property
-    def program(self) -> str | None:
-        return self.circuit
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True):

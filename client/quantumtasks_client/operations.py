@@ -25,7 +25,8 @@ from quantumtasks_client.exchange import (
     asked_s,
     decoded,
     encoded,
-    exchange,
+    failure,
+    may_retry,
 )
 from quantumtasks_client.models import (
     Batch,
@@ -49,6 +50,7 @@ Parameters: TypeAlias = Mapping[str, float]
 Observable: TypeAlias = Mapping[str, float]
 TaskLike: TypeAlias = str | uuid.UUID | Task | TaskSummary | Submission | BatchResult
 BatchLike: TypeAlias = str | uuid.UUID | Batch | BatchSubmission
+OnSubmission: TypeAlias = Callable[[Submission | BatchSubmission], object]
 
 T = TypeVar("T")
 
@@ -117,7 +119,7 @@ class Operations:
     ) -> Steps[Submission]:
         body = {"circuit": circuit, **_given(options)}
         answer = yield from self._post("/tasks", body, key)
-        return msgspec.structs.replace(decoded(answer.body, Submission), circuit=circuit)
+        return msgspec.structs.replace(decoded(answer.body, Submission), program=circuit)
 
     def submit_batch(
         self,
@@ -132,7 +134,7 @@ class Operations:
             body["circuit"] = circuit
         answer = yield from self._post("/tasks/batch", body, key)
         sent = [task.get("circuit", circuit) for task in tasks]
-        return msgspec.structs.replace(decoded(answer.body, BatchSubmission), circuits=sent)
+        return msgspec.structs.replace(decoded(answer.body, BatchSubmission), programs=sent)
 
     def sweep(
         self,
@@ -140,6 +142,7 @@ class Operations:
         parameter_sets: Iterable[Parameters],
         options: Mapping[str, object],
         timeout: float | None,
+        submitted: OnSubmission | None,
     ) -> Steps[list[Result]]:
         """One task, or one batch of tasks where one cannot hold the sets."""
         rest = iter(parameter_sets)
@@ -147,15 +150,14 @@ class Operations:
         if not chunks:
             return []
         if len(chunks) == 1:
-            one = {**options, "parameter_sets": chunks[0]}
-            task = yield from self.submit(circuit, one, None)
-            results = [(yield from self.wait(task, timeout)).get_result()]
-        else:
-            elements: list[Element] = [{"parameter_sets": chunk} for chunk in chunks]
-            batch = yield from self.submit_batch(elements, circuit, options, None)
-            found = yield from collected(self.results(batch, timeout, None))
-            results = [element.get_result() for element in found]
-        return [one for result in results for one in result.sets or ()]
+            wanted = {**options, "parameter_sets": chunks[0]}
+            return (yield from self._done(circuit, wanted, timeout, submitted)).sets or []
+        elements: list[Element] = [{"parameter_sets": chunk} for chunk in chunks]
+        batch = yield from self.submit_batch(elements, circuit, options, None)
+        if submitted is not None:
+            submitted(batch)
+        found = yield from collected(self.results(batch, timeout, None))
+        return [one for element in found for one in element.get_result().sets or ()]
 
     def estimate(
         self,
@@ -165,11 +167,23 @@ class Operations:
         precision: float | None,
         options: Mapping[str, object],
         timeout: float | None,
+        submitted: OnSubmission | None,
     ) -> Steps[Any]:
         wanted = {**options, "observables": observables, "precision": precision}
         if parameter_sets is not None:
-            return (yield from self.sweep(circuit, parameter_sets, wanted, timeout))
-        task = yield from self.submit(circuit, wanted, None)
+            return (yield from self.sweep(circuit, parameter_sets, wanted, timeout, submitted))
+        return (yield from self._done(circuit, wanted, timeout, submitted))
+
+    def _done(
+        self,
+        circuit: str,
+        options: Mapping[str, object],
+        timeout: float | None,
+        submitted: OnSubmission | None,
+    ) -> Steps[Result]:
+        task = yield from self.submit(circuit, options, None)
+        if submitted is not None:
+            submitted(task)
         return (yield from self.wait(task, timeout)).get_result()
 
     def rerun(
@@ -219,9 +233,9 @@ class Operations:
         def end(seen: Task) -> bool:
             return seen.ended
 
-        path, program = _path(task), getattr(task, "circuit", None)
+        path, program = _path(task), getattr(task, "program", None)
         found = yield from self._await(path, Task, end, timeout, callback)
-        found = msgspec.structs.replace(found, circuit=found.circuit or program)
+        found = msgspec.structs.replace(found, program=program)
         if check and found.error:
             raise found.error
         return found
@@ -239,12 +253,12 @@ class Operations:
     ) -> Steps[None]:
         """Emits a `BatchResult` for each element in order, once all have ended."""
         ended = yield from self.wait_batch(batch, timeout, callback)
-        circuits = getattr(batch, "circuits", None)
+        programs = getattr(batch, "programs", None)
 
         def element(line: bytes) -> BatchResult:
             found = decoded(line, BatchResult)
-            program = circuits[found.index] if circuits else None
-            return msgspec.structs.replace(found, circuit=program)
+            program = programs[found.index] if programs else None
+            return msgspec.structs.replace(found, program=program)
 
         yield from mapped(element, self._lines(_batch_path(batch, "/results"), ended.size))
 
@@ -267,11 +281,24 @@ class Operations:
     # -- underneath ----------------------------------------------------------------------------
 
     def _exchange(self, request: Request) -> Steps[Answer]:
-        # A mistyped URL should not take minutes to be told.
-        first_s = min(self._patience_s, FIRST_S)
-        answer = yield from exchange(request, self._patience_s if self._reached else first_s)
-        self._reached = True
-        return answer
+        """Send until there is a good answer. Raises `ApiError`, `ServiceUnreachable`.
+
+        Whatever is sent here can be sent again: reads by nature, submissions by their key, and
+        what ends something because it has ended then.
+        """
+        patience = Patience()
+        while True:
+            answer: Answer | Lost = yield request
+            if isinstance(answer, Answer):
+                self._reached = True
+                if answer.status < 300:
+                    return answer
+            # A mistyped URL should not take minutes to be told.
+            limit_s = self._patience_s if self._reached else min(self._patience_s, FIRST_S)
+            pause_s = patience.pause_s(limit_s, asked_s=asked_s(answer))
+            if pause_s is None or not may_retry(answer):
+                raise failure(answer)
+            yield Pause(pause_s)
 
     def _read(self, path: str, kind: type[T], query: tuple[tuple[str, str], ...] = ()) -> Steps[T]:
         answer = yield from self._exchange(Request("GET", path, query))
@@ -319,7 +346,7 @@ class Operations:
 
     def _lines(self, path: str, count: int) -> Steps[None]:
         """Emits the lines of a streamed answer, each once, however often it breaks off."""
-        emitted, patience = 0, Patience(self._patience_s)
+        emitted, patience = 0, Patience()
         while emitted < count:
             answer = yield from self._exchange(Request("GET", path, streamed=True))
             number, rest = 0, b""
@@ -329,11 +356,11 @@ class Operations:
                 for line in lines:
                     number += 1
                     if number > emitted:
-                        emitted, patience = number, Patience(self._patience_s)
+                        emitted, patience = number, Patience()
                         yield Emit(line)
                 piece = yield Read(answer.stream)
             if emitted < count:
-                pause_s = patience.pause_s()
+                pause_s = patience.pause_s(self._patience_s)
                 if pause_s is None:
                     why = piece.reason if isinstance(piece, Lost) else "the answer is too short"
                     raise ServiceUnreachable(f"{path} broke off at line {emitted + 1}: {why}.")

@@ -1,0 +1,179 @@
+"""What becomes of calls when connections break, and what never leaves for elsewhere."""
+
+import logging
+import secrets
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import anyio
+import pytest
+
+from quantumtasks_client import ApiError, AsyncClient, Client
+from tests.site import BELL, Site
+
+SUBMISSIONS = 1000
+
+
+class Cutter:
+    """A TCP proxy that cuts the connection of every fifth submission.
+
+    In turn before anything of it has passed, in its middle, instead of its answer, and in the
+    middle of its answer. What is accepted in the last two cases only the service knows.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._target = ("127.0.0.1", port)
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._lock = threading.Lock()
+        self.port = self._listener.getsockname()[1]
+        self.submissions = self.cuts = 0
+
+    @contextmanager
+    def running(self) -> Iterator["Cutter"]:
+        thread = threading.Thread(target=self._accept, daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+            thread.join()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, socket.create_connection(self._target) as server, suppress(OSError):
+            while request := client.recv(65536):
+                cut = self._next_cut() if request.startswith(b"POST") else None
+                if cut == 0:
+                    return
+                server.sendall(request[: len(request) // 2] if cut == 1 else request)
+                if cut == 1:
+                    return
+                answer = self._answer(client, server)
+                if cut == 2:
+                    return
+                client.sendall(answer[: len(answer) // 2] if cut == 3 else answer)
+                if cut == 3:
+                    return
+
+    def _next_cut(self) -> int | None:
+        with self._lock:
+            self.submissions += 1
+            if self.submissions % 5:
+                return None
+            self.cuts += 1
+            return self.cuts % 4
+
+    def _answer(self, client: socket.socket, server: socket.socket) -> bytes:
+        """One answer, whole; meanwhile the rest of the request passes, if it came in pieces."""
+        answer = b""
+        while not _is_whole(answer):
+            server.settimeout(0.01)
+            client.settimeout(0.01)
+            with suppress(TimeoutError):
+                piece = server.recv(65536)
+                if not piece:
+                    raise ConnectionError
+                answer += piece
+                continue
+            with suppress(TimeoutError):
+                server.sendall(client.recv(65536))
+        client.settimeout(None)
+        server.settimeout(None)
+        return answer
+
+
+def _is_whole(answer: bytes) -> bool:
+    head, end, body = answer.partition(b"\r\n\r\n")
+    lengths = [
+        line[15:] for line in head.splitlines() if line.lower().startswith(b"content-length")
+    ]
+    return bool(end) and len(body) >= int(lengths[0])
+
+
+def test_a_thousand_submissions_make_a_thousand_tasks(site: Site, client: Client) -> None:
+    tag = secrets.token_hex(8)
+    with (
+        Cutter(site.service.port).running() as cutter,
+        Client(f"http://127.0.0.1:{cutter.port}", site.token) as cut_off,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        tasks = list(
+            pool.map(lambda _: cut_off.submit(BELL, shots=1, tags=[tag]), range(SUBMISSIONS))
+        )
+    assert cutter.cuts >= SUBMISSIONS // 5
+    replayed = sum("accepted before" in task.message for task in tasks)
+    assert replayed == pytest.approx(cutter.cuts / 2, abs=cutter.cuts / 10)
+    stored = [task.task_id for task in client.list(tag=tag, page_size=500)]
+    assert len(stored) == SUBMISSIONS
+    assert sorted(stored) == sorted(task.task_id for task in tasks)
+
+
+def test_so_it_is_with_asyncio(site: Site, client: Client) -> None:
+    tag = secrets.token_hex(8)
+
+    async def submit_all(port: int) -> list[str]:
+        ids: list[str] = []
+        async with AsyncClient(f"http://127.0.0.1:{port}", site.token) as cut_off:
+
+            async def submit() -> None:
+                ids.append((await cut_off.submit(BELL, shots=1, tags=[tag])).task_id)
+
+            async with anyio.create_task_group() as group:
+                for _ in range(100):
+                    group.start_soon(submit)
+        return ids
+
+    with Cutter(site.service.port).running() as cutter:
+        ids = anyio.run(submit_all, cutter.port)
+    assert cutter.cuts >= 20
+    assert sorted(task.task_id for task in client.list(tag=tag)) == sorted(ids)
+
+
+class Elsewhere(BaseHTTPRequestHandler):
+    """Another service; `seen` has the requests that reached it."""
+
+    seen: list[str] = []
+    target = ""
+
+    def do_GET(self) -> None:
+        self.seen.append(str(self.headers))
+        self.send_response(307)
+        self.send_header("Location", self.target)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def test_a_redirect_is_told_and_not_followed(site: Site) -> None:
+    with HTTPServer(("127.0.0.1", 0), Elsewhere) as elsewhere:
+        threading.Thread(target=elsewhere.serve_forever, daemon=True).start()
+        here = f"http://127.0.0.1:{elsewhere.server_port}"
+        Elsewhere.target, Elsewhere.seen = f"http://localhost:{elsewhere.server_port}/x", []
+        with Client(here, site.token) as client, pytest.raises(ApiError, match="/x: use that URL"):
+            client.queue()
+        elsewhere.shutdown()
+    assert len(Elsewhere.seen) == 1
+
+
+def test_a_token_is_in_no_repr_and_no_log(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with Client(site.url, site.token) as client:
+        client.wait(client.submit(BELL))
+        with pytest.raises(ApiError) as caught:
+            client.get("no-id")
+        told = f"{client!r} {vars(client)!r} {caught.value!r} {caplog.text}"
+    assert "/tasks" in caplog.text
+    assert site.token not in told
+    assert site.token.removeprefix("qt_") not in told

@@ -1,0 +1,188 @@
+"""When the client asks again: as steps, without a service or a clock."""
+
+from typing import Any
+
+import pytest
+
+from quantumtasks_client import (
+    ApiError,
+    Conflict,
+    InvalidRequest,
+    LimitExceeded,
+    NotFound,
+    ServiceUnavailable,
+    ServiceUnreachable,
+)
+from quantumtasks_client.exchange import Answer, Emit, Lost, Pause, Read, Request, Step, Steps
+from quantumtasks_client.operations import Operations, collected
+
+ACCEPTED = (
+    b'{"task_id": "1", "status": "pending", "submitted_at": "2026-11-26T00:00:00Z", '
+    b'"message": "Task accepted.", "correlation_id": "c"}'
+)
+BATCH = (
+    b'{"batch_id": "1", "name": "", "size": 3, "submitted_at": "2026-11-26T00:00:00Z", "counts": '
+    b'{"pending": 0, "processing": 0, "completed": 3, "failed": 0, "cancelled": 0}, "tasks": []}'
+)
+OK = Answer(202, {}, ACCEPTED)
+
+
+class Script:
+    """Takes an operation's steps with answers prepared, and keeps them."""
+
+    def __init__(self, *answers: object) -> None:
+        self._answers = list(answers)
+        self.steps: list[Step] = []
+
+    def run(self, steps: Steps[Any]) -> Any:
+        result: object = None
+        while True:
+            try:
+                step = steps.send(result)
+            except StopIteration as end:
+                assert not self._answers
+                return end.value
+            self.steps.append(step)
+            result = None if isinstance(step, Pause | Emit) else self._answers.pop(0)
+
+    @property
+    def requests(self) -> list[Request]:
+        return [step for step in self.steps if isinstance(step, Request)]
+
+    @property
+    def pauses(self) -> list[float]:
+        return [step.seconds for step in self.steps if isinstance(step, Pause)]
+
+
+def submission(patience_s: float = 1000) -> Steps[Any]:
+    return Operations(patience_s).submit("OPENQASM 3.0;", {"shots": 1}, None)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [Lost("reset"), Answer(502, {}), Answer(503, {}), Answer(504, {}), Answer(503, {}, b"<")],
+)
+def test_what_may_pass_is_sent_again_as_it_was(first: object) -> None:
+    script = Script(first, OK)
+    assert script.run(submission()).task_id == "1"
+    again, once_more = script.requests
+    assert again == once_more
+    assert again.headers["Idempotency-Key"]
+    assert len(script.pauses) == 1
+
+
+def test_two_submissions_have_two_keys() -> None:
+    keys = set()
+    for _ in range(2):
+        script = Script(OK)
+        script.run(submission())
+        keys.add(script.requests[0].headers["Idempotency-Key"])
+    assert len(keys) == 2
+
+
+def test_pauses_grow_to_a_bound() -> None:
+    script = Script(*[Answer(503, {})] * 12, OK)
+    script.run(submission())
+    assert script.pauses[0] <= 0.1
+    assert 2.5 <= max(script.pauses) <= 5
+    assert script.pauses[-1] >= 2.5
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_pause_is_as_long_as_asked_for(status: int) -> None:
+    script = Script(Answer(status, {"retry-after": "7"}), OK)
+    script.run(submission())
+    assert 7 < script.pauses[0] < 8
+
+
+def test_a_date_to_retry_after_is_understood() -> None:
+    script = Script(Answer(503, {"retry-after": "Thu, 26 Nov 2020 00:00:00 GMT"}), OK)
+    script.run(submission())
+    assert script.pauses[0] <= 0.1
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (Answer(503, {"retry-after": "60"}), ServiceUnavailable),
+        (Answer(503, {}), ServiceUnavailable),
+        (Lost("refused"), ServiceUnreachable),
+    ],
+)
+def test_patience_has_an_end(answer: object, kind: type[Exception]) -> None:
+    script = Script(answer)
+    with pytest.raises(kind):
+        script.run(submission(patience_s=0))
+    assert not script.pauses
+
+
+def test_a_limit_that_waiting_does_not_lift_is_told_at_once() -> None:
+    with pytest.raises(LimitExceeded):
+        Script(Answer(429, {}, b'{"error": "No.", "code": "limit_exceeded"}')).run(submission())
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (400, "validation_error", InvalidRequest),
+        (404, "not_found", NotFound),
+        (409, "brand_new", Conflict),
+        (413, "circuit_too_large", InvalidRequest),
+        (418, "brand_new", InvalidRequest),
+        (500, "internal_error", ServiceUnavailable),
+    ],
+)
+def test_what_is_final_is_raised_by_its_code_or_status(
+    status: int, code: str, kind: type[ApiError]
+) -> None:
+    body = f'{{"error": "No.", "code": "{code}", "details": {{"a": 1}}, "correlation_id": "c"}}'
+    with pytest.raises(kind, match=r"No\.") as caught:
+        Script(Answer(status, {}, body.encode())).run(submission())
+    error = caught.value
+    assert (error.status, error.code, error.details, error.correlation_id) == (
+        *(status, code, {"a": 1}, "c"),
+    )
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b'{"error": 1}', b"\xff"])
+def test_an_error_of_a_proxy_is_an_error_too(body: bytes) -> None:
+    with pytest.raises(InvalidRequest, match="HTTP 400") as caught:
+        Script(Answer(400, {}, body)).run(submission())
+    assert caught.value.code == "http_400"
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"{}"])
+def test_an_answer_of_something_else_is_no_result(body: bytes) -> None:
+    with pytest.raises(ServiceUnreachable, match="no Quantum Tasks service"):
+        Script(Answer(200, {}, body)).run(Operations(0).get("1"))
+
+
+def test_a_stream_that_breaks_off_goes_on_where_it_was() -> None:
+    lines = [
+        f'{{"index": {n}, "task_id": "{n}", "status": "completed", "result": {{"shots": {n}}}}}\n'
+        for n in range(3)
+    ]
+    text = "".join(lines).encode()
+    first, second, third = text[:30], text[30:100], text[100:]
+    script = Script(
+        *(Answer(200, {}, BATCH), Answer(200, {}, stream="a"), first, second, Lost("reset")),
+        *(Lost("refused"), Answer(200, {}, stream="b"), text[:150], None),
+        *(Answer(200, {}, stream="c"), first, second, third, None),
+    )
+    elements = script.run(collected(Operations(1000).results("1", None, None)))
+    assert [element.index for element in elements] == [0, 1, 2]
+    assert [element.get_result().shots for element in elements] == [0, 1, 2]
+    assert [step.stream for step in script.steps if isinstance(step, Read)] == [
+        *("a", "a", "a", "b", "b", "c", "c", "c", "c"),
+    ]
+
+
+def test_a_stream_that_never_ends_well_is_an_error() -> None:
+    script = Script(Answer(200, {}, BATCH), Answer(200, {}, stream="a"), b'{"index', None)
+    with pytest.raises(ServiceUnreachable, match="line 1"):
+        script.run(collected(Operations(0).results("1", None, None)))
+
+
+def test_numbers_that_json_cannot_say_are_refused() -> None:
+    with pytest.raises(ValueError, match="precision"):
+        Script().run(Operations(0).submit("", {"precision": float("nan")}, None))
