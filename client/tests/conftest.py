@@ -1,11 +1,13 @@
 """One running service for all tests of the client."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from quantumtasks_client import Client
-from tests.site import Site, running
+from tests.site import BELL, BROKEN, LONG, ROTATION, Site, running
+from tests.terminal import Shell
 
 
 @pytest.fixture(scope="package")
@@ -26,3 +28,17 @@ def nobody_is_logged_in(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> No
 def client(site: Site) -> Iterator[Client]:
     with Client(site.url, site.token) as client:
         yield client
+
+
+@pytest.fixture
+def shell(site: Site, tmp_path: Path) -> Shell:
+    """A terminal of somebody who has a token, in a folder with programs."""
+    for name, program in (
+        ("bell", BELL),
+        ("broken", BROKEN),
+        ("long", LONG),
+        ("rotation", ROTATION),
+    ):
+        (tmp_path / f"{name}.qasm").write_text(program)
+    service = {"QUANTUMTASKS_URL": site.url, "QUANTUMTASKS_TOKEN": site.token}
+    return Shell(tmp_path, service)

@@ -1,0 +1,51 @@
+"""What went wrong, as a sentence on standard error and an exit status for scripts."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from quantumtasks_client import errors
+from quantumtasks_client.cli.show import clean
+
+# The first that fits. 2 is also what a wrong command line ends with, 130 what Ctrl-C does.
+STATUSES: list[tuple[tuple[type[Exception], ...], int]] = [
+    ((errors.WaitTimeout, errors.NotEnded), 7),
+    ((errors.TaskError,), 1),
+    ((errors.NotAuthenticated, errors.NotPermitted), 3),
+    ((errors.NotFound,), 4),
+    ((errors.Conflict, errors.LimitExceeded), 5),
+    ((errors.ServiceUnavailable, errors.ServiceUnreachable), 6),
+    ((errors.QuantumTasksError,), 2),
+    ((OSError, UnicodeError), 2),
+]
+INTERRUPTED = 130
+
+
+class CommandError(errors.QuantumTasksError):
+    """The command cannot be carried out as it was written."""
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Ends the process with the error's sentence and status, without a traceback."""
+    try:
+        yield
+    except (errors.QuantumTasksError, OSError, UnicodeError) as error:
+        lines = map(clean, f"qtasks: {sentence(error)}".splitlines())
+        print("\n".join(lines), file=sys.stderr)
+        sys.exit(status(error))
+
+
+def sentence(error: Exception) -> str:
+    """The error for a person, with what finds it in the service's logs."""
+    told = str(error)
+    if isinstance(error, errors.NotAuthenticated):
+        told += " Run `qtasks login`, or set QUANTUMTASKS_TOKEN."
+    if isinstance(error, errors.ApiError) and error.status >= 500 and error.correlation_id:
+        told += f" (correlation id {error.correlation_id})"
+    return told
+
+
+def status(error: Exception) -> int:
+    """What the process ends with."""
+    return next(code for kinds, code in STATUSES if isinstance(error, kinds))

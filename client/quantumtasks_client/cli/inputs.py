@@ -1,0 +1,101 @@
+"""What is read: programs from files or standard input, and values from options."""
+
+import math
+import sys
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from quantumtasks_client.cli.failures import CommandError
+
+MAX_POINTS = 1_000_000  # of a range
+
+
+def program(path: Path) -> str:
+    """The text of a program; of `-` standard input's."""
+    if str(path) != "-":
+        return _decoded(path.read_bytes(), str(path))
+    if sys.stdin.isatty():
+        print("Reading the program from the terminal; end it with Ctrl-D.", file=sys.stderr)
+    return _decoded(sys.stdin.buffer.read(), "standard input")
+
+
+def _decoded(text: bytes, where: str) -> str:
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        raise CommandError(f"{where} is not UTF-8 text.") from None
+
+
+def values(given: list[str] | None) -> dict[str, Any] | None:
+    """Numbers by name, of options such as `theta=0.5`; true and false are values too."""
+    pairs = [_pair(text) for text in given or ()]
+    return {name: _number(value, name) for name, value in pairs} or None
+
+
+def observables(given: list[str] | None) -> list[dict[str, float]] | None:
+    """Of options such as `ZZ` or `ZZ=0.5,IX=-1`, an observable each."""
+    return [_observable(text) for text in given or ()] or None
+
+
+def _observable(text: str) -> dict[str, float]:
+    terms = [term.partition("=") for term in text.split(",")]
+    return {name.strip(): _number(value, name) if equals else 1 for name, equals, value in terms}
+
+
+def parameter_sets(given: list[str] | None, file: Path | None) -> list[dict[str, Any]]:
+    """Every combination of the values given for each name, or the sets of a JSON file.
+
+    `theta=0,0.5,1` names values; `theta=0:3.14:20` is 20 of them from 0 to 3.14.
+    """
+    if bool(given) == bool(file):
+        raise CommandError("Give either --param or --sets.")
+    if file is not None:
+        return _sets(file)
+    names, ranges = zip(*(_range(text) for text in given or ()), strict=True)
+    if len(set(names)) < len(names):
+        raise CommandError("Give each --param once, with all its values.")
+    if math.prod(map(len, ranges)) > MAX_POINTS:
+        raise CommandError(f"That would be more than {MAX_POINTS:,} sets.")
+    return [dict(zip(names, point, strict=True)) for point in product(*ranges)]
+
+
+def _sets(file: Path) -> list[dict[str, Any]]:
+    text = program(file)
+    try:
+        return msgspec.json.decode(text, type=list[dict[str, float | bool]])
+    except msgspec.MsgspecError as error:
+        sentence = f"{file} must hold a JSON list of objects of numbers: {error}."
+        raise CommandError(sentence) from None
+
+
+def _range(text: str) -> tuple[str, list[Any]]:
+    name, value = _pair(text)
+    bounds = value.split(":")
+    if len(bounds) == 1:
+        return name, [_number(each, name) for each in value.split(",")]
+    try:
+        first, last, count = float(bounds[0]), float(bounds[1]), int(bounds[2])
+    except (ValueError, IndexError):
+        count = 0
+    if not (len(bounds) == 3 and 1 <= count <= MAX_POINTS):
+        raise CommandError(f"Write a range as {name}=first:last:count, not {value!r}.")
+    step = (last - first) / max(1, count - 1)
+    return name, [first + step * n for n in range(count)]
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise CommandError(f"Write it as name=value, not {text!r}.")
+    return name.strip(), value
+
+
+def _number(text: str, name: str) -> Any:
+    try:
+        value = msgspec.json.decode(text.strip(), type=bool | int | float)
+    except msgspec.MsgspecError:
+        raise CommandError(f"{name} must be a number, true or false, not {text!r}.") from None
+    return value

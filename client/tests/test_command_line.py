@@ -1,0 +1,166 @@
+"""`qtasks` as processes of their own, against a running service."""
+
+import json
+import re
+import stat
+import uuid
+from pathlib import Path
+
+import pytest
+
+from quantumtasks_client import Client
+from tests.site import BELL, Site
+from tests.terminal import Shell
+
+ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+def test_a_circuit_becomes_a_histogram(shell: Shell) -> None:
+    shown = shell.out("submit", "bell.qasm", "--shots", "1000", "--seed", "7", "--wait")
+    lines = [line.split() for line in shown.splitlines()]
+    assert [(outcome, set(bar)) for outcome, bar, *_ in lines] == [("00", {"█"}), ("11", {"█"})]
+    assert sum(int(count) for *_, count, _ in lines) == 1000
+
+
+def test_without_waiting_the_id_alone_is_printed_for_scripts(shell: Shell) -> None:
+    task = shell.out("submit", "-", stdin=BELL).strip()
+    assert ID.fullmatch(task)
+    assert shell.out("watch", task).count("█")
+    assert shell.out("result", task).count("█")
+    shown = shell.out("status", task)
+    for told in (task, "completed", "submitted", "attempt 1 succeeded"):
+        assert told in shown
+
+
+def test_json_is_what_the_service_answers(shell: Shell, client: Client) -> None:
+    accepted = json.loads(shell.out("submit", "bell.qasm", "--json"))
+    assert sorted(accepted) == ["correlation_id", "message", "status", "submitted_at", "task_id"]
+    task = json.loads(shell.out("watch", accepted["task_id"], "--json"))
+    assert task["status"] == "completed"
+    assert task["result"]["counts"] == client.get(task["task_id"]).counts
+    assert json.loads(shell.out("result", task["task_id"], "--json")) == task["result"]
+    listed = json.loads(shell.out("list", "--limit", "1", "--json"))
+    assert [each["task_id"] for each in listed] == [task["task_id"]]
+    assert json.loads(shell.out("queue", "--json"))["workers"] >= 1
+
+
+def test_counts_come_as_csv_and_as_a_picture(shell: Shell) -> None:
+    task = shell.out("submit", "bell.qasm", "--shots", "8", "--seed", "1").strip()
+    rows = shell.out("result", task, "--wait", "--csv").splitlines()
+    assert rows[0] == "outcome,count"
+    assert sum(int(row.split(",")[1]) for row in rows[1:]) == 8
+    assert shell.out("result", task, "--plot", "bell.png") == ""
+    assert (shell.folder / "bell.png").read_bytes().startswith(b"\x89PNG")
+    assert shell.run("result", task, "--plot", "bell.nonsense").returncode == 2
+
+
+def test_a_wrong_program_is_shown_with_a_caret(shell: Shell) -> None:
+    done = shell.run("submit", "broken.qasm", "--wait")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[1:] == ["    5 | hh q[0];", "        ^"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "told"),
+    [
+        (["submit", "missing.qasm"], 2, "missing.qasm"),
+        (["submit", "bell.qasm", "--shots", "0"], 2, "shots"),
+        (["submit", "bell.qasm", "--shots", "many"], 2, "integer"),
+        (["submit", "bell.qasm", "--noise", "readout"], 2, "name=value"),
+        (["submit", "bell.qasm", "-p", "theta=half"], 2, "number"),
+        (["submit", "bell.qasm", "--wait", "--observable", "ZQ", "--shots", "0"], 2, "shots"),
+        (["status", "no-id"], 2, "UUID"),
+        (["status", "01a20017-8ed7-725d-bb02-5241f3e7abf2"], 4, "no batch"),
+        (["sweep", "bell.qasm"], 2, "--param"),
+        (["sweep", "bell.qasm", "-p", "theta=0:1"], 2, "first:last:count"),
+        (["sweep", "bell.qasm", "-p", "a=0:1:1000", "-p", "b=0:1:1001"], 2, "1,000,000"),
+        (["--url", "ftp://example.org", "queue"], 2, "URL"),
+        (["--url", "http://ada:secret@example.org", "queue"], 2, "no user"),
+    ],
+)
+def test_what_can_be_foreseen_has_a_sentence_and_a_status(
+    shell: Shell, arguments: list[str], status: int, told: str
+) -> None:
+    done = shell.run(*arguments)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert told in done.stderr
+    assert "secret" not in done.stderr
+
+
+def test_who_is_not_logged_in_is_told_how(shell: Shell) -> None:
+    done = shell.run("queue", QUANTUMTASKS_TOKEN="")
+    assert done.returncode == 3
+    assert "qtasks login" in done.stderr
+    del shell.env["QUANTUMTASKS_URL"]
+    done = shell.run("queue")
+    assert done.returncode == 2
+    assert "qtasks login" in done.stderr
+
+
+def test_a_login_is_kept_for_its_owner_alone(shell: Shell, site: Site) -> None:
+    del shell.env["QUANTUMTASKS_URL"], shell.env["QUANTUMTASKS_TOKEN"]
+    assert shell.run("login", site.url, stdin="qt_wrong\n").returncode == 3
+    done = shell.run("login", site.url, stdin=f"{site.token}\n")
+    assert done.returncode == 0
+    assert site.token not in done.stdout + done.stderr
+    kept = Path(shell.env["XDG_CONFIG_HOME"], "quantumtasks/login.json")
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert shell.out("queue")
+    kept.chmod(0o644)
+    done = shell.run("queue")
+    assert done.returncode == 2
+    assert "chmod 600" in done.stderr
+    assert shell.run("logout").returncode == 0
+    assert shell.run("queue").returncode == 2
+
+
+def test_a_token_is_asked_for_without_being_shown(shell: Shell, site: Site) -> None:
+    with shell.on_terminal("login", site.url) as terminal:
+        terminal.until("Token")
+        terminal.type(f"{site.token}\n")
+        assert terminal.status() == 0
+    assert "Logged in" in terminal.seen
+    assert site.token not in terminal.seen
+
+
+def test_a_person_watches_a_task_and_leaves_it_running(shell: Shell, client: Client) -> None:
+    name = uuid.uuid4().hex
+    command = ["submit", "long.qasm", "--shots", "100000", "--name", name, "--wait"]
+    with shell.on_terminal(*command) as terminal:
+        terminal.until("running for")
+        terminal.interrupt()
+        assert terminal.status() == 130
+    (task,) = client.list(name=name)
+    assert f"qtasks watch {task.task_id}" in terminal.seen
+    assert client.get(task).status == "processing"
+    done = shell.run("watch", task.task_id, "--timeout", "1")
+    assert done.returncode == 7
+    assert f"qtasks watch {task.task_id}" in done.stderr
+    assert shell.run("result", task.task_id).returncode == 7
+    assert shell.out("cancel", task.task_id) == "cancelled\n"
+    assert shell.run("watch", task.task_id).returncode == 1
+
+
+def test_colors_are_for_terminals_that_want_them(shell: Shell) -> None:
+    with shell.on_terminal("submit", "bell.qasm", "--wait") as terminal:
+        assert terminal.status() == 0
+    assert "\x1b[36m█" in terminal.seen
+    with shell.on_terminal("submit", "bell.qasm", "--wait", NO_COLOR="1") as terminal:
+        assert terminal.status() == 0
+    assert "\x1b[3" not in terminal.seen
+    assert "█" in terminal.seen
+
+
+def test_a_name_cannot_command_the_terminal(shell: Shell) -> None:
+    name = f"\x1b[31mred {uuid.uuid4().hex} [bold]"
+    shell.out("submit", "bell.qasm", "--name", name)
+    shown = shell.out("list", "--name", name)
+    assert "\x1b" not in shown
+    assert "[bold]" in shown
+
+
+def test_the_shell_completes_commands(shell: Shell) -> None:
+    done = shell.run("--show-completion", "bash")
+    assert done.returncode == 0
+    assert "complete" in done.stdout
