@@ -14,23 +14,25 @@ from quantumtasks_client.errors import NotEnded, TaskError, task_error
 Status = Literal["pending", "processing", "completed", "failed", "cancelled"]
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True):
+class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a task found; what it was not asked for is None.
 
     Bit strings are in Qiskit's order: the last character is the first bit, registers are separated
-    by spaces. `sets` has one result for each of `parameter_sets`, in order, instead of the rest.
-    `expectation_values` and `standard_errors` have an entry for each of `observables`.
+    by spaces. `statevector` has the real and imaginary part of each amplitude, qubit 0 being the
+    lowest bit of its index. `expectation_values` and `standard_errors` have an entry for each of
+    `observables`. `sets` has a result for each of `parameter_sets`, in order, instead of all that;
+    each with its own `seed`.
     """
 
     counts: dict[str, int] | None = None
-    shots: int | None = None
     memory: list[str] | None = None
-    probabilities: Any = None
-    statevector: Any = None
-    circuit: Any = None
+    probabilities: dict[str, float] | None = None
+    statevector: list[tuple[float, float]] | None = None
     expectation_values: list[float] | None = None
     standard_errors: list[float] | None = None
+    seed: int | None = None
     sets: list["Result"] | None = None
+    shots: int | None = None
     metadata: dict[str, Any] = {}
 
 

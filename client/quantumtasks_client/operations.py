@@ -41,6 +41,9 @@ from quantumtasks_client.models import (
 )
 
 MAX_SETS = 1000  # parameter sets of one task
+# Between the seeds of a task's sets. Those of the next task go on from there: with the same ones
+# its shots would be the same draws.
+SEED_STEP = 2113
 WAIT_S = 30  # how long the service is asked to wait at a time; proxies cut what is silent for 60
 FIRST_S = 15.0  # how long a service is tried that never answered
 LOOK_S = 1  # the same where somebody watches
@@ -152,7 +155,10 @@ class Operations:
         if len(chunks) == 1:
             wanted = {**options, "parameter_sets": chunks[0]}
             return (yield from self._done(circuit, wanted, timeout, submitted)).sets or []
-        elements: list[Element] = [{"parameter_sets": chunk} for chunk in chunks]
+        seed, elements = options.get("seed"), [Element(parameter_sets=chunk) for chunk in chunks]
+        if isinstance(seed, int):
+            for index, element in enumerate(elements):
+                element["seed"] = seed + index * MAX_SETS * SEED_STEP
         batch = yield from self.submit_batch(elements, circuit, options, None)
         if submitted is not None:
             submitted(batch)

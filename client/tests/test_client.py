@@ -1,7 +1,9 @@
 """What a scientist does with the client, against a running service."""
 
+import math
 import secrets
 
+import numpy as np
 import pytest
 
 from quantumtasks_client import (
@@ -12,11 +14,14 @@ from quantumtasks_client import (
     NotAuthenticated,
     NotFound,
     NotPermitted,
+    OptionsError,
     ProgramError,
+    Submission,
     TaskCancelled,
+    TaskError,
     WaitTimeout,
 )
-from tests.site import BELL, BROKEN, LONG, Site
+from tests.site import BELL, BROKEN, LONG, ROTATION, Site
 
 
 def test_it_works(client: Client) -> None:
@@ -100,3 +105,53 @@ def test_strangers_are_told_apart(site: Site, client: Client) -> None:
         client.get("01a20017-8ed7-725d-bb02-5241f3e7abf2")
     with pytest.raises(InvalidRequest):
         client.get("no-id")
+
+
+def test_a_sweep_is_one_task_with_a_result_for_each_set(client: Client) -> None:
+    accepted: list[object] = []
+    angles = [0, math.pi / 2, math.pi]
+    results = client.sweep(
+        ROTATION, [{"theta": angle} for angle in angles], shots=1000, submitted=accepted.append
+    )
+    assert [set(result.counts or ()) for result in results] == [{"0"}, {"0", "1"}, {"1"}]
+    assert len(accepted) == 1
+    assert isinstance(accepted[0], Submission)
+    assert client.get(accepted[0]).shots == 1000
+    assert client.sweep(ROTATION, []) == []
+    with pytest.raises(OptionsError):
+        client.sweep(ROTATION, [{"phi": 1}])
+
+
+def test_expectation_values_are_estimated(client: Client) -> None:
+    assert client.estimate(BELL, [{"ZZ": 1}, {"XX": 2, "ZI": 1}]).expectation_values == (
+        pytest.approx([1, 2])
+    )
+    angles = [0.1, 0.2, 0.3]
+    results = client.estimate(ROTATION, [{"Z": 1}], [{"theta": angle} for angle in angles])
+    assert [result.expectation_values for result in results] == [
+        pytest.approx([math.cos(angle)]) for angle in angles
+    ]
+    rough = client.estimate(BELL, [{"ZZ": 1}], precision=0.1, seed=1)
+    assert rough.standard_errors == [0.1]
+    assert rough.expectation_values != [1]
+
+
+def test_numbers_of_numpy_are_numbers(client: Client) -> None:
+    sets = [{"theta": angle} for angle in np.linspace(0, np.pi, 3)]
+    results = client.sweep(ROTATION, sets, shots=np.int64(10), outputs=["probabilities"])  # type: ignore[arg-type]
+    assert [result.probabilities for result in results] == [
+        *({"0": pytest.approx(1)}, {"0": pytest.approx(0.5), "1": pytest.approx(0.5)}),
+        {"1": pytest.approx(1)},
+    ]
+
+
+def test_a_state_vector_comes_whole(client: Client) -> None:
+    task = client.wait(client.submit(BELL, outputs=["statevector", "memory"], shots=2))
+    result = task.get_result()
+    assert result.statevector is not None
+    assert [abs(complex(*each)) for each in result.statevector] == pytest.approx(
+        [math.sqrt(0.5), 0, 0, math.sqrt(0.5)]
+    )
+    assert len(result.memory or ()) == 2
+    with pytest.raises(TaskError, match="not asked for counts"):
+        print(task.counts)

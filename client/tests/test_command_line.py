@@ -1,6 +1,7 @@
 """`qtasks` as processes of their own, against a running service."""
 
 import json
+import math
 import re
 import stat
 import uuid
@@ -52,6 +53,39 @@ def test_counts_come_as_csv_and_as_a_picture(shell: Shell) -> None:
     assert shell.out("result", task, "--plot", "bell.png") == ""
     assert (shell.folder / "bell.png").read_bytes().startswith(b"\x89PNG")
     assert shell.run("result", task, "--plot", "bell.nonsense").returncode == 2
+
+
+def test_a_sweep_is_a_table_or_csv_or_json_or_a_picture(shell: Shell) -> None:
+    sweep = ["sweep", "rotation.qasm", "-p", "theta=0:3.141592653589793:3", "--shots", "10"]
+    lines = [line.split() for line in shell.out(*sweep).splitlines()]
+    assert lines[0] == ["theta", "result"]
+    assert lines[1] == ["0", "0:", "10"]
+    assert lines[3] == ["3.14159", "1:", "10"]
+    rows = shell.out(*sweep, "--csv").splitlines()
+    assert (rows[0], rows[1], rows[-1]) == ("set,outcome,count", "0,0,10", "2,1,10")
+    elements = json.loads(shell.out(*sweep, "--json"))
+    assert [element["parameters"]["theta"] for element in elements] == [0, math.pi / 2, math.pi]
+    assert elements[0]["result"]["counts"] == {"0": 10}
+    shell.out(*sweep, "--plot", "sweep.svg")
+    assert "<svg" in (shell.folder / "sweep.svg").read_text()
+
+
+def test_a_sweep_takes_sets_from_a_file_and_estimates(shell: Shell) -> None:
+    (shell.folder / "sets.json").write_text('[{"theta": 0}, {"theta": 1.5707963267948966}]')
+    sweep = ["sweep", "rotation.qasm", "--sets", "sets.json", "-O", "Z", "-O", "Z=2,X=1"]
+    lines = [line.split() for line in shell.out(*sweep).splitlines()]
+    assert lines[1] == ["0", "1", "2"]
+    rows = [row.split(",") for row in shell.out(*sweep, "--csv").splitlines()]
+    assert rows[0] == ["set", "observable", "value", "standard_error"]
+    assert [float(row[2]) for row in rows[1:]] == pytest.approx([1, 2, 0, 1])
+    shell.out(*sweep, "--plot", "values.png")
+    (shell.folder / "sets.json").write_text('{"theta": 0}')
+    assert shell.run(*sweep).returncode == 2
+
+
+def test_an_observable_of_a_task_is_shown(shell: Shell) -> None:
+    shown = shell.out("submit", "bell.qasm", "-O", "ZZ", "--wait")
+    assert shown.splitlines()[1].split() == ["0", "1", "0"]
 
 
 def test_a_wrong_program_is_shown_with_a_caret(shell: Shell) -> None:

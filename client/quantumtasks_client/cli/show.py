@@ -73,7 +73,7 @@ def result(found: Result) -> None:
         for row in _rows(found):
             table.add_row(*(f"{each:.6g}" for each in row))
         out.print(table)
-    for name in ("probabilities", "statevector", "circuit"):
+    for name in ("probabilities", "statevector"):
         if getattr(found, name) is not None:
             out.print(f"{name}: see --json")
 
