@@ -8,7 +8,6 @@ import random
 import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias, TypeVar
 
 import msgspec
@@ -107,8 +106,13 @@ def may_retry(answer: Answer | Lost) -> bool:
 def asked_s(answer: Answer | Lost) -> float | None:
     """Seconds of `Retry-After`."""
     text = "" if isinstance(answer, Lost) else answer.headers.get("retry-after", "")
+    if not text:
+        return None
     if text.isascii() and text.isdigit():
         return float(text)
+    # A date is rare, and what reads one takes as long to import as msgspec.
+    from email.utils import parsedate_to_datetime
+
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
     except ValueError:
