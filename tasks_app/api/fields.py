@@ -4,6 +4,7 @@ from collections.abc import Collection
 from itertools import islice
 from typing import Any
 
+from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -118,7 +119,8 @@ class ObservablesField(serializers.Field[Any, Any, Any, Any]):
         sizes = (len(terms) if isinstance(terms, dict) else 1 for terms in data)
         if len(data) > MAX_OBSERVABLES or sum(sizes) > MAX_TERMS:
             self.fail("too_many")
-        problems = {str(i): observable_problem(terms) for i, terms in enumerate(data)}
+        max_qubits = settings.CIRCUIT_LIMITS.max_qubits
+        problems = {str(i): observable_problem(terms, max_qubits) for i, terms in enumerate(data)}
         if wrong := {i: [problem] for i, problem in problems.items() if problem}:
             raise serializers.ValidationError(dict(islice(wrong.items(), MAX_ALIKE)))
         return data

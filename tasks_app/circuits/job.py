@@ -138,17 +138,19 @@ def check_job(job: Job, limits: Limits) -> None:
     if len(job.observables) > MAX_OBSERVABLES or sum(map(len, job.observables)) > MAX_TERMS:
         raise CircuitError("invalid_observables", TOO_MANY_OBSERVABLES)
     for index, terms in enumerate(job.observables):
-        if problem := observable_problem(terms):
+        if problem := observable_problem(terms, limits.max_qubits):
             raise CircuitError("invalid_observables", f"observables[{index}]: {problem}")
     if not 0 <= job.precision <= 1:
         raise CircuitError("invalid_precision", "precision must be a number from 0 to 1.")
 
 
-def observable_problem(terms: object) -> str | None:
+def observable_problem(terms: object, max_qubits: int) -> str | None:
     """What keeps this from being an observable, as a sentence; None if nothing does."""
     if not isinstance(terms, Mapping) or not terms:
         return 'An object of Pauli strings and numbers is required, such as {"ZZ": 0.5, "XI": -1}.'
     width = len(next(iter(terms)))
+    if width > max_qubits:
+        return f"Its strings have {width:,} letters; {max_qubits:,} qubits are allowed."
     for pauli, weight in terms.items():
         if not _PAULI.fullmatch(pauli):
             return f"{pauli[:40]!r} is no string of the letters I, X, Y and Z."
