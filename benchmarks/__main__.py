@@ -15,10 +15,14 @@ import sys
 import time
 from dataclasses import asdict
 
-from benchmarks import report
-from benchmarks.bars import BARS, NEED_WORKERS, Effort
+from benchmarks import bars, report
+from benchmarks.bars import Effort
 from benchmarks.servers import private_servers
 from benchmarks.sides import BENCH_PYTHON, running
+from benchmarks.sweeps import BAR, sweeps
+
+BARS = bars.BARS | {BAR: sweeps}
+NEED_WORKERS = bars.NEED_WORKERS | {BAR}
 
 
 def main() -> None:

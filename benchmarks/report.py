@@ -27,6 +27,7 @@ TITLES = {
     4: "A task that finds nobody else there",
     5: "Batches",
     6: "Memory",
+    8: "Sweeps and expectation values, 2 slots",
 }
 
 
