@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from qiskit import QuantumCircuit
+from qiskit.circuit import ParameterExpression
 from qiskit.circuit.equivalence_library import (
     SessionEquivalenceLibrary,
 )
@@ -78,6 +79,7 @@ def compile_program(program: Program, options: Options, limits: Limits) -> Compi
             circuit, names, shots, noisy, limits
         )
         circuit = translate(circuit, method, noisy)
+    circuit = _with_phase_as_gates(circuit, wanted="statevector" in options.outputs)
     methods.check(circuit, names, method, limits)
     registers = program.registers if "measure" in names else ()
     model = noise_model(noise, *_noisy_gates(method)) if noise is not None else None
@@ -93,6 +95,21 @@ def _final_state_method(circuit: QuantumCircuit, options: Options, limits: Limit
         return "statevector" if "statevector" in options.outputs else None
     exact = options.final_state and methods.fits(2 * methods.used_qubits(circuit), limits)
     return "density_matrix" if exact else None
+
+
+def _with_phase_as_gates(circuit: QuantumCircuit, *, wanted: bool) -> QuantumCircuit:
+    """Without a global phase that waits for parameters, which Aer 0.18 gives to the wrong run."""
+    phase = circuit.global_phase
+    if not isinstance(phase, ParameterExpression):
+        return circuit
+    circuit = circuit.copy()
+    circuit.global_phase = 0
+    if not wanted:  # Nothing else tells of it.
+        return circuit
+    first = circuit.copy_empty_like()
+    first.p(2 * phase, 0)
+    first.rz(-2 * phase, 0)
+    return first.compose(circuit)
 
 
 def translate(circuit: QuantumCircuit, method: str, noisy: bool) -> QuantumCircuit:
