@@ -212,3 +212,20 @@ def test_a_phase_that_waits_for_its_input_is_told_of_each_set(run: Run) -> None:
         alone = run(QASM3 + f"qubit q; gphase({t}); U(0, {t}, {t}) q;", outputs=["statevector"])
         for amplitude, other in zip(told["statevector"], alone["statevector"], strict=True):
             assert amplitude == pytest.approx(other, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [
+        *("p(t) a", "rx(t) a", "ry(t) a", "rz(t) a", "U(t, 2 * t, -t) a", "gphase(t)"),
+        *("cp(t) a, b", "crx(t) a, b", "cry(t) a, b", "crz(t) a, b", "cphase(t) a, b"),
+        *("cu(t, 0.1, 2 * t, 0.3) a, b", "ctrl @ U(0.1, t, t) a, b", "ctrl(2) @ p(t) a, b, c"),
+        *("ctrl @ gphase(t) a", "negctrl @ rz(t) a, b", "inv @ crz(t) a, b", "pow(2) @ cp(t) a, b"),
+    ],
+)
+def test_an_angle_from_an_input_is_the_same_angle_as_written_out(run: Run, gate: str) -> None:
+    program = "qubit a; qubit b; qubit c; h a; ry(0.3) b; rx(0.4) c; " + gate + ";"
+    given = run(QASM3 + "input float t;" + program, parameters={"t": 1.25}, outputs=["statevector"])
+    written = run(QASM3 + "const float t = 1.25;" + program, outputs=["statevector"])
+    for amplitude, other in zip(given["statevector"], written["statevector"], strict=True):
+        assert amplitude == pytest.approx(other, abs=1e-12)
