@@ -9,8 +9,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from functools import partial
 from multiprocessing import get_context
+from statistics import median
 from typing import Any
 
 from benchmarks.bars import Effort, Line, interleaved
@@ -183,6 +184,10 @@ def run(place: Field, path: str, body: dict[str, Any]) -> tuple[float, Any]:
     return time.perf_counter() - begun, answer
 
 
+def seconds_of(place: Field, path: str, body: dict[str, Any]) -> float:
+    return run(place, path, body)[0]
+
+
 def our_hydrogen(place: Field) -> dict[str, float]:
     program = ansatz(4, 2)
 
@@ -210,22 +215,20 @@ def sweeps(place: Field, effort: Effort) -> Iterator[Line]:
         run(place, path, body)  # warms up
         found = interleaved(
             effort.rounds,
-            ours=lambda path=path, body=body: run(place, path, body)[0],
-            bare=lambda kind=kind: plain(kind)["seconds"],
+            ours=partial(seconds_of, place, path, body),
+            bare=partial(plain, kind),
         )
-        line = Line(BAR, name, sorted(found["ours"])[effort.rounds // 2])
-        line = replace(line, bare=sorted(found["bare"])[effort.rounds // 2])
-        assert line.bare is not None
-        yield line.at_most(factor * line.bare, f", {factor} × plain Aer")
+        bare = median(each["seconds"] for each in found["bare"])
+        line = Line(BAR, name, median(found["ours"]), bare=bare)
+        yield line.at_most(factor * bare, f", {factor} × plain Aer")
     run(place, "/tasks", {"circuit": ansatz(4, 2), "parameters": values(1, 8)[0]})
     both = interleaved(
-        effort.rounds, ours=lambda: our_hydrogen(place), bare=lambda: plain("hydrogen")
+        effort.rounds, ours=partial(our_hydrogen, place), bare=partial(plain, "hydrogen")
     )
     ours, bare = (min(each["seconds"] for each in both[name]) for name in ("ours", "bare"))
     apart = abs(both["ours"][0]["energy"] - both["bare"][0]["energy"])
-    line = Line(
-        BAR, f"H₂, {ITERATIONS} iterations (energies {apart:.0e} apart), s", ours, bare=bare
-    )
+    name = f"H₂, {ITERATIONS} iterations (energies {apart:.0e} apart), s"
+    line = Line(BAR, name, ours, bare=bare)
     yield line.at_most(1.5 * (bare + ITERATIONS * ROUND_TRIP_S), ", 1.5 × (plain + 15 ms each)")
     place.ours.empty()
 

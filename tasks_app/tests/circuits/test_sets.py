@@ -1,6 +1,7 @@
 """One task for many values of a program's inputs: as if each had been run by itself."""
 
 import random
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from tasks_app.circuits import CircuitError, Job, Limits, Sandbox
 from tasks_app.circuits.job import as_message
+from tasks_app.circuits.language.interpreter.dialects import WITHOUT_INCLUDE
 from tasks_app.circuits.simulation.runner import Runner
 from tasks_app.tests.circuits.guard.agreement import SHOTS, compare, surprise
 from tasks_app.tests.circuits.guard.interpreter import answer
@@ -86,7 +88,7 @@ PROGRAMS: dict[str, tuple[str, list[Mapping[str, Any]], int]] = {
 
 @pytest.mark.parametrize("name", sorted(PROGRAMS))
 @pytest.mark.parametrize("noise", [None, {"depolarizing_1q": 0.1}], ids=["ideal", "noisy"])
-def test_each_set_is_as_if_run_by_itself(
+def test_each_set_is_as_if_its_values_were_written_out(
     run: Run, name: str, noise: Mapping[str, float] | None
 ) -> None:
     program, sets, compilations = PROGRAMS[name]
@@ -94,8 +96,38 @@ def test_each_set_is_as_if_run_by_itself(
     assert result.keys() == {"sets", "shots", "metadata"}
     assert result["metadata"]["compilations"] == compilations
     for values, told in zip(sets, result["sets"], strict=True):
-        alone = run(program, parameters=values, shots=200, seed=told["seed"], noise=noise)
+        alone = run(written_out(program, values), shots=200, seed=told["seed"], noise=noise)
         assert alone["counts"] == told["counts"]
+
+
+def written_out(program: str, values: Mapping[str, Any]) -> str:
+    """The program with constants for its inputs."""
+    for name, value in values.items():
+        literal = str(value).lower() if isinstance(value, bool) else repr(value)
+        program = re.sub(rf"input ([\w\[\]]+) {name};", rf"const \1 {name} = {literal};", program)
+    assert "input" not in program
+    return program
+
+
+@pytest.mark.parametrize(
+    "name", sorted(name for name, spec in WITHOUT_INCLUDE.items() if spec.parameters)
+)
+def test_every_gate_takes_angles_from_inputs(run: Run, name: str) -> None:
+    """Aer binds them; what it does of all others must be what it does of numbers."""
+    spec = WITHOUT_INCLUDE[name]
+    angles = ", ".join(["t", "2 * t", "-t", "t / 3"][: spec.parameters])
+    qubits = ", ".join(f"q[{place}]" for place in range(spec.qubits))
+    program = (
+        f"OPENQASM 3.0; input float t; qubit[{spec.qubits}] q; h q; rz(0.4) q; ry(0.7) q;"
+        f"{name}({angles}) {qubits};"
+    )
+    sets = [{"t": 0.3}, {"t": -1.1}]
+    told = run(program, parameter_sets=sets, outputs=["statevector"])
+    assert told["metadata"]["compilations"] == 1
+    for values, each in zip(sets, told["sets"], strict=True):
+        alone = run(written_out(program, values), outputs=["statevector"])["statevector"]
+        for amplitude, right in zip(each["statevector"], alone, strict=True):
+            assert amplitude == pytest.approx(right, abs=1e-12)
 
 
 def test_many_sets_run_in_several_jobs_of_the_simulator(run: Run) -> None:
