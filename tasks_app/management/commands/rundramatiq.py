@@ -9,7 +9,6 @@ from collections.abc import Collection
 from importlib.metadata import version
 from typing import Any
 
-import dramatiq
 import structlog
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -18,8 +17,6 @@ from django.db import connection
 from tasks_app.circuits import WALLS, SimulatorUnavailable, check_simulator
 from tasks_app.postgresql import schema
 from tasks_app.postgresql.base import wait_for_database
-from tasks_app.queue import broker
-from tasks_app.queue.publisher import QueueUnavailable
 
 RETRY_S = 1.0
 
@@ -42,9 +39,9 @@ def demand_walls(standing: Collection[str]) -> None:
 class Command(BaseCommand):
     """Takes the place of django-dramatiq's command, and starts only when it can do the work.
 
-    It refuses to start without a working simulator, waits for PostgreSQL, its tables and
-    RabbitMQ, and then becomes Dramatiq's master process, which hands on one message to each
-    worker thread.
+    It refuses to start without a working simulator, waits for PostgreSQL and its tables, and then
+    becomes Dramatiq's master process, which hands on one message to each worker thread. For
+    RabbitMQ each worker process waits itself, whenever it is away.
     """
 
     help = "Runs workers: they claim tasks from the queue and simulate their circuits."
@@ -69,7 +66,6 @@ class Command(BaseCommand):
             raise CommandError(f"Qiskit Aer cannot run circuits here: {error}") from error
         demand_walls(simulator.walls)
         self._wait_for_schema()
-        self._wait_for_queue()
         log.info(
             "worker_versions",
             python=platform.python_version(),
@@ -90,13 +86,3 @@ class Command(BaseCommand):
             log.warning("schema_outdated", remedy="manage.py migrate", retry_s=RETRY_S)
             time.sleep(RETRY_S)
         connection.close()
-
-    def _wait_for_queue(self) -> None:
-        while True:
-            try:
-                broker.depths()
-                break
-            except QueueUnavailable as error:
-                log.warning("queue_away", reason=str(error), retry_s=RETRY_S)
-                time.sleep(RETRY_S)
-        dramatiq.get_broker().close()

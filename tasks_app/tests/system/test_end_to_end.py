@@ -3,9 +3,10 @@
 import os
 import signal
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tasks_app.models import Task
-from testing.service import Service, alive, cpu_ticks, eventually, statuses
+from testing.service import Proxy, Service, alive, cpu_ticks, eventually, statuses
 
 HISTORY = ["pending", "processing", "completed"]
 
@@ -71,6 +72,18 @@ def test_tasks_wait_for_a_worker_that_comes_later(service: Service) -> None:
     service.start_worker()
 
     assert statuses(service.finished(task_id) for task_id in ids) == {"completed": 20}
+
+
+def test_a_worker_waits_for_a_queue_that_comes_later(service: Service) -> None:
+    service.start_api()
+    task_id = service.accepted()
+    url = os.environ["RABBITMQ_URL"]
+    with Proxy(urlsplit(url).port or 5672) as proxy:
+        proxy.refuse()
+        worker = service.start_worker(RABBITMQ_URL=proxy.url(url))
+        eventually(lambda: "connection error" in worker.log.read_text(), what="it has tried")
+        proxy.allow()
+        assert service.finished(task_id)["status"] == "completed"
 
 
 def test_restarting_everything_between_submit_and_read_loses_nothing(service: Service) -> None:
