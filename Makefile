@@ -33,7 +33,7 @@ run: .venv/embedded.stamp  ## Start the service here and show a circuit run; ONC
 		--port "$(PORT)" --data-dir "$(DATA_DIR)" $(if $(filter-out 0,$(ONCE)),--once)
 
 test: .venv/dev.stamp  ## Run the tests against a PostgreSQL and a RabbitMQ of their own
-	$(VENV_PYTHON) -m pytest -n 2 $(ARGS)
+	$(VENV_PYTHON) -m pytest -n 3 $(ARGS)
 
 chaos: .venv/dev.stamp  ## Kill, pause and cut off at random for minutes; writes chaos.md
 	RABBITMQ="$(RABBITMQ)" MINUTES="$(MINUTES)" TASKS="$(TASKS)" SEED="$(SEED)" SLACK="$${SLACK:-1.2}" FAULTS_TABLE=chaos.md \
