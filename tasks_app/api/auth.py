@@ -4,7 +4,6 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from drf_spectacular.authentication import SessionScheme
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed
@@ -62,17 +61,4 @@ class KnownUser(TaskAccess):
         return isinstance(request.user, User) and super().has_permission(request, view)
 
 
-class BrowserSession(SessionAuthentication):
-    """A session, for who sent a cookie: a program pays for none."""
-
-    def authenticate(self, request: Request) -> Any:
-        return super().authenticate(request) if "HTTP_COOKIE" in request.META else None
-
-
-class BrowserSessionScheme(SessionScheme):  # type: ignore[no-untyped-call]
-    """Described like the class that it stands on."""
-
-    target_class = "tasks_app.api.auth.BrowserSession"
-
-
-AUTHENTICATION = (BearerAuthentication, BrowserSession)
+AUTHENTICATION = (BearerAuthentication, SessionAuthentication)
