@@ -1,7 +1,6 @@
 """Shows in a terminal that the service works: submits a circuit, prints what became of it."""
 
 import json
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -76,23 +75,15 @@ def _history_line(entry: dict[str, Any], *, since: dict[str, Any]) -> str:
     return f"  {entry['status']:<12}{at:%H:%M:%S}.{at.microsecond // 1000:03d}{after:>12}"
 
 
-def histogram(counts: dict[str, int], *, encoding: str | None = None) -> str:
-    """Counts as bars, outcome by outcome, the most frequent ones if there are many.
-
-    Uses plain characters when `encoding` (default: that of stdout) has no block character.
-    """
+def histogram(counts: dict[str, int]) -> str:
+    """Counts as bars, outcome by outcome, the most frequent ones if there are many."""
     total = sum(counts.values())
     rows = sorted(sorted(counts, key=lambda key: -counts[key])[:_MOST_ROWS])
     most = max(counts.values(), default=1)
-    try:
-        "█".encode(encoding or sys.stdout.encoding or "ascii")
-        block = "█"
-    except UnicodeEncodeError:
-        block = "#"
     lines = []
     for outcome in rows:
         count = counts[outcome]
-        bar = block * max(1, round(_BAR_COLUMNS * count / most))
+        bar = "█" * max(1, round(_BAR_COLUMNS * count / most))
         lines.append(f"  {outcome}  {bar:<{_BAR_COLUMNS}}  {count:>7}  {count / total:6.1%}")
     if len(counts) > len(rows):
         lines.append(f"  and {len(counts) - len(rows)} outcomes less frequent than these")
