@@ -41,10 +41,10 @@ class Command(BaseCommand):
         if role == connection.settings_dict["USER"]:
             raise CommandError("WORKER_DATABASE_URL must name another role than DATABASE_URL.")
         try:
-            with transaction.atomic():
-                _make(role, password)
-                _refuse_power(role)
-                _grant(role)
+            with transaction.atomic(), connection.cursor() as cursor:
+                _make(cursor, role, password)
+                _refuse_power(cursor, role)
+                _grant(cursor, role)
         except ProgrammingError as error:
             raise CommandError(
                 f"PostgreSQL refused: {str(error).splitlines()[0]}. Run this as the tables' owner; "
@@ -53,49 +53,38 @@ class Command(BaseCommand):
         self.stdout.write(f"The role {role} can do a worker's work.")
 
 
-def _make(role: str, password: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT FROM pg_roles WHERE rolname = %s", [role])
-        verb = "CREATE" if cursor.fetchone() is None else "ALTER"
-        # Hashed here, so that no log of PostgreSQL's holds the password.
-        pgconn = cursor.connection.pgconn
-        hashed = pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
-        statement = "{} ROLE {} LOGIN PASSWORD {}"
-        _execute(statement, sql.SQL(verb), sql.Identifier(role), sql.Literal(hashed.decode()))
+def _make(cursor: Any, role: str, password: str) -> None:
+    cursor.execute("SELECT FROM pg_roles WHERE rolname = %s", [role])
+    verb = "CREATE" if cursor.fetchone() is None else "ALTER"
+    # Hashed here, so that no log of PostgreSQL's holds the password.
+    pgconn = cursor.connection.pgconn
+    hashed = pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+    statement = sql.SQL(f"{verb} ROLE {{}} LOGIN PASSWORD {{}}")
+    cursor.execute(statement.format(sql.Identifier(role), sql.Literal(hashed)))
 
 
-def _refuse_power(role: str) -> None:
+def _refuse_power(cursor: Any, role: str) -> None:
     """A superuser, or a member of the tables' owner, can do everything whatever is granted."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT rolsuper OR rolcreaterole OR pg_has_role(rolname, current_user, 'MEMBER')"
-            " FROM pg_roles WHERE rolname = %s",
-            [role],
+    cursor.execute(
+        "SELECT rolsuper OR rolcreaterole OR pg_has_role(rolname, current_user, 'MEMBER')"
+        " FROM pg_roles WHERE rolname = %s",
+        [role],
+    )
+    if cursor.fetchone() != (False,):
+        raise CommandError(
+            f"The role {role} is a superuser, may make roles, or belongs to the tables' "
+            "owner: nothing would be kept from it. Name another role."
         )
-        if cursor.fetchone() != (False,):
-            raise CommandError(
-                f"The role {role} is a superuser, may make roles, or belongs to the tables' "
-                "owner: nothing would be kept from it. Name another role."
-            )
 
 
-def _grant(role: str) -> None:
-    name = sql.Identifier(role)
-    for kind in ("TABLES", "SEQUENCES"):
-        _execute("REVOKE ALL ON ALL {} IN SCHEMA {} FROM {}", sql.SQL(kind), _schema(), name)
-    _execute("GRANT USAGE ON SCHEMA {} TO {}", _schema(), name)
-    for table, privileges in _GRANTS.items():
-        _execute("GRANT {} ON {} TO {}", sql.SQL(privileges), sql.Identifier(table), name)
-    ids = sql.Identifier("tasks_app_statushistory_id_seq")
-    _execute("GRANT USAGE ON SEQUENCE {} TO {}", ids, name)
-
-
-def _schema() -> sql.Identifier:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT current_schema()")
-        return sql.Identifier(cursor.fetchone()[0])
-
-
-def _execute(statement: str, *parts: sql.Composable) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(sql.SQL(statement).format(*parts))
+def _grant(cursor: Any, role: str) -> None:
+    cursor.execute("SELECT current_schema()")
+    names = {"role": sql.Identifier(role), "schema": sql.Identifier(cursor.fetchone()[0])}
+    for statement in (
+        "REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {role}",
+        "REVOKE ALL ON ALL SEQUENCES IN SCHEMA {schema} FROM {role}",
+        "GRANT USAGE ON SCHEMA {schema} TO {role}",
+        *(f"GRANT {privileges} ON {table} TO {{role}}" for table, privileges in _GRANTS.items()),
+        "GRANT USAGE ON SEQUENCE tasks_app_statushistory_id_seq TO {role}",
+    ):
+        cursor.execute(sql.SQL(statement).format(**names))
