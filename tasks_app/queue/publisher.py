@@ -12,7 +12,6 @@ alarm), counts as down.
 """
 
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -66,7 +65,7 @@ class _Call(Future[Any]):
 class Publisher:
     """Publishes to one durable queue, which it declares together with its dead-letter queue.
 
-    Thread-safe. Its thread starts with the first use; a forked process needs its own Publisher.
+    Thread-safe; a forked process needs its own.
     """
 
     def __init__(
@@ -77,19 +76,18 @@ class Publisher:
     ) -> None:
         """`declarations`: arguments of the dead-letter queue and, after it, of `queue`."""
         self._parameters, self._queue, self._declarations = parameters, queue, declarations
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
         self._closing = False
         self._down: str | None = None  # why callers are refused; None while up or first connecting
-        self._inbox: deque[tuple[Callable[[], None], _Call]] = deque()
-        self._woken = False  # the thread is about to look into the inbox
-        # The rest belongs to the publisher's thread.
         self._ioloop = IOLoop()
+        # The rest belongs to the publisher's thread.
         self._connection: SelectConnection | None = None
         self._channel: Any = None  # set once the queues are declared and confirms are on
         self._unconfirmed: dict[int, _Call] = {}  # by delivery tag
-        self._begun: set[_Call] = set()  # and not answered
+        self._asked: set[_Call] = set()  # and not answered
+        self._waiting: list[Callable[[], None]] = []  # for the first connection
         self._delivery_tag = 0
+        self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+        self._thread.start()
 
     # -- called from any thread ----------------------------------------------------------------
 
@@ -123,7 +121,7 @@ class Publisher:
     def close(self) -> None:
         """Close the connection and end the thread; what is unconfirmed fails."""
         self._closing = True
-        if self._thread is not None and self._thread.is_alive():
+        if self._thread.is_alive():
             self._ioloop.add_callback_threadsafe(lambda: self._drop("the publisher was closed"))
             self._thread.join(HANDSHAKE_S)
 
@@ -131,11 +129,7 @@ class Publisher:
         """Run `action` on the publisher's thread and wait for the call's answer."""
         if self._down is not None:
             raise QueueUnavailable(self._down)
-        self._start()
-        self._inbox.append((action, call))
-        if not self._woken:
-            self._woken = True
-            self._ioloop.add_callback_threadsafe(self._work_off)
+        self._ioloop.add_callback_threadsafe(partial(self._begin, action, call))
         try:
             return call.result(timeout_s)
         except TimeoutError:
@@ -144,19 +138,15 @@ class Publisher:
             self._ioloop.add_callback_threadsafe(lambda: self._drop(reason))
             raise QueueUnavailable(reason) from None
 
-    def _start(self) -> None:
-        with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
-                self._thread.start()
-
     # -- on the publisher's thread -------------------------------------------------------------
 
     def _run(self) -> None:
         self._ioloop.add_callback_threadsafe(self._connect)
-        while not self._closing:
+        ended = False
+        while not ended:
             try:
                 self._ioloop.start()
+                ended = self._closing
             except Exception as error:  # a bug or pika's: the thread must outlive it
                 log.exception("publisher_error")
                 self._drop(f"{type(error).__name__} in the publisher")
@@ -222,18 +212,20 @@ class Publisher:
         if self._down is not None:
             log.info("queue_connected")
         self._down = None
-        self._work_off()
+        waiting, self._waiting = self._waiting, []
+        for action in waiting:
+            action()
 
-    def _work_off(self) -> None:
-        self._woken = False  # first: who comes from here on wakes us again
-        if self._channel is not None:
-            while self._down is None and self._inbox:
-                action, call = self._inbox.popleft()
-                self._begun.add(call)
-                call.add_done_callback(self._begun.discard)
-                action()
+    def _begin(self, action: Callable[[], None], call: _Call) -> None:
         if self._down is not None:
-            self._fail_waiting(self._down)
+            call.refuse(self._down)
+            return
+        self._asked.add(call)
+        call.add_done_callback(self._asked.discard)
+        if self._channel is None:
+            self._waiting.append(action)
+        else:
+            action()
 
     def _send(self, body: bytes, call: _Call) -> None:
         self._delivery_tag += 1
@@ -272,14 +264,10 @@ class Publisher:
 
     def _refuse(self, reason: str) -> None:
         """Refuse callers from now on, those already waiting included."""
-        if (self._down is None or self._begun) and not self._closing:
+        if (self._down is None or self._asked) and not self._closing:
             log.warning("queue_down", reason=reason)
         self._down = reason
-        self._fail_waiting(reason)
-
-    def _fail_waiting(self, reason: str) -> None:
         self._unconfirmed.clear()
-        for call in tuple(self._begun):
+        self._waiting.clear()
+        for call in tuple(self._asked):
             call.refuse(reason)
-        while self._inbox:
-            self._inbox.popleft()[1].refuse(reason)

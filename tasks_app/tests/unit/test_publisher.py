@@ -54,13 +54,18 @@ def proxy() -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def publisher(proxy: Proxy) -> Iterator[Publisher]:
+def broker(proxy: Proxy) -> Iterator[DoorbellBroker]:
     """As the service has it, but through a proxy; not connected yet."""
     broker = DoorbellBroker(url=proxy.url(os.environ["RABBITMQ_URL"]), middleware=[])
-    publisher = broker.publisher
-    yield publisher
+    yield broker
     proxy.thaw()
-    publisher.close()
+    broker.close()
+
+
+@pytest.fixture
+def publisher(broker: DoorbellBroker) -> Publisher:
+    """On its way to the broker."""
+    return broker.publisher
 
 
 def connections(proxy: Proxy) -> int:
@@ -118,6 +123,7 @@ def test_threads_that_meet_at_a_brokers_first_use_share_one_publisher() -> None:
 
         with ThreadPoolExecutor(8) as pool:
             found = {future.result() for future in [pool.submit(first_use) for _ in range(8)]}
+        broker.close()
         assert len(found) == 1
 
 
@@ -155,7 +161,6 @@ def test_closing_leaves_neither_connection_nor_thread(publisher: Publisher, prox
     publish(publisher, b"1")
     assert "publisher" in {thread.name for thread in threading.enumerate()}
     mine = publisher._thread
-    assert mine is not None
 
     publisher.close()
 
@@ -166,7 +171,8 @@ def test_closing_leaves_neither_connection_nor_thread(publisher: Publisher, prox
 
 def test_a_publisher_that_was_never_used_closes(publisher: Publisher, proxy: Proxy) -> None:
     publisher.close()
-    assert connections(proxy) == 0
+    assert not publisher._thread.is_alive()
+    eventually(lambda: connections(proxy) == 0, what="no connection is left")
 
 
 def test_a_forked_process_publishes_over_a_connection_of_its_own(proxy: Proxy) -> None:
@@ -191,17 +197,21 @@ def test_a_forked_process_publishes_over_a_connection_of_its_own(proxy: Proxy) -
 # -- when it is away ---------------------------------------------------------------------------
 
 
-def test_a_refused_connection_is_reported_and_recovers(publisher: Publisher, proxy: Proxy) -> None:
+def test_a_refused_connection_is_reported_and_recovers(
+    broker: DoorbellBroker, proxy: Proxy
+) -> None:
     proxy.refuse()
+    publisher = broker.publisher
     refused(publisher)
     proxy.allow()
     eventually(lambda: serves(publisher), what="it serves again")
 
 
 def test_a_broker_frozen_before_the_handshake_is_reported_and_recovers(
-    publisher: Publisher, proxy: Proxy
+    broker: DoorbellBroker, proxy: Proxy
 ) -> None:
     proxy.freeze()
+    publisher = broker.publisher
     assert "no answer" in refused(publisher)
     proxy.thaw()
     eventually(lambda: serves(publisher), what="it serves again")
