@@ -15,7 +15,7 @@ import pika
 import psycopg
 
 from benchmarks.load import Load, Request, drive
-from tasks_app.processes import free_port
+from testing.ports import free_port
 from testing.service import ROOT, Process, Service, descendants, eventually
 
 BENCH_PYTHON = ROOT / ".venv-bench/bin/python"

@@ -49,7 +49,9 @@ class PostgresServer:
     disk: fast, for tests, and safe against killed processes but not against a power cut.
     """
 
-    def __init__(self, bin_dir: Path, data_dir: Path, *, durable: bool = True) -> None:
+    def __init__(
+        self, bin_dir: Path, data_dir: Path, *, port: int | None = None, durable: bool = True
+    ) -> None:
         self.data_dir = data_dir.absolute()
         self.log_path = self.data_dir / "postgres.log"
         self._bin_dir = bin_dir.absolute()
@@ -57,7 +59,7 @@ class PostgresServer:
         self._durable = durable
         self._process: subprocess.Popen[bytes] | None = None
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        self._choose_address()
+        self._choose_address(port)
 
     @property
     def running(self) -> bool:
@@ -123,11 +125,11 @@ class PostgresServer:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _choose_address(self) -> None:
+    def _choose_address(self, port: int | None) -> None:
         path = self.data_dir / "database_url"
         kept = urlsplit(path.read_text()) if path.exists() else None
         self._password = (kept and kept.password) or secrets.token_urlsafe(24)
-        self.port = (kept and kept.port) or free_port()  # on 127.0.0.1
+        self.port = (kept and kept.port) or port or free_port()  # on 127.0.0.1
         if not port_is_free(self.port) and not pids_naming(cluster_name(self._cluster)):
             self.port = free_port()  # another program has taken ours since
         self.url = f"postgres://{_USER}:{self._password}@127.0.0.1:{self.port}/postgres"

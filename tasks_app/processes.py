@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
-_reserved: list[socket.socket] = []
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -65,27 +64,14 @@ def pids_naming(text: str) -> list[int]:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that nobody listens on, kept for this process's life.
+    """A TCP port of the loopback interface that nobody listens on.
 
     None of those, from 32,768 on, that Linux gives to outgoing connections: one could have it by
-    the time that we listen, or listen again. Nor is it given to another process that asks here.
+    the time that we listen, or listen again.
     """
-    while True:
-        port = 10_000 + secrets.randbelow(22_768)
-        if port_is_free(port) and _reserve(port):
-            return port
-
-
-def _reserve(port: int) -> bool:
-    """Take the port's name, which the kernel gives to one process and takes back at its end."""
-    name = socket.socket(socket.AF_UNIX)
-    try:
-        name.bind(f"\0quantum-tasks-port-{port}")
-    except OSError:
-        name.close()
-        return False
-    _reserved.append(name)
-    return True
+    while not port_is_free(port := 10_000 + secrets.randbelow(22_768)):
+        pass
+    return port
 
 
 def port_is_free(port: int) -> bool:

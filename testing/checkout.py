@@ -11,7 +11,8 @@ from typing import Any
 
 from embedded.demonstration import call
 from embedded.postgres import cluster_name
-from tasks_app.processes import free_port, pids_naming
+from tasks_app.processes import pids_naming
+from testing.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 _NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".data", "__pycache__", ".*_cache", "*.stamp")

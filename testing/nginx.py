@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tasks_app.processes import free_port, tail, tethered
+from tasks_app.processes import tail, tethered
 from testing import packages
+from testing.ports import free_port
 from testing.service import ROOT, eventually
 
 SITE = ROOT / "deploy" / "nginx.conf"

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tasks_app.processes import free_port, tail, tethered
+from tasks_app.processes import tail, tethered
 from testing import packages
+from testing.ports import free_port
 from testing.service import eventually
 
 PROGRAM = packages.found("pgbouncer")

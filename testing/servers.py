@@ -26,8 +26,9 @@ import pytest
 
 from embedded import StartError
 from embedded.postgres import PostgresServer, wheel_bin_dir
-from tasks_app.processes import free_port, tail, tethered
+from tasks_app.processes import tail, tethered
 from testing import packages
+from testing.ports import free_port
 
 START_LIMIT_S = 300.0
 STOP_LIMIT_S = 120.0
@@ -348,7 +349,7 @@ def new_rabbit_server(data_dir: Path) -> RabbitServer:
 
 def new_postgres_server(data_dir: Path, *, durable: bool = False) -> PostgresServer:
     """A server, not started, of `postgres_bin_dir`."""
-    return PostgresServer(postgres_bin_dir(), data_dir, durable=durable)
+    return PostgresServer(postgres_bin_dir(), data_dir, port=free_port(), durable=durable)
 
 
 def postgres_bin_dir() -> Path:

@@ -24,7 +24,8 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from tasks_app.processes import free_port, tail, tethered
+from tasks_app.processes import tail, tethered
+from testing.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 BELL = (

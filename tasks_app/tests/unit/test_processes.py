@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks_app.processes import _reserve, free_port
+from testing.ports import free_port, reserve
 
 
 def test_a_free_port_is_none_that_an_outgoing_connection_could_take_meanwhile() -> None:
@@ -19,13 +19,13 @@ def test_a_free_port_is_none_that_an_outgoing_connection_could_take_meanwhile() 
 
 
 def test_a_port_that_was_given_is_given_to_nobody_else_until_its_process_ends() -> None:
-    code = "from tasks_app.processes import free_port; print(free_port(), flush=True); input()"
+    code = "from testing.ports import free_port; print(free_port(), flush=True); input()"
     command = [sys.executable, "-c", code]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout is not None
         port = int(other.stdout.readline())
-        assert not _reserve(port), "nobody listens on it yet, and it is the other's"
+        assert not reserve(port), "nobody listens on it yet, and it is the other's"
         other.communicate("\n")
-    assert _reserve(port)
+    assert reserve(port)
