@@ -1,15 +1,30 @@
 """Takes the steps of operations, with httpx: blocking calls, or asynchronous ones."""
 
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from typing import Any, TypeVar
+from urllib.request import getproxies
 
 import anyio
-import httpx
 
-from quantumtasks_client.configuration import Configuration
-from quantumtasks_client.exchange import Answer, Emit, Lost, Pause, Read, Request, Step, Steps
+# httpx imports its own command line where click and rich are installed, which takes as long as the
+# rest of it. It does without if that is not to be had.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+import httpx  # noqa: E402
+
+from quantumtasks_client.configuration import Configuration  # noqa: E402
+from quantumtasks_client.exchange import (  # noqa: E402
+    Answer,
+    Emit,
+    Lost,
+    Pause,
+    Read,
+    Request,
+    Step,
+    Steps,
+)
 
 CONNECT_S = 5.0
 CONNECTIONS = 100
@@ -135,12 +150,15 @@ def _settings(service: Configuration) -> dict[str, Any]:
     headers = {"Accept": "application/json", "User-Agent": "quantumtasks-client"}
     if service.token:
         headers["Authorization"] = f"Bearer {service.token}"
+    # Reading the certificates of authorities takes longer than a task, and is for TLS only.
+    encrypted = service.url.startswith("https:") or bool(getproxies())
     # Redirects are not followed: the token is for this service only. A call may wait for one of
     # the connections as long as it likes.
     return {
         "base_url": service.url,
         "headers": headers,
         "follow_redirects": False,
+        "verify": encrypted,
         "limits": httpx.Limits(max_connections=CONNECTIONS),
         "timeout": httpx.Timeout(None, connect=CONNECT_S),
     }

@@ -42,6 +42,7 @@ def test_json_is_what_the_service_answers(shell: Shell, client: Client) -> None:
     assert json.loads(shell.out("result", task["task_id"], "--json")) == task["result"]
     listed = json.loads(shell.out("list", "--limit", "1", "--json"))
     assert [each["task_id"] for each in listed] == [task["task_id"]]
+    assert task["task_id"] in shell.out("list", "--limit", "1").splitlines()[1]
     assert json.loads(shell.out("queue", "--json"))["workers"] >= 1
 
 

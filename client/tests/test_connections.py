@@ -3,16 +3,20 @@
 import logging
 import secrets
 import socket
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import anyio
 import pytest
 
-from quantumtasks_client import ApiError, AsyncClient, Client
+from quantumtasks_client import ApiError, AsyncClient, Client, ServiceUnreachable
+from testing import packages
 from tests.site import BELL, Site
 
 SUBMISSIONS = 1000
@@ -177,3 +181,35 @@ def test_a_token_is_in_no_repr_and_no_log(site: Site, caplog: pytest.LogCaptureF
     assert "/tasks" in caplog.text
     assert site.token not in told
     assert site.token.removeprefix("qt_") not in told
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """Of an authority that nobody knows, with its key."""
+    path = tmp_path / "localhost.pem"
+    command = ["openssl", "req", "-x509", "-nodes", "-newkey", "rsa:2048", "-days", "1"]
+    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    command += ["-keyout", str(path), "-out", str(tmp_path / "certificate.pem")]
+    if packages.found("openssl") is None:
+        pytest.skip("there is no openssl to make a certificate with")
+    subprocess.run(command, check=True, capture_output=True)
+    with path.open("a") as file:
+        file.write((tmp_path / "certificate.pem").read_text())
+    return path
+
+
+def test_a_service_that_cannot_prove_who_it_is_gets_no_token(certificate: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with HTTPServer(("127.0.0.1", 0), Elsewhere) as elsewhere:
+        elsewhere.socket = context.wrap_socket(elsewhere.socket, server_side=True)
+        threading.Thread(target=elsewhere.serve_forever, daemon=True).start()
+        Elsewhere.seen = []
+        url = f"https://localhost:{elsewhere.server_port}"
+        with (
+            Client(url, "qt_secret", patience_s=0) as client,
+            pytest.raises(ServiceUnreachable, match="CERTIFICATE_VERIFY_FAILED"),
+        ):
+            client.queue()
+        elsewhere.shutdown()
+    assert not Elsewhere.seen

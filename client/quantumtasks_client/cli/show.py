@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from quantumtasks_client.models import Batch, BatchResult, Queue, Result, Task, TaskSummary
@@ -61,6 +60,18 @@ def _rows(result: Result) -> Iterable[tuple[Any, ...]]:
     return sorted((result.counts or {}).items())
 
 
+def table(rows: Iterable[Sequence[str | Text]]) -> None:
+    """Columns as wide as they need to be, whatever the terminal: an id cut short is none."""
+    cells = [[Text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    widths = [max(cell.cell_len for cell in column) for column in zip(*cells, strict=True)]
+    for row in cells:
+        line = Text()
+        for cell, width in zip(row, widths, strict=True):
+            line.append_text(cell).append(" " * (width - cell.cell_len + 2))
+        line.rstrip()
+        out.print(line)
+
+
 def result(found: Result) -> None:
     """What a task found."""
     if found.sets is not None:
@@ -69,10 +80,8 @@ def result(found: Result) -> None:
     if found.counts is not None:
         histogram(found.counts)
     if found.expectation_values is not None:
-        table = Table("observable", "value", "standard error", box=None)
-        for row in _rows(found):
-            table.add_row(*(f"{each:.6g}" for each in row))
-        out.print(table)
+        values = ([f"{each:.6g}" for each in row] for row in _rows(found))
+        table([("observable", "value", "standard error"), *values])
     for name in ("probabilities", "statevector"):
         if getattr(found, name) is not None:
             out.print(f"{name}: see --json")
@@ -81,10 +90,9 @@ def result(found: Result) -> None:
 def sets(results: Sequence[Result], values: Sequence[Mapping[str, Any]]) -> None:
     """A line for each set of values."""
     names = list(values[0]) if values else []
-    table = Table(*names, "result", box=None)
-    for point, found in list(zip(values, results, strict=True))[:MOST_SETS]:
-        table.add_row(*(f"{point.get(name, ''):.6g}" for name in names), _brief(found))
-    out.print(table)
+    shown = list(zip(values, results, strict=True))[:MOST_SETS]
+    rows = [(*(f"{point[name]:.6g}" for name in names), _brief(found)) for point, found in shown]
+    table([(*map(clean, names), "result"), *rows])
     if len(results) > MOST_SETS:
         out.print(f"and {len(results) - MOST_SETS:,} more: see --json or --csv")
 
@@ -118,71 +126,72 @@ def histogram(counts: Mapping[str, int]) -> None:
         out.print(f"  and {len(counts) - len(shown):,} outcomes less frequent than these")
 
 
-def task(found: Task, now: datetime | None = None) -> None:
+def task(found: Task) -> None:
     """Everything about a task but its result."""
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_row("task", found.task_id)
-    table.add_row("status", _status(found.status))
-    for name, value in (("name", found.name), ("tags", ", ".join(found.tags))):
-        if value:
-            table.add_row(name, clean(value))
-    if found.batch_id:
-        table.add_row("batch", found.batch_id)
-    table.add_row("shots", str(found.shots))
-    if found.status == "pending":
-        table.add_row("queue", waiting(found, now))
-    for entry in found.status_history:
-        at = entry.transitioned_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-        table.add_row(entry.status, clean(f"{at}  {entry.notes}"))
-    if found.error_message:
-        table.add_row("error", clean(f"{found.error_message} [{found.error_code}]"))
-    out.print(table)
+    history = [
+        (entry.status, f"{_time(entry.transitioned_at)}  {clean(entry.notes)}")
+        for entry in found.status_history
+    ]
+    rows: list[tuple[str, str | Text]] = [
+        ("task", found.task_id),
+        ("status", _status(found.status)),
+        ("name", clean(found.name)),
+        ("tags", clean(", ".join(found.tags))),
+        ("batch", found.batch_id or ""),
+        ("shots", str(found.shots)),
+        ("queue", waiting(found) if found.status == "pending" else ""),
+        *history,
+        ("error", clean(f"{found.error_message} [{found.error_code}]" if found.error_code else "")),
+    ]
+    table(row for row in rows if row[1])
 
 
 def batch(found: Batch) -> None:
     """A batch in a few lines."""
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_row("batch", found.batch_id)
-    if found.name:
-        table.add_row("name", clean(found.name))
-    for status, count in found.counts.items():
-        if count:
-            table.add_row(_status(status), str(count))
-    out.print(table)
+    counts = [(_status(status), str(count)) for status, count in found.counts.items() if count]
+    name = [("name", clean(found.name))] if found.name else []
+    table([("batch", found.batch_id), *name, *counts])
 
 
 def elements(found: Sequence[BatchResult], names: Sequence[str]) -> None:
     """A line for each element of a batch."""
-    table = Table("circuit", "status", "result", box=None, pad_edge=False)
+    rows = []
     for name, each in zip(names, found, strict=True):
         told = _brief(each.result) if each.result else (each.error_message or "")
-        table.add_row(clean(name), _status(each.status), clean(told))
-    out.print(table)
+        rows.append((clean(name), _status(each.status), clean(told)))
+    table([("circuit", "status", "result"), *rows])
 
 
 def tasks(found: Iterable[TaskSummary]) -> None:
     """A line for each task."""
-    table = Table("task", "status", "submitted", "shots", "name", "tags", box=None, pad_edge=False)
-    for each in found:
-        at = each.submitted_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-        labels = (clean(each.name), clean(", ".join(each.tags)))
-        table.add_row(each.task_id, _status(each.status), at, str(each.shots), *labels)
-    out.print(table)
+    rows = [
+        (
+            *(each.task_id, _status(each.status), _time(each.submitted_at), str(each.shots)),
+            *(clean(each.name), clean(", ".join(each.tags))),
+        )
+        for each in found
+    ]
+    table([("task", "status", "submitted", "shots", "name", "tags"), *rows])
 
 
 def queue(found: Queue) -> None:
     """How long the queue is and how fast it moves."""
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_row("pending", str(found.pending))
-    table.add_row("running", str(found.processing))
-    table.add_row("workers", f"{found.workers}, running {found.slots} circuits at a time")
-    table.add_row("oldest waits", f"{found.oldest_pending_s:.1f} s")
+    rows = [
+        ("pending", str(found.pending)),
+        ("running", str(found.processing)),
+        ("workers", f"{found.workers}, running {found.slots} circuits at a time"),
+        ("oldest waits", f"{found.oldest_pending_s:.1f} s"),
+    ]
     for name in ("wait", "run"):
         half, most = getattr(found, f"{name}_p50_s"), getattr(found, f"{name}_p90_s")
         if half is not None:
             told = f"{half:.3g} s for half of them, {most:.3g} s for nine in ten"
-            table.add_row(f"time to {name}", told)
-    out.print(table)
+            rows.append((f"time to {name}", told))
+    table(rows)
+
+
+def _time(at: datetime) -> str:
+    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def clean(text: str) -> str:
@@ -194,9 +203,9 @@ def _status(status: str) -> Text:
     return Text(status, _COLORS.get(status, ""))
 
 
-def waiting(found: Task, now: datetime | None = None) -> str:
+def waiting(found: Task) -> str:
     """Where a task is, in one line."""
-    now = now or datetime.now(UTC)
+    now = datetime.now(UTC)
     if found.status == "processing" and found.started_at:
         return f"running for {max(0.0, (now - found.started_at).total_seconds()):.0f} s"
     if found.status != "pending":
