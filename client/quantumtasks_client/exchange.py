@@ -94,6 +94,20 @@ class Patience:
         return pause_s if now + pause_s <= self._since + limit_s else None
 
 
+class Lines:
+    """Puts together the lines of a streamed answer, as far as they have come whole."""
+
+    def __init__(self) -> None:
+        self._begun: list[bytes] = []
+
+    def of(self, piece: bytes) -> list[bytes]:
+        """The lines that the next piece completes."""
+        *ends, begun = piece.split(b"\n")
+        lines = [b"".join([*self._begun, *ends[:1]]), *ends[1:]] if ends else []
+        self._begun = [begun] if ends else [*self._begun, begun]
+        return lines
+
+
 def may_retry(answer: Answer | Lost) -> bool:
     """Whether the same request may succeed later."""
     if isinstance(answer, Lost):

@@ -16,6 +16,7 @@ from quantumtasks_client.exchange import (
     ANSWER_S,
     Answer,
     Emit,
+    Lines,
     Lost,
     Patience,
     Pause,
@@ -257,16 +258,31 @@ class Operations:
     def results(
         self, batch: BatchLike, timeout: float | None, callback: Callable[[Batch], object] | None
     ) -> Steps[None]:
-        """Emits a `BatchResult` for each element in order, once all have ended."""
+        """Emits a `BatchResult` for each element, in order, however often answers break off."""
         ended = yield from self.wait_batch(batch, timeout, callback)
         programs = getattr(batch, "programs", None)
-
-        def element(line: bytes) -> BatchResult:
-            found = decoded(line, BatchResult)
-            program = programs[found.index] if programs else None
-            return msgspec.structs.replace(found, program=program)
-
-        yield from mapped(element, self._lines(_batch_path(batch, "/results"), ended.size))
+        request = Request("GET", _batch_path(batch, "/results"), streamed=True)
+        emitted: set[int] = set()
+        patience = Patience()
+        while True:
+            answer, lines = (yield from self._exchange(request)), Lines()
+            while isinstance(piece := (yield Read(answer.stream)), bytes):
+                for element in (decoded(line, BatchResult) for line in lines.of(piece)):
+                    if element.index not in emitted:
+                        program = programs[element.index] if programs else None
+                        yield Emit(msgspec.structs.replace(element, program=program))
+                        emitted.add(element.index)
+                        patience = Patience()
+            if _is_whole(emitted, ended):
+                return
+            ended = yield from self.get_batch(batch)
+            if _is_whole(emitted, ended):  # what is missing was deleted meanwhile
+                return
+            pause_s = patience.pause_s(self._patience_s)
+            if pause_s is None:
+                why = piece.reason if isinstance(piece, Lost) else "it ended early"
+                raise ServiceUnreachable(f"The answer broke off: {why}.")
+            yield Pause(pause_s)
 
     # -- ending --------------------------------------------------------------------------------
 
@@ -350,43 +366,10 @@ class Operations:
             if pause_s:
                 yield Pause(min(pause_s, deadline - now))
 
-    def _lines(self, path: str, count: int) -> Steps[None]:
-        """Emits the lines of a streamed answer, each once, however often it breaks off."""
-        emitted, patience = 0, Patience()
-        while emitted < count:
-            answer = yield from self._exchange(Request("GET", path, streamed=True))
-            number, rest = 0, b""
-            piece: bytes | Lost | None = b""
-            while isinstance(piece, bytes):
-                *lines, rest = (rest + piece).split(b"\n")
-                for line in lines:
-                    number += 1
-                    if number > emitted:
-                        emitted, patience = number, Patience()
-                        yield Emit(line)
-                piece = yield Read(answer.stream)
-            if emitted < count:
-                pause_s = patience.pause_s(self._patience_s)
-                if pause_s is None:
-                    why = piece.reason if isinstance(piece, Lost) else "the answer is too short"
-                    raise ServiceUnreachable(f"{path} broke off at line {emitted + 1}: {why}.")
-                yield Pause(pause_s)
-
 
 class _Page(msgspec.Struct):
     next: str | None
     results: list[TaskSummary]
-
-
-def mapped(function: Callable[[Any], Any], steps: Steps[T]) -> Steps[T]:
-    """The steps, with `function` of what they emit."""
-    result = None
-    while True:
-        try:
-            step = steps.send(result)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
-        result = yield Emit(function(step.value)) if isinstance(step, Emit) else step
 
 
 def collected(steps: Steps[None]) -> Steps[list[Any]]:
@@ -403,6 +386,10 @@ def collected(steps: Steps[None]) -> Steps[list[Any]]:
             result = None
         else:
             result = yield step
+
+
+def _is_whole(emitted: set[int], batch: Batch) -> bool:
+    return emitted >= {element.index for element in batch.tasks}
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:

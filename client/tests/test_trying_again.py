@@ -1,5 +1,6 @@
 """When the client asks again: as steps, without a service or a clock."""
 
+import re
 from typing import Any
 
 import pytest
@@ -13,7 +14,17 @@ from quantumtasks_client import (
     ServiceUnavailable,
     ServiceUnreachable,
 )
-from quantumtasks_client.exchange import Answer, Emit, Lost, Pause, Read, Request, Step, Steps
+from quantumtasks_client.exchange import (
+    Answer,
+    Emit,
+    Lines,
+    Lost,
+    Pause,
+    Read,
+    Request,
+    Step,
+    Steps,
+)
 from quantumtasks_client.operations import Operations, collected
 
 ACCEPTED = (
@@ -22,8 +33,18 @@ ACCEPTED = (
 )
 BATCH = (
     b'{"batch_id": "1", "name": "", "size": 3, "submitted_at": "2026-11-26T00:00:00Z", "counts": '
-    b'{"pending": 0, "processing": 0, "completed": 3, "failed": 0, "cancelled": 0}, "tasks": []}'
+    b'{"pending": 0, "processing": 0, "completed": 3, "failed": 0, "cancelled": 0}, "tasks": ['
+    b'{"index": 0, "task_id": "0", "status": "completed", "error_code": null},'
+    b'{"index": 1, "task_id": "1", "status": "completed", "error_code": null},'
+    b'{"index": 2, "task_id": "2", "status": "completed", "error_code": null}]}'
 )
+WITHOUT_1 = BATCH.replace(
+    b'{"index": 1, "task_id": "1", "status": "completed", "error_code": null},', b""
+)
+LINES = [
+    f'{{"index": {n}, "task_id": "{n}", "status": "completed", "result": {{"shots": {n}}}}}\n'
+    for n in range(3)
+]
 OK = Answer(202, {}, ACCEPTED)
 
 
@@ -158,28 +179,41 @@ def test_an_answer_of_something_else_is_no_result(body: bytes) -> None:
 
 
 def test_a_stream_that_breaks_off_goes_on_where_it_was() -> None:
-    lines = [
-        f'{{"index": {n}, "task_id": "{n}", "status": "completed", "result": {{"shots": {n}}}}}\n'
-        for n in range(3)
-    ]
-    text = "".join(lines).encode()
+    text = "".join(LINES).encode()
     first, second, third = text[:30], text[30:100], text[100:]
+    batch = Answer(200, {}, BATCH)
     script = Script(
-        *(Answer(200, {}, BATCH), Answer(200, {}, stream="a"), first, second, Lost("reset")),
-        *(Lost("refused"), Answer(200, {}, stream="b"), text[:150], None),
+        *(batch, Answer(200, {}, stream="a"), first, second, Lost("reset"), batch),
+        *(Lost("refused"), Answer(200, {}, stream="b"), text[:150], None, batch),
         *(Answer(200, {}, stream="c"), first, second, third, None),
     )
     elements = script.run(collected(Operations(1000).results("1", None, None)))
     assert [element.index for element in elements] == [0, 1, 2]
     assert [element.get_result().shots for element in elements] == [0, 1, 2]
-    assert [step.stream for step in script.steps if isinstance(step, Read)] == [
-        *("a", "a", "a", "b", "b", "c", "c", "c", "c"),
-    ]
+    assert "".join(step.stream for step in script.steps if isinstance(step, Read)) == "aaabbcccc"
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_lines_come_whole_however_they_are_cut(size: int) -> None:
+    text = "".join(LINES).encode()
+    lines = Lines()
+    found = [line for n in range(0, len(text), size) for line in lines.of(text[n : n + size])]
+    assert found == text.splitlines()
+
+
+def test_a_line_skipped_is_a_task_deleted() -> None:
+    text = f"{LINES[0]}{LINES[2]}".encode()
+    without = re.sub(rb'\{"index": 1,.*?\},', b"", BATCH)
+    answers = [Answer(200, {}, BATCH), Answer(200, {}, stream="a"), text, None]
+    script = Script(*answers, Answer(200, {}, without))
+    elements = script.run(collected(Operations(0).results("1", None, None)))
+    assert [element.index for element in elements] == [0, 2]
 
 
 def test_a_stream_that_never_ends_well_is_an_error() -> None:
-    script = Script(Answer(200, {}, BATCH), Answer(200, {}, stream="a"), b'{"index', None)
-    with pytest.raises(ServiceUnreachable, match="line 1"):
+    batch = Answer(200, {}, BATCH)
+    script = Script(batch, Answer(200, {}, stream="a"), b'{"index', None, batch)
+    with pytest.raises(ServiceUnreachable, match="ended early"):
         script.run(collected(Operations(0).results("1", None, None)))
 
 
