@@ -5,6 +5,7 @@ from typing import Any
 from django.urls import path
 from drf_spectacular.views import SpectacularSwaggerSplitView as DocsView
 
+from tasks_app.api.content import AnyMediaType
 from tasks_app.api.health import HealthView, MetricsView, live, ready
 from tasks_app.api.schema import DescriptionView
 from tasks_app.api.tokens import TokenViewSet, log_in, log_out
@@ -23,7 +24,10 @@ urlpatterns = [
     path("tasks/<str:task_id>/cancel", TaskViewSet.as_view({"post": "cancel_one"})),
     path("tasks/<str:task_id>/result", TaskViewSet.as_view({"get": "result"})),
     path("batches/<str:batch_id>", BatchViewSet.as_view({"get": "retrieve"}), name="batch-detail"),
-    path("batches/<str:batch_id>/results", BatchViewSet.as_view({"get": "results"})),
+    path(
+        "batches/<str:batch_id>/results",
+        BatchViewSet.as_view({"get": "results"}, content_negotiation_class=AnyMediaType),
+    ),
     path("batches/<str:batch_id>/cancel", BatchViewSet.as_view({"post": "cancel_all"})),
     path("batches/<str:batch_id>/retry", BatchViewSet.as_view({"post": "retry"})),
     path("queue", QueueView.as_view(), name="queue"),

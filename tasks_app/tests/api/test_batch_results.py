@@ -105,6 +105,13 @@ def test_an_unknown_batch_is_404_and_what_is_no_id_400() -> None:
 
 
 @database
+@pytest.mark.parametrize("accept", ["application/x-ndjson", "application/json", "text/plain"])
+def test_they_are_lines_of_json_whatever_is_accepted(accept: str) -> None:
+    response = ask(people.batch_of(None, Status.COMPLETED), Accept=accept)
+    assert response["Content-Type"] == "application/x-ndjson"
+
+
+@database
 def test_they_are_compressed_if_asked() -> None:
     batch = large(3)
     plain, packed = ask(batch), ask(batch, **{"Accept-Encoding": "gzip"})

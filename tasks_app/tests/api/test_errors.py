@@ -23,6 +23,7 @@ ROUTES = {
     "/tasks/x/cancel": {"POST"},
     "/tasks/x/result": {"GET"},
     "/batches/x": {"GET"},
+    "/batches/x/results": {"GET"},
     "/batches/x/cancel": {"POST"},
     "/batches/x/retry": {"POST"},
     "/queue": {"GET"},
