@@ -284,6 +284,7 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_RENDERER_CLASSES": ["tasks_app.api.content.OrjsonRenderer"],
     "DEFAULT_PARSER_CLASSES": ["tasks_app.api.content.SafeJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "tasks_app.api.content.JsonOrNamed",
     "DEFAULT_METADATA_CLASS": "tasks_app.api.content.AllowedMethods",
     "LIST_SERIALIZER_ERRORS_AS_DICT": True,  # a batch's wrong elements are named by index
     "EXCEPTION_HANDLER": "tasks_app.api.errors.exception_handler",

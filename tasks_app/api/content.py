@@ -1,17 +1,19 @@
-"""JSON in, JSON out."""
+"""JSON in, JSON out; counts also as CSV, and many results as lines of JSON."""
 
+import csv
+import io
 import math
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
 from django.http import StreamingHttpResponse
 from django.utils.cache import patch_vary_headers
-from rest_framework.exceptions import ParseError, UnsupportedMediaType
+from rest_framework.exceptions import ParseError, UnsupportedMediaType, ValidationError
 from rest_framework.metadata import BaseMetadata
-from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
 from rest_framework.parsers import JSONParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.utils import json
@@ -38,6 +40,32 @@ class OrjsonRenderer(BaseRenderer):
         return orjson.dumps(data, default=str, option=orjson.OPT_UTC_Z)
 
 
+class CsvRenderer(BaseRenderer):
+    """What is CSV already."""
+
+    media_type, format, charset = "text/csv", "csv", "utf-8"
+
+    def render(self, data: str, media_type: Any = None, context: Any = None) -> bytes:
+        return data.encode()
+
+
+def counts_as_csv(result: Mapping[str, Any]) -> str | None:
+    """A line for each outcome, after its set's number if there are sets; None without counts."""
+    sets = result.get("sets")
+    if not all("counts" in each for each in sets or [result]):
+        return None
+    text = io.StringIO()
+    lines = csv.writer(text)
+    if sets is None:
+        lines.writerow(("outcome", "count"))
+        lines.writerows(result["counts"].items())
+    else:
+        lines.writerow(("set", "outcome", "count"))
+        for number, each in enumerate(sets):
+            lines.writerows((number, *counted) for counted in each["counts"].items())
+    return text.getvalue()
+
+
 def compressed(response: StreamingHttpResponse, accepted: str) -> StreamingHttpResponse:
     """The response, with gzip if the client's `Accept-Encoding` has it.
 
@@ -57,6 +85,17 @@ def _packed(parts: Iterable[bytes]) -> Iterator[bytes]:
     for part in parts:
         yield packer.compress(part)
     yield packer.flush()
+
+
+class JsonOrNamed(DefaultContentNegotiation):
+    """As `?format=` or `Accept` says, JSON where they are silent."""
+
+    def filter_renderers(self, renderers: Any, format: str) -> Any:
+        found = [renderer for renderer in renderers if renderer.format == format]
+        if not found:
+            known = ", ".join(renderer.format for renderer in renderers)
+            raise ValidationError({"format": [f"Not one of {known}."]})
+        return found
 
 
 class AnyMediaType(BaseContentNegotiation):

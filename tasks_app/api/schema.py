@@ -80,12 +80,19 @@ WAIT = [
     ),
 ]
 
+FORMAT = OpenApiParameter(
+    "format",
+    enum=["json", "csv"],
+    description="csv: only the counts, `outcome,count` or with a `set`.",
+)
+
 
 def described(
     operation_id: str, summary: str, success: dict[Any, Any], *errors: int, **more: Any
 ) -> Callable[[F], F]:
     """A route: its answer, and the errors that not every route has."""
-    responses = success | dict.fromkeys((400, 401, 403, *errors, 503), ErrorSerializer)
+    failures = [(status, "application/json") for status in (400, 401, 403, *errors, 503)]
+    responses = success | dict.fromkeys(failures, ErrorSerializer)
     return extend_schema(operation_id=operation_id, summary=summary, responses=responses, **more)
 
 
@@ -125,8 +132,10 @@ cancel_task = described(
     request=None,
 )
 get_result = described(
-    *("get_result", "Read a result", {200: ResultSerializer}, 404, 409),
-    parameters=[TASK_ID, *WAIT],
+    *("get_result", "Read a result"),
+    {(200, "application/json"): ResultSerializer, (200, "text/csv"): OpenApiTypes.STR},
+    *(404, 409),
+    parameters=[TASK_ID, *WAIT, FORMAT],
 )
 submit_batch = described(
     *("submit_batch", "Submit many circuits", {202: AcceptedBatchSerializer}, 409, 413, 415, 429),

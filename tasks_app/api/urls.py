@@ -5,7 +5,7 @@ from typing import Any
 from django.urls import path
 from drf_spectacular.views import SpectacularSwaggerSplitView as DocsView
 
-from tasks_app.api.content import AnyMediaType
+from tasks_app.api.content import AnyMediaType, CsvRenderer, OrjsonRenderer
 from tasks_app.api.health import HealthView, MetricsView, live, ready
 from tasks_app.api.schema import DescriptionView
 from tasks_app.api.tokens import TokenViewSet, log_in, log_out
@@ -22,7 +22,10 @@ urlpatterns = [
         name="task-detail",
     ),
     path("tasks/<str:task_id>/cancel", TaskViewSet.as_view({"post": "cancel_one"})),
-    path("tasks/<str:task_id>/result", TaskViewSet.as_view({"get": "result"})),
+    path(
+        "tasks/<str:task_id>/result",
+        TaskViewSet.as_view({"get": "result"}, renderer_classes=[OrjsonRenderer, CsvRenderer]),
+    ),
     path("batches/<str:batch_id>", BatchViewSet.as_view({"get": "retrieve"}), name="batch-detail"),
     path(
         "batches/<str:batch_id>/results",

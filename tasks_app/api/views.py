@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 from django.http import StreamingHttpResponse
 from django.urls import get_script_prefix
 from django.urls.converters import UUIDConverter
@@ -22,7 +23,7 @@ from tasks_app import access, lifecycle, pace, submission
 from tasks_app.api import read_task, schema
 from tasks_app.api.auth import AUTHENTICATION, TaskAccess
 from tasks_app.api.batch_results import Results
-from tasks_app.api.content import NDJSON, compressed
+from tasks_app.api.content import NDJSON, compressed, counts_as_csv
 from tasks_app.api.correlation import correlation_id
 from tasks_app.api.errors import ApiError
 from tasks_app.api.filters import FilterSerializer, filtered, listed, page
@@ -157,14 +158,15 @@ class TaskViewSet(TaskApiView, ViewSet):
     @schema.get_result
     @method_decorator(gzip_page)
     def result(self, request: Request, task_id: str) -> Response:
-        """The result alone, compressed if the client takes gzip."""
+        """The result alone, or its counts as CSV; compressed if the client takes gzip."""
         retry_after_s = self.await_end(request, task_id=_uuid(task_id, "task"))
         task = self.task(request, task_id)
         if task["result"] is None:
             error = _conflict(task, f"The task is {task['status']} and has no result.")
             error.retry_after_s = retry_after_s
             raise error
-        response = Response(task["result"])
+        as_csv = request.accepted_renderer.format == "csv"
+        response = Response(_csv(task["result"]) if as_csv else task["result"])
         # Before compression, which makes other bytes each time.
         response.add_post_render_callback(set_response_etag)
         return response
@@ -258,6 +260,13 @@ def _wait_s(request: Request) -> int:
     if not (text.isascii() and text.isdigit()):
         raise ApiError(400, "validation_error", "wait must be a whole number of seconds.")
     return min(int(text[:6]), MAX_WAIT_S)
+
+
+def _csv(result: orjson.Fragment) -> str:
+    text = counts_as_csv(orjson.loads(orjson.dumps(result)))  # a fragment shows its text only so
+    if text is None:
+        raise ApiError(409, "no_counts", "The result has no counts; ask for it as JSON.")
+    return text
 
 
 def _later(response: Response, retry_after_s: int | None) -> Response:
