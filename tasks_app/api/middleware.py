@@ -4,14 +4,16 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import ip_address
+from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import ProgrammingError
 from django.http import HttpRequest, HttpResponse
+from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import SAFE_METHODS
 
-from tasks_app.api import correlation, errors
+from tasks_app.api import correlation, errors, query
 from tasks_app.postgresql.base import DATABASE_ERRORS, request_deadline
 
 SMALL_BODY = 16_384  # Bytes, where no circuit is submitted.
@@ -51,6 +53,16 @@ class ApiMiddleware:
             seconds=round(time.perf_counter() - start, 4),
         )
         return response
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], _args: Any, _kwargs: Any
+    ) -> HttpResponse | None:
+        """A query parameter that the route does not take."""
+        try:
+            query.check(request, view)
+        except ValidationError as error:
+            return errors.exception_handler(error, {})
+        return None
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """A database outage, or missing tables, in a view outside DRF (the admin)."""

@@ -1,7 +1,7 @@
 """How the routes are described in OpenAPI; the views stay free of it."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from django.http import HttpResponse
@@ -12,9 +12,10 @@ from drf_spectacular.extensions import (
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
-from drf_spectacular.views import SpectacularYAMLAPIView
+from drf_spectacular.views import SpectacularSwaggerSplitView, SpectacularYAMLAPIView
 from rest_framework.request import Request
 
+from tasks_app.api import query
 from tasks_app.api.content import NDJSON
 from tasks_app.api.filters import FilterSerializer
 from tasks_app.api.serializers import (
@@ -90,10 +91,25 @@ FORMAT = OpenApiParameter(
 def described(
     operation_id: str, summary: str, success: dict[Any, Any], *errors: int, **more: Any
 ) -> Callable[[F], F]:
-    """A route: its answer, and the errors that not every route has."""
+    """A route: its answer, and the errors that not every route has. It takes no other query
+    parameters than are described here (`query.unknown`)."""
     failures = [(status, "application/json") for status in (400, 401, 403, *errors, 503)]
     responses = success | dict.fromkeys(failures, ErrorSerializer)
-    return extend_schema(operation_id=operation_id, summary=summary, responses=responses, **more)
+    describe = extend_schema(
+        operation_id=operation_id, summary=summary, responses=responses, **more
+    )
+    return lambda handler: query.takes(_names(more.get("parameters", ())), describe(handler))
+
+
+def _names(parameters: Iterable[Any]) -> frozenset[str]:
+    """Of those in the query: serializers' fields, and what is said to be there."""
+    names: set[str] = set()
+    for parameter in parameters:
+        if not isinstance(parameter, OpenApiParameter):
+            names |= parameter().fields.keys()
+        elif parameter.location == OpenApiParameter.QUERY:
+            names.add(parameter.name)
+    return frozenset(names)
 
 
 def _example(name: str, body: dict[str, Any]) -> OpenApiExample:
@@ -192,3 +208,9 @@ class DescriptionView(SpectacularYAMLAPIView):
             content_type=f"{renderer.media_type}; charset={renderer.charset}",
             headers={"Content-Disposition": f'inline; filename="{name}"'},
         )
+
+
+class DocsView(SpectacularSwaggerSplitView):
+    """`/docs`, a page that asks for its own script by a parameter."""
+
+    get = query.takes({"script"}, SpectacularSwaggerSplitView.get)

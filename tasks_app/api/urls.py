@@ -3,11 +3,10 @@
 from typing import Any
 
 from django.urls import path
-from drf_spectacular.views import SpectacularSwaggerSplitView as DocsView
 
 from tasks_app.api.content import AnyMediaType, CsvRenderer, OrjsonRenderer
 from tasks_app.api.health import HealthView, MetricsView, live, ready
-from tasks_app.api.schema import DescriptionView
+from tasks_app.api.schema import DescriptionView, DocsView
 from tasks_app.api.tokens import TokenViewSet, log_in, log_out
 from tasks_app.api.views import BatchViewSet, QueueView, TaskViewSet
 
