@@ -1,10 +1,10 @@
 """Find the lowest energy of a hydrogen molecule, with exact gradients by the parameter-shift rule.
 
-python client/examples/gradient.py       (the service is where QUANTUMTASKS_URL says, or `qtasks login`)
+python client/examples/gradient.py    (the service: QUANTUMTASKS_URL, or `qtasks login`)
 
-The derivative of an expectation value by the angle of a rotation is half the difference of the values
-a quarter turn above and below (Schuld et al., arXiv:1811.11184). So a whole gradient is one task:
-two sets of parameters for each angle, compiled once.
+The derivative of an expectation value by the angle of a rotation is half the difference of the
+values a quarter turn above and below (Schuld et al., arXiv:1811.11184). So a whole gradient is one
+task: two sets of parameters for each angle, compiled once.
 """
 
 from math import pi
@@ -44,7 +44,7 @@ def main() -> None:
                 {**point, name: point[name] + sign * pi / 2} for name in NAMES for sign in (1, -1)
             ]
             found = client.estimate(text, [HYDROGEN], sets)
-            energy, *shifted = [each.expectation_values[0] for each in found]
+            energy, *shifted = [value for each in found for value in each.expectation_values or ()]
             for place, name in enumerate(NAMES):
                 slope = (shifted[2 * place] - shifted[2 * place + 1]) / 2
                 velocity[name] = 0.8 * velocity[name] - 0.15 * slope
