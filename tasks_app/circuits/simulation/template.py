@@ -54,6 +54,7 @@ class Template:
         """Of the largest compilation."""
         self.noise = options.noise
         self._source, self._options, self._limits = source, options, limits
+        self._steered = False  # Once it was: no use to try without the values.
         self._kept: OrderedDict[tuple[frozenset[str], str], Prepared] = OrderedDict()
 
     def at(self, inputs: Inputs) -> tuple[Prepared, dict[Parameter, float]]:
@@ -75,7 +76,7 @@ class Template:
     def _prepare(self, inputs: Inputs) -> Prepared:
         """For all inputs that agree with these in those that decide."""
         every = frozenset(inputs)
-        names: frozenset[str] = frozenset()
+        names = every if self._steered else frozenset()
         for _ in range(_MAX_READINGS):
             try:
                 prepared = self._read(inputs, names)
@@ -86,8 +87,10 @@ class Template:
                     raise
                 break
             else:
-                if names == every or not isinstance(prepared.program, Steered):
+                steered = isinstance(prepared.program, Steered)
+                if names == every or not steered:
                     return self._keep(prepared, inputs, names)
+                self._steered = True
                 break
         return self._keep(self._read(inputs, every), inputs, every)
 
