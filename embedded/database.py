@@ -32,9 +32,9 @@ def migrate(data_dir: Path) -> int:
 def demonstration_token() -> str:
     """What the demonstration needs to be let in, for ten minutes; empty where access is open.
 
-    Raises CommandError if there is nobody to be let in as.
+    Raises CommandError if there is nobody to be let in as, or who has too many tokens.
     """
-    from tasks_app.access import create_token  # models need a Django that is set up
+    from tasks_app.access import TooManyTokens, create_token  # models need a Django that is set up
 
     if settings.API_AUTH == "open":
         return ""
@@ -42,7 +42,10 @@ def demonstration_token() -> str:
     if owner is None:
         raise CommandError("API_AUTH is required, and there is no superuser: createsuperuser")
     expires_at = timezone.now() + timedelta(minutes=10)
-    return create_token(owner, label="make run", expires_at=expires_at)[1]
+    try:
+        return create_token(owner, label="make run", expires_at=expires_at)[1]
+    except TooManyTokens:
+        raise CommandError(f"{owner} has as many tokens as may be; revoke one") from None
 
 
 def create_admin() -> str | None:
