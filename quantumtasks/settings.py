@@ -75,11 +75,8 @@ FORCE_SCRIPT_NAME = URL_PREFIX  # also when it is empty: no header says otherwis
 # --- Security ---------------------------------------------------------------------------------
 
 DEBUG = _flag("DEBUG")
-SECRET_KEY = _required(
-    "SECRET_KEY",
-    'Make one: python -c "import secrets; print(secrets.token_urlsafe(50))", '
-    "and put it in .env or the environment.",
-)
+_MAKE_A_KEY = 'Make one: python -c "import secrets; print(secrets.token_urlsafe(50))".'
+SECRET_KEY = _required("SECRET_KEY", _MAKE_A_KEY)
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 HTTPS_ONLY = _flag("HTTPS_ONLY")
 
@@ -87,8 +84,7 @@ _PLACEHOLDER = re.compile(r"change.?me|secret.?key|insecure", re.IGNORECASE)
 if not DEBUG:
     if len(SECRET_KEY) < 32 or len(set(SECRET_KEY)) < 5 or _PLACEHOLDER.search(SECRET_KEY):
         raise ImproperlyConfigured(
-            "SECRET_KEY is a placeholder or shorter than 32 characters. Make one: "
-            'python -c "import secrets; print(secrets.token_urlsafe(50))".'
+            f"SECRET_KEY is a placeholder or shorter than 32 characters. {_MAKE_A_KEY}"
         )
     if any(host.startswith(("*", ".")) for host in ALLOWED_HOSTS):
         raise ImproperlyConfigured(

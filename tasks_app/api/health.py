@@ -72,7 +72,9 @@ class ProbeSerializer(serializers.Serializer[Any]):
     """The answer of a probe."""
 
     status = serializers.CharField()
-    reason = serializers.CharField(required=False, help_text="The code of what is wrong.")
+    reason = serializers.CharField(
+        required=False, help_text="The code of the error that a submission would get."
+    )
 
 
 def _schema_fits() -> bool | None:
@@ -99,14 +101,6 @@ def queue_depths() -> QueueDepths | None:
 
 def _word(answers: bool) -> str:
     return "connected" if answers else "disconnected"
-
-
-def _unready() -> str | None:
-    """Why no submission can be accepted now, as a code of the error that it would get."""
-    fits = _schema_fits()
-    if not fits:
-        return "database_unavailable" if fits is None else "schema_outdated"
-    return "queue_unavailable" if queue_depths() is None else None
 
 
 class HealthView(APIView):
@@ -150,9 +144,14 @@ def live(request: Request) -> Response:
 @api_view(["GET", "HEAD"])
 def ready(request: Request) -> Response:
     """For a load balancer: 200 if a submission can be accepted now, 503 otherwise."""
-    if reason := _unready():
-        return Response({"status": "not ready", "reason": reason}, status=503)
-    return Response({"status": "ready"})
+    fits = _schema_fits()
+    if not fits:
+        reason = "database_unavailable" if fits is None else "schema_outdated"
+    elif queue_depths() is None:
+        reason = "queue_unavailable"
+    else:
+        return Response({"status": "ready"})
+    return Response({"status": "not ready", "reason": reason}, status=503)
 
 
 class ServiceCollector(Collector):

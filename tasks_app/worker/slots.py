@@ -46,6 +46,7 @@ class Slot:
 
 shutdown = threading.Event()  # the grace period is over: finish at once, or hand back
 
+_walls = cache(standing_walls)
 _local = threading.local()
 _slots: list[Slot] = []
 
@@ -67,11 +68,6 @@ def walls() -> list[str] | None:
     except SandboxDied as error:
         log.warning("walls_unknown", reason=str(error))
         return None
-
-
-@cache
-def _walls() -> list[str]:
-    return standing_walls()
 
 
 def held() -> dict[Claim, Slot]:
