@@ -149,7 +149,7 @@ _TASK_CODES: dict[type[TaskFailed], str] = {
     OptionsError: "invalid_shots invalid_seed invalid_method invalid_parameters invalid_noise "
     "invalid_observables invalid_precision invalid_outputs method_unsuitable",
     LimitReached: "circuit_too_large too_deeply_nested too_many_qubits too_many_clbits "
-    "too_many_operations too_much_memory out_of_memory too_many_outcomes result_too_large "
+    "too_many_operations too_much_memory out_of_memory result_too_large "
     "timed_out cpu_time_exceeded",
     ServiceFault: "internal_error",
 }

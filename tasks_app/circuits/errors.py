@@ -32,7 +32,6 @@ ERROR_CODES: Mapping[str, str] = MappingProxyType(
         "method_unsuitable": "The chosen simulation method cannot run this circuit.",
         "too_much_memory": "The simulation needs more memory than allowed.",
         "out_of_memory": "The task ran into its memory limit.",
-        "too_many_outcomes": "The shots gave more different outcomes than allowed.",
         "result_too_large": "The result has more bytes than allowed.",
         "timed_out": "The task did not finish within its deadline.",
         "cpu_time_exceeded": "The task used more processor time than allowed.",

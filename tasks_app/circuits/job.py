@@ -42,8 +42,6 @@ class Limits:
     max_operations: int = 1_000_000
     """Operations after loops and subroutines known before the run are unrolled."""
     max_shots: int = 100_000
-    max_result_keys: int = 65_536
-    """Different outcomes in the counts."""
     max_result_bytes: int = 8_388_608
     """Bytes of the whole result as JSON."""
     memory_mb: int = 4_096

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks_app.circuits.errors import ERROR_CODES, CircuitError
-from tasks_app.circuits.job import UNSTORABLE, Job, Limits, outputs_of
+from tasks_app.circuits.job import UNSTORABLE, Job, outputs_of
 
 MAX_TEXT = 1_000  # Characters of a message, or of a text in the metadata.
 MAX_TRACEBACK = 8_000  # Characters.
@@ -33,7 +33,7 @@ class Answer:
     resident_mb: int
 
 
-def check_answer(reply: Mapping[str, Any], job: Job, limits: Limits) -> Answer:
+def check_answer(reply: Mapping[str, Any], job: Job) -> Answer:
     """Raises OddAnswer."""
     memory = reply.get("resident_mb")
     _expect(_is_whole(memory, least=0), "its memory is not a number")
@@ -41,11 +41,11 @@ def check_answer(reply: Mapping[str, Any], job: Job, limits: Limits) -> Answer:
     if reply.keys() == {"error", "resident_mb"}:
         return Answer(_error(reply["error"]), memory)
     _expect(reply.keys() == {"result", "resident_mb"}, "it is neither a result nor an error")
-    _check_result(reply["result"], job, limits)
+    _check_result(reply["result"], job)
     return Answer(reply["result"], memory)
 
 
-def _check_result(result: Any, job: Job, limits: Limits) -> None:
+def _check_result(result: Any, job: Job) -> None:
     parts = set(outputs_of(job))
     if job.observables:
         parts |= {"expectation_values", "standard_errors"}
@@ -56,7 +56,7 @@ def _check_result(result: Any, job: Job, limits: Limits) -> None:
     _expect(isinstance(metadata, dict), "its metadata are no object")
     _check_plain(metadata, _MAX_DEPTH)
     if not job.parameter_sets:
-        _check_parts(result, job, limits)
+        _check_parts(result, job)
         outcomes = [*result.get("counts", ()), *result.get("memory", ())]
         if not parts.isdisjoint(("counts", "memory")):
             measured = metadata.get("measured") is not False
@@ -71,7 +71,7 @@ def _check_result(result: Any, job: Job, limits: Limits) -> None:
     for each in sets:
         _check_keys(each, parts | {"seed"})
         _expect(_is_whole(each["seed"], least=0), "a seed is no number")
-        _check_parts(each, job, limits)
+        _check_parts(each, job)
 
 
 def _check_keys(value: Any, wanted: set[str]) -> None:
@@ -79,10 +79,10 @@ def _check_keys(value: Any, wanted: set[str]) -> None:
     _expect(value.keys() == wanted, "its result has other parts than were asked for")
 
 
-def _check_parts(parts: Mapping[str, Any], job: Job, limits: Limits) -> None:
+def _check_parts(parts: Mapping[str, Any], job: Job) -> None:
     counts: Any = parts.get("counts")
     if "counts" in parts:
-        _check_outcomes(counts, limits)
+        _check_outcomes(counts)
         _expect(all(_is_whole(times, least=1) for times in counts.values()), "a count is odd")
         _expect(sum(counts.values()) in (0, job.shots), "its counts do not sum to the shots")
     if "memory" in parts:
@@ -90,11 +90,11 @@ def _check_parts(parts: Mapping[str, Any], job: Job, limits: Limits) -> None:
         strings = isinstance(memory, list) and all(isinstance(each, str) for each in memory)
         _expect(strings, "its memory is no list of outcomes")
         _expect(len(memory) in (0, job.shots), "its memory does not have the shots")
-        _check_outcomes(dict.fromkeys(memory), limits)
+        _check_outcomes(dict.fromkeys(memory))
         _expect(counts is None or Counter(memory) == counts, "its memory does not fit its counts")
     if "probabilities" in parts:
         chances = parts["probabilities"]
-        _check_outcomes(chances, limits)
+        _check_outcomes(chances)
         _expect(_are_numbers(list(chances.values()), 0, 1), "a probability is odd")
         total = math.fsum(chances.values())
         _expect(not chances or abs(total - 1) < _ROUNDING, "its probabilities do not sum to 1")
@@ -112,9 +112,8 @@ def _check_parts(parts: Mapping[str, Any], job: Job, limits: Limits) -> None:
         _expect(right and len(state).bit_count() == 1, "its state vector is odd")
 
 
-def _check_outcomes(outcomes: Any, limits: Limits) -> None:
+def _check_outcomes(outcomes: Any) -> None:
     _expect(isinstance(outcomes, dict), "its outcomes are no object")
-    _expect(len(outcomes) <= limits.max_result_keys, "it has more outcomes than allowed")
     _expect(all(map(_OUTCOME.fullmatch, outcomes)), "an outcome is not of bits")
     shapes = {outcome.replace("1", "0") for outcome in outcomes}
     _expect(len(shapes) <= 1, "an outcome's width is odd")

@@ -115,7 +115,7 @@ class Sandbox:
         child = self._child_of(owner)
         try:
             request = as_message(job) | {"threads": self._threads()}
-            answer = check_answer(child.ask(request, self.limits.deadline_s), job, self.limits)
+            answer = check_answer(child.ask(request, self.limits.deadline_s), job)
         except ChildGone as death:
             self._drop_child()
             # Before it is ready it spends the time on itself.
@@ -209,7 +209,7 @@ def check_simulator() -> Simulator:
         with Zygote() as zygote:
             child = ChildProcess(limits, zygote)
             reply = child.ask(as_message(job) | {"threads": 1}, START_S)
-            outcome = check_answer(reply, job, limits).outcome
+            outcome = check_answer(reply, job).outcome
     except TimeoutError:
         raise SimulatorUnavailable("the simulator did not answer in time") from None
     except (ChildGone, OSError, frames.FrameTooLarge, frames.BadFrame, OddAnswer) as error:

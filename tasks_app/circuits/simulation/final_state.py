@@ -10,16 +10,17 @@ from qiskit.circuit import Clbit, Gate, Qubit
 from qiskit.quantum_info import Pauli
 from qiskit_aer.library import SaveExpectationValue, SaveProbabilities, SaveStatevector
 
-from tasks_app.circuits.errors import CircuitError, result_too_large
+from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.simulation import methods
 from tasks_app.circuits.simulation.aer import Angles, execute
 from tasks_app.circuits.simulation.compile import STATES, Compiled, Options
-from tasks_app.circuits.simulation.counts import formatter
+from tasks_app.circuits.simulation.counts import check_size, formatter
 
 _MAX_SAVED = 1 << 25  # Numbers of all shots' expectation values together.
 _LEAST = 1e-14  # Of a probability that is told: below, it is rounding.
 _AMPLITUDE_BYTES = 24  # As JSON, at least.
+_PROBABILITY_BYTES = 20  # Beside its outcome.
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class FinalState:
                 )
         if "probabilities" in outputs and not methods.fits(len(self._measured), self._limits):
             raise CircuitError(
-                "too_many_outcomes",
+                "too_much_memory",
                 f"{len(self._measured)} measured bits have too many probabilities; measure fewer.",
             )
 
@@ -151,12 +152,7 @@ class FinalState:
             flipped = chances.reshape(-1, 2, 1 << bit)[:, ::-1].reshape(-1)
             chances = (1 - self._flip) * chances + self._flip * flipped
         outcomes = np.flatnonzero(chances > _LEAST)
-        if len(outcomes) > self._limits.max_result_keys:
-            raise CircuitError(
-                "too_many_outcomes",
-                f"{len(outcomes):,} outcomes are possible, {self._limits.max_result_keys:,} are "
-                "allowed; measure fewer qubits.",
-            )
+        check_size(len(outcomes), self._circuit.num_clbits + _PROBABILITY_BYTES, self._limits)
         place = self._circuit.find_bit
         clbits = [place(clbit).index for clbit in self._measured]
         outcome = formatter(self._compiled)
@@ -165,8 +161,6 @@ class FinalState:
             bits = sum((number >> i & 1) << clbit for i, clbit in enumerate(clbits))
             key = outcome(hex(bits))
             found[key] = found.get(key, 0.0) + float(chances[number])
-        if len(found) * self._circuit.num_clbits > self._limits.max_result_bytes:
-            raise result_too_large(self._limits.max_result_bytes)
         return found
 
 

@@ -81,7 +81,7 @@ class Walk:
         counts: dict[str, int] = {}
         for key, times in self._ends():
             counts[key] = counts.get(key, 0) + times
-            check_size(len(counts), self._shots if memory else 0, len(key), self._limits)
+            check_size(len(counts) + (self._shots if memory else 0), len(key), self._limits)
         if self.run is None or not self._counts(self.run):
             counts = {}
         lines = [key for key, times in counts.items() for _ in range(times)] if memory else []

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tasks_app.circuits import CircuitError, Job, Limits
+from tasks_app.circuits import CircuitError, Job
 from tasks_app.circuits.sandbox import frames
 from tasks_app.circuits.sandbox.answer import MAX_TEXT, OddAnswer, check_answer
 
@@ -23,7 +23,7 @@ ERROR = {"code": "invalid_program", "message": "no", "line": 1, "column": None, 
 
 def check(part: str, said: Any, **options: Any) -> Any:
     job = Job(circuit="c", shots=3, **({"memory": True} | options))
-    return check_answer({part: said, "resident_mb": 1}, job, Limits(max_result_keys=2)).outcome
+    return check_answer({part: said, "resident_mb": 1}, job).outcome
 
 
 def test_a_result_comes_through() -> None:
@@ -151,7 +151,7 @@ def test_an_odd_error_is_refused(change: dict[str, Any]) -> None:
 )
 def test_what_is_neither_a_result_nor_an_error_is_refused(reply: dict[str, Any]) -> None:
     with pytest.raises(OddAnswer):
-        check_answer(reply, JOB, Limits())
+        check_answer(reply, JOB)
 
 
 @pytest.mark.parametrize(

@@ -270,8 +270,8 @@ MEASURED = QASM3 + "qubit[2] q; bit[2] c; h q[0]; c[0] = measure q[0]; h q[0]; c
         (
             QASM3 + "qubit[20] q; bit[20] c; h q; c = measure q;",
             {"outputs": ["probabilities"]},
-            "too_many_outcomes",
-            "1,048,576 outcomes",
+            "result_too_large",
+            "8,388,608 bytes",
         ),
     ],
 )

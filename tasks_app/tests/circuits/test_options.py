@@ -124,10 +124,12 @@ def test_memory_lists_the_outcome_of_every_shot(run: Run) -> None:
     assert "memory" not in run(program, shots=300)
 
 
-def test_more_outcomes_than_allowed_are_refused(error_of: ErrorOf) -> None:
-    error = error_of(QASM3 + "qubit[20] q; bit[20] c; h q; c = measure q;", shots=100_000)
-    assert error.code == "too_many_outcomes"
-    assert "65,536" in error.message
+def test_as_many_outcomes_are_told_as_a_result_holds(run: Run, error_of: ErrorOf) -> None:
+    uniform = QASM3 + "qubit[{0}] q; bit[{0}] c; h q; c = measure q;"
+    counts = run(uniform.format(17), shots=100_000, seed=1)["counts"]
+    assert len(counts) > 65_536 and sum(counts.values()) == 100_000
+    error = error_of(uniform.format(100), shots=100_000)
+    assert error.code == "result_too_large"
 
 
 def test_a_result_larger_than_allowed_is_refused(

@@ -6,7 +6,7 @@ from tasks_app.tests.circuits.test_hostile import HOSTILE, V3
 from tasks_app.tests.circuits.test_run import DENSE_40
 from testing.service import Answer, Service, eventually
 
-UNIFORM_20 = V3 + 'include "stdgates.inc"; qubit[20] q; bit[20] c; h q; c = measure q;'
+UNIFORM = V3 + 'include "stdgates.inc"; qubit[100] q; bit[100] c; h q; c = measure q;'
 ENDLESS = HOSTILE["while not measured"][0]
 
 
@@ -19,7 +19,7 @@ def test_each_hostile_program_fails_and_the_circuit_behind_it_completes(service:
     # Chosen by hand there, because automatic finds another method.
     name = "a dense circuit on matrix product states"
     programs[name] = (HOSTILE[name][0], {"method": "matrix_product_state"}, HOSTILE[name][1])
-    programs["20 uniform qubits"] = (UNIFORM_20, {"shots": 100_000}, "too_many_outcomes")
+    programs["100 uniform qubits"] = (UNIFORM, {"shots": 100_000}, "result_too_large")
     programs["40 dense qubits"] = (DENSE_40, {}, "too_much_memory")
 
     answers = {}
