@@ -67,7 +67,7 @@ class RunOptions(TypedDict, total=False):
     method: str | None
     memory: bool | None
     parameters: Parameters | None
-    noise: Mapping[str, float] | None
+    noise: Mapping[str, Any] | None
     outputs: Sequence[str] | None
     circuit_format: Literal["openqasm", "qpy"] | None
     name: str | None

@@ -65,6 +65,34 @@ class ProbabilityField(serializers.Field[Any, Any, Any, Any]):
 
 @extend_schema_field(
     {
+        "oneOf": [
+            {"type": "number", "minimum": 0, "maximum": 1},
+            {
+                "type": "array",
+                "items": {"type": "number", "minimum": 0, "maximum": 1},
+                "minItems": 1,
+                "maxItems": settings.CIRCUIT_LIMITS.max_qubits,
+            },
+        ]
+    }
+)
+class ProbabilitiesField(ProbabilityField):
+    """A number from 0 to 1, or a list of them."""
+
+    default_error_messages = {
+        "invalid": "A number from 0 to 1 is required, or a list with one for each qubit."
+    }
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, list):
+            return super().to_internal_value(data)
+        if not 1 <= len(data) <= settings.CIRCUIT_LIMITS.max_qubits:
+            self.fail("invalid")
+        return [super(ProbabilitiesField, self).to_internal_value(value) for value in data]
+
+
+@extend_schema_field(
+    {
         "type": "object",
         "additionalProperties": {"oneOf": [{"type": "number"}, {"type": "boolean"}]},
         "maxProperties": MAX_PARAMETERS,
@@ -141,6 +169,21 @@ class BoundedListField(serializers.ListField):
         if isinstance(data, list) and self.max_length and len(data) > self.max_length:
             self.fail("max_length", max_length=self.max_length)
         return super().to_internal_value(data)
+
+
+class BoundedDictField(serializers.DictField):
+    """An object that looks at its length before it looks at what it holds."""
+
+    default_error_messages = {"max_length": "At most {max_length} names are possible."}
+
+    def __init__(self, *, max_length: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._max_length = max_length
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if isinstance(data, dict) and len(data) > self._max_length:
+            self.fail("max_length", max_length=self._max_length)
+        return dict(super().to_internal_value(data))
 
 
 class StrictSerializer(serializers.Serializer[Any]):

@@ -10,9 +10,11 @@ from rest_framework import serializers
 
 from tasks_app.api.errors import ApiError
 from tasks_app.api.fields import (
+    BoundedDictField,
     BoundedListField,
     ObservablesField,
     ParametersField,
+    ProbabilitiesField,
     ProbabilityField,
     StrictBooleanField,
     StrictIntegerField,
@@ -25,6 +27,7 @@ from tasks_app.models import Batch, Status, StatusHistory, Task
 
 MAX_BATCH = 1000
 DEFAULT_SHOTS = 1024
+MAX_NOISY_GATES = 100  # More than there are.
 RUN_OPTIONS = (
     *("method", "memory", "parameters", "parameter_sets", "noise"),
     *("observables", "precision", "outputs"),
@@ -63,11 +66,21 @@ class LabelsSerializer(StrictSerializer):
 
 
 class NoiseSerializer(StrictSerializer):
-    """A simple noise model, the same for all qubits (docs/errors.md)."""
+    """A simple noise model (docs/errors.md)."""
 
-    depolarizing_1q = ProbabilityField(required=False, help_text="After each one-qubit gate.")
+    depolarizing_1q = ProbabilitiesField(
+        required=False, help_text="After each one-qubit gate; or a list, of each qubit."
+    )
     depolarizing_2q = ProbabilityField(required=False, help_text="After each two-qubit gate.")
-    readout = ProbabilityField(required=False, help_text="Of each measured bit to be flipped.")
+    readout = ProbabilitiesField(
+        required=False, help_text="Of each measured bit to be flipped; or a list, of each qubit."
+    )
+    gates = BoundedDictField(
+        child=ProbabilityField(),
+        required=False,
+        max_length=MAX_NOISY_GATES,
+        help_text="After single gates, by Qiskit's name, instead of the above.",
+    )
 
 
 class ElementSerializer(LabelsSerializer):

@@ -1,6 +1,5 @@
 """From a program to counts: compile for a method, run on Aer, format."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -23,7 +22,7 @@ from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.program import Program
 from tasks_app.circuits.simulation import methods
-from tasks_app.circuits.simulation.noise import noise_model
+from tasks_app.circuits.simulation.noise import Noise
 from tasks_app.circuits.simulation.observables import Observables
 from tasks_app.circuits.simulation.sampling import Sampling, sampling
 
@@ -51,9 +50,15 @@ class Options:
 
     method: str
     shots: int
-    noise: Mapping[str, float] | None
+    noise: Noise | None
     outputs: frozenset[str]
     observables: Observables | None
+
+    @property
+    def counts_qubits(self) -> bool:
+        """Whether it names qubits by their place, so that none may be left out."""
+        single = self.noise and max(len(self.noise.one_qubit), len(self.noise.readout)) == 1
+        return self.final_state or not (self.noise is None or single)
 
     @property
     def final_state(self) -> bool:
@@ -67,11 +72,13 @@ def compile_program(program: Program, options: Options, limits: Limits) -> Compi
     asked = method
     noisy = noise is not None
     circuit = program.circuit
+    if noise is not None:
+        noise.check_width(circuit.num_qubits)
     if "reset" in circuit.count_ops():
         circuit = methods.without_first_resets(circuit)
     # The state vector method knows most gates: what it leaves unchanged shows what is used.
     circuit = translate(circuit, "statevector" if asked == "automatic" else asked, noisy)
-    if circuit.has_control_flow_op() and not options.final_state:
+    if circuit.has_control_flow_op() and not options.counts_qubits:
         circuit = methods.without_idle_qubits(circuit)
     names = methods.operation_names(circuit)
     if asked == "automatic":
@@ -82,7 +89,7 @@ def compile_program(program: Program, options: Options, limits: Limits) -> Compi
     circuit = _with_phase_as_gates(circuit, wanted="statevector" in options.outputs)
     methods.check(circuit, names, method, limits)
     registers = program.registers if "measure" in names else ()
-    model = noise_model(noise, *_noisy_gates(method)) if noise is not None else None
+    model = noise.model(*_noisy_gates(method)) if noise is not None else None
     drawn = None
     if not noisy and method in ("statevector", "stabilizer"):
         drawn = sampling(circuit, method=method, shots=shots)

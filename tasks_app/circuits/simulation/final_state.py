@@ -41,7 +41,6 @@ class FinalState:
         """Raises CircuitError where what is asked for cannot be told of this program."""
         self._compiled, self._options, self._limits = compiled, options, limits
         self._circuit, self._measured, self._not_exact = _without_final_measurements(compiled)
-        self._flip = 0.0 if options.noise is None else options.noise["readout"]
         self._check()
         self._save()
 
@@ -148,12 +147,14 @@ class FinalState:
 
     def _probabilities(self, saved: Any) -> dict[str, float]:
         chances = np.asarray(saved, dtype=float)
-        for bit in range(len(self._measured)) if self._flip else ():
+        place = self._circuit.find_bit
+        noise = self._options.noise
+        for bit, qubit in enumerate(self._measured.values()):
+            flip = noise.misread(place(qubit).index) if noise else 0.0
             flipped = chances.reshape(-1, 2, 1 << bit)[:, ::-1].reshape(-1)
-            chances = (1 - self._flip) * chances + self._flip * flipped
+            chances = (1 - flip) * chances + flip * flipped
         outcomes = np.flatnonzero(chances > _LEAST)
         check_size(len(outcomes), self._circuit.num_clbits + _PROBABILITY_BYTES, self._limits)
-        place = self._circuit.find_bit
         clbits = [place(clbit).index for clbit in self._measured]
         outcome = formatter(self._compiled)
         found: dict[str, float] = {}

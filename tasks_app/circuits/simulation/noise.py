@@ -1,8 +1,12 @@
 """A small noise model: depolarizing gates and misread bits."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
+from qiskit.circuit import Gate
+from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit_aer.noise import (
     NoiseModel,
     ReadoutError,
@@ -11,29 +15,111 @@ from qiskit_aer.noise import (
 
 from tasks_app.circuits.errors import CircuitError
 
-_KEYS = ("depolarizing_1q", "depolarizing_2q", "readout")
+_KEYS = ("depolarizing_1q", "depolarizing_2q", "readout", "gates")
 
 
-def check_noise(noise: Mapping[str, Any]) -> dict[str, float]:
-    """The probabilities by name, those not given 0. Raises CircuitError."""
-    for key, value in noise.items():
-        if key not in _KEYS:
-            raise CircuitError("invalid_noise", f"noise can hold {', '.join(_KEYS)} only.")
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-            raise CircuitError("invalid_noise", f"noise.{key} must be a number from 0 to 1.")
-    return {key: float(noise.get(key, 0)) for key in _KEYS}
-
-
-def noise_model(noise: Mapping[str, float], one_qubit: list[str], two_qubit: list[str]) -> Any:
-    """`depolarizing_1q` after each gate named in `one_qubit`, the other likewise.
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Depolarizing noise after gates, and bits that are read wrong.
 
     A depolarizing probability p replaces the state of the gate's qubits by the maximally mixed
-    one with probability p. `readout` flips each measured bit with its probability.
+    one with probability p. What is given for a qubit each is as long as the program has qubits.
     """
-    model = NoiseModel()
-    for key, width, names in (("depolarizing_1q", 1, one_qubit), ("depolarizing_2q", 2, two_qubit)):
-        if noise[key]:
-            model.add_all_qubit_quantum_error(depolarizing_error(noise[key], width), names)
-    if flip := noise["readout"]:
-        model.add_all_qubit_readout_error(ReadoutError([[1 - flip, flip], [flip, 1 - flip]]))
-    return model
+
+    one_qubit: Sequence[float]
+    """For all qubits, or one for each."""
+    two_qubit: float
+    readout: Sequence[float]
+    gates: Mapping[str, float]
+    """Of single gates, by the names of Qiskit: they take the place of the other two."""
+
+    def check_width(self, qubits: int) -> None:
+        """Raises CircuitError."""
+        for key, values in (("depolarizing_1q", self.one_qubit), ("readout", self.readout)):
+            if len(values) not in (1, qubits):
+                raise CircuitError(
+                    "invalid_noise",
+                    f"noise.{key} has {len(values)} numbers and the program {qubits} qubits; "
+                    "give one number for all, or one for each in the order of their declaration.",
+                )
+
+    def after(self, gate: str, qubits: Sequence[int]) -> float:
+        """The depolarizing probability after a gate."""
+        if gate in self.gates:
+            return self.gates[gate]
+        return self.two_qubit if len(qubits) == 2 else _of(self.one_qubit, qubits[0])
+
+    def misread(self, qubit: int) -> float:
+        """The probability of a measured bit to be flipped."""
+        return _of(self.readout, qubit)
+
+    def model(self, one_qubit: Sequence[str], two_qubit: Sequence[str]) -> NoiseModel:
+        """As Aer takes it, for gates of these names."""
+        model = NoiseModel()
+        alone = [name for name in one_qubit if name not in self.gates]
+        for place, chance in enumerate(self.one_qubit):
+            if chance and len(self.one_qubit) == 1:
+                model.add_all_qubit_quantum_error(depolarizing_error(chance, 1), alone)
+            elif chance:
+                model.add_quantum_error(depolarizing_error(chance, 1), alone, [place])
+        if self.two_qubit:
+            both = [name for name in two_qubit if name not in self.gates]
+            model.add_all_qubit_quantum_error(depolarizing_error(self.two_qubit, 2), both)
+        for width, names in ((1, one_qubit), (2, two_qubit)):
+            for name in self.gates.keys() & set(names):
+                if chance := self.gates[name]:
+                    model.add_all_qubit_quantum_error(depolarizing_error(chance, width), [name])
+        for place, flip in enumerate(self.readout):
+            error = ReadoutError([[1 - flip, flip], [flip, 1 - flip]])
+            if flip and len(self.readout) == 1:
+                model.add_all_qubit_readout_error(error)
+            elif flip:
+                model.add_readout_error(error, [place])
+        return model
+
+
+def _of(values: Sequence[float], place: int) -> float:
+    return values[0] if len(values) == 1 else values[place] if place < len(values) else 0.0
+
+
+def check_noise(noise: Mapping[str, Any]) -> Noise:
+    """Raises CircuitError."""
+    if unknown := noise.keys() - set(_KEYS):
+        raise CircuitError(
+            "invalid_noise", f"noise can hold {', '.join(_KEYS)}, and no {min(unknown)!r:.80}."
+        )
+    gates = noise.get("gates", {})
+    if not isinstance(gates, Mapping):
+        raise CircuitError("invalid_noise", "noise.gates must be an object of gates' names.")
+    if unknown := gates.keys() - _noisy_names():
+        raise CircuitError(
+            "invalid_noise",
+            f"noise.gates has {min(unknown)!r:.80}, which is no gate of Qiskit's on one or two "
+            "qubits.",
+        )
+    return Noise(
+        _chances(noise, "depolarizing_1q"),
+        _chance(noise.get("depolarizing_2q", 0), "depolarizing_2q"),
+        _chances(noise, "readout"),
+        {name: _chance(value, f"gates.{name}") for name, value in gates.items()},
+    )
+
+
+def _chances(noise: Mapping[str, Any], key: str) -> tuple[float, ...]:
+    given = noise.get(key, 0)
+    values = given if isinstance(given, list | tuple) and given else [given]
+    return tuple(_chance(value, key) for value in values)
+
+
+def _chance(value: Any, key: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise CircuitError("invalid_noise", f"noise.{key} must be a number from 0 to 1.")
+    return float(value)
+
+
+@cache
+def _noisy_names() -> frozenset[str]:
+    gates = get_standard_gate_name_mapping().items()
+    return frozenset(
+        name for name, gate in gates if isinstance(gate, Gate) and 1 <= gate.num_qubits <= 2
+    )

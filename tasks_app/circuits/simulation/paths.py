@@ -21,7 +21,8 @@ from tasks_app.circuits.language.program import without_include
 from tasks_app.circuits.language.qasm3 import Steered
 from tasks_app.circuits.simulation.compile import translate
 from tasks_app.circuits.simulation.counts import Outcome, check_size
-from tasks_app.circuits.simulation.state import State, circuit_pieces, pieces
+from tasks_app.circuits.simulation.noise import Noise
+from tasks_app.circuits.simulation.state import Piece, State, circuit_pieces, pieces
 
 _Bits = tuple[bool, ...]
 _MAX_CACHED = 10_000  # Gates with their matrices.
@@ -53,7 +54,7 @@ class Walk:
         method: str,
         shots: int,
         seed: int,
-        noise: Mapping[str, float] | None,
+        noise: Noise | None,
         limits: Limits,
     ) -> None:
         self._asked = method
@@ -64,7 +65,7 @@ class Walk:
         self._program, self._shots, self._noise, self._limits = program, shots, noise, limits
         self._random = np.random.default_rng(seed)
         self._splits: list[_Split] = []
-        self._pieces: dict[Any, tuple[Any, list[tuple[Any, tuple[int, ...]]]]] = {}
+        self._pieces: dict[Any, tuple[Any, list[Piece]]] = {}
         # Of the path under way:
         self._state = State(self.method == "density_matrix", limits)
         self._left = shots
@@ -82,6 +83,8 @@ class Walk:
         for key, times in self._ends():
             counts[key] = counts.get(key, 0) + times
             check_size(len(counts) + (self._shots if memory else 0), len(key), self._limits)
+        if self.run is not None and self._noise is not None:
+            self._noise.check_width(len(self.run.places))
         if self.run is None or not self._counts(self.run):
             counts = {}
         lines = [key for key, times in counts.items() for _ in range(times)] if memory else []
@@ -145,18 +148,18 @@ class Walk:
         if self._repeat:
             return
         self._applied += 1
-        for matrix, inner in self._parts(gate):
+        for name, matrix, inner in self._parts(gate):
             places = [qubits[place] for place in inner]
             self._state.apply(matrix, places)
-            if self._noise is not None and (chance := self._noise[f"depolarizing_{len(places)}q"]):
+            if self._noise is not None and (chance := self._noise.after(name, places)):
                 self._state.depolarize(places, chance)
 
     def measure(self, qubits: Sequence[int]) -> Sequence[bool]:
         self._measured = True
-        flip = 0.0 if self._noise is None else self._noise["readout"]
-        if not flip:
+        if self._noise is None or not any(self._noise.readout):
             return self._look(qubits)
-        return [self._misread(self._look([qubit])[0], flip) for qubit in qubits]
+        misread = self._noise.misread
+        return [self._misread(self._look([qubit])[0], misread(qubit)) for qubit in qubits]
 
     def reset(self, qubit: int) -> None:
         (one,) = self._look([qubit])
@@ -209,7 +212,7 @@ class Walk:
             _Split(self._start, self._statement, history, state, collapse, shots, self._applied)
         )
 
-    def _parts(self, gate: Any) -> list[tuple[Any, tuple[int, ...]]]:
+    def _parts(self, gate: Any) -> list[Piece]:
         standard = getattr(gate, "_standard_gate", None) is not None
         key = (gate.name, *gate.params) if standard else id(gate)
         if key not in self._pieces:
@@ -218,7 +221,7 @@ class Walk:
             self._pieces[key] = gate, self._split_up(gate)  # With the gate, its id stays its own.
         return self._pieces[key][1]
 
-    def _split_up(self, gate: Any) -> list[tuple[Any, tuple[int, ...]]]:
+    def _split_up(self, gate: Any) -> list[Piece]:
         if self._noise is None:
             return pieces(gate)
         circuit = QuantumCircuit(gate.num_qubits)

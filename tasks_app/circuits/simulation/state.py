@@ -119,19 +119,24 @@ def _product(matrix: Any, tensor: Tensor, spots: Sequence[int]) -> Tensor:
     return np.moveaxis(moved, range(count), axes)
 
 
-def pieces(gate: Any) -> list[tuple[Any, tuple[int, ...]]]:
+Piece = tuple[str, Any, tuple[int, ...]]
+"""The name of a gate, its matrix, and the places of its qubits."""
+
+
+def pieces(gate: Any) -> list[Piece]:
     """The gate as matrices on a few of its qubits each; a global phase is left out."""
     if hasattr(gate, "__array__") and (gate.num_qubits <= 4 or gate.definition is None):
-        return [(gate.to_matrix(), tuple(range(gate.num_qubits)))] if gate.num_qubits else []
+        places = tuple(range(gate.num_qubits))
+        return [(gate.name, gate.to_matrix(), places)] if places else []
     return circuit_pieces(gate.definition)
 
 
-def circuit_pieces(circuit: QuantumCircuit) -> list[tuple[Any, tuple[int, ...]]]:
+def circuit_pieces(circuit: QuantumCircuit) -> list[Piece]:
     found = []
     for instruction in circuit.data:
         if instruction.name in ("barrier", "delay"):
             continue
         places = [circuit.find_bit(bit).index for bit in instruction.qubits]
-        for matrix, inner in pieces(instruction.operation):
-            found.append((matrix, tuple(places[place] for place in inner)))
+        for name, matrix, inner in pieces(instruction.operation):
+            found.append((name, matrix, tuple(places[place] for place in inner)))
     return found

@@ -52,7 +52,7 @@ class Drawn:
     def __init__(self, seed: int, *, clifford: bool) -> None:
         self.chance = random.Random(seed)
         self.qubits = self.chance.randint(1, 5)
-        self.gates: list[tuple[tuple[int, ...], Any]] = []
+        self.gates: list[tuple[str, tuple[int, ...], Any]] = []
         lines = []
         for _ in range(4 * self.qubits):
             place = self.chance.randrange(self.qubits)
@@ -60,16 +60,16 @@ class Drawn:
                 other = self.chance.choice([q for q in range(self.qubits) if q != place])
                 name, matrix = self.chance.choice([("cx", PAULIS["X"]), ("cz", PAULIS["Z"])])
                 lines.append(f"{name} q[{place}], q[{other}];")
-                self.gates.append(((place, other), matrix))
+                self.gates.append((name, (place, other), matrix))
                 continue
             if clifford or self.chance.random() < 0.4:
                 name = self.chance.choice(sorted(CLIFFORD))
                 lines.append(f"{name} q[{place}];")
-                self.gates.append(((place,), CLIFFORD[name]))
+                self.gates.append((name, (place,), CLIFFORD[name]))
             else:
                 name, angle = self.chance.choice(sorted(MAKE_ROTATION)), self.chance.uniform(0, 6)
                 lines.append(f"{name}({angle!r}) q[{place}];")
-                self.gates.append(((place,), MAKE_ROTATION[name](angle)))
+                self.gates.append((name, (place,), MAKE_ROTATION[name](angle)))
         size = self.qubits
         self.text = f"{QASM3}qubit[{size}] q; bit[{size}] c; {' '.join(lines)} c = measure q;"
 
@@ -82,14 +82,15 @@ class Drawn:
             for _ in range(3)
         ]
 
-    def density(self, noise: Mapping[str, float] | None = None) -> Any:
+    def density(self, chance: Callable[[str, tuple[int, ...]], float] | None = None) -> Any:
+        """With noise of this chance after each gate."""
         rho = np.zeros((2**self.qubits,) * 2, complex)
         rho[0, 0] = 1
-        for places, matrix in self.gates:
+        for name, places, matrix in self.gates:
             gate = on(self.qubits, places, matrix)
             rho = gate @ rho @ gate.conj().T
-            if noise:
-                rho = depolarized(rho, self.qubits, places, noise[f"depolarizing_{len(places)}q"])
+            if chance:
+                rho = depolarized(rho, self.qubits, places, chance(name, places))
         return rho
 
 
@@ -129,7 +130,8 @@ def test_values_are_those_of_the_density_matrix(run: Run, method: str, seed: int
 def test_with_noise(run: Run, seed: int) -> None:
     noise = {"depolarizing_1q": 0.03, "depolarizing_2q": 0.1}
     drawn = Drawn(1000 + seed, clifford=False)
-    observables, rho = drawn.observables(), drawn.density(noise)
+    observables = drawn.observables()
+    rho = drawn.density(lambda name, places: noise[f"depolarizing_{len(places)}q"])
     flip = 0.2
     result = run(
         drawn.text,
@@ -139,8 +141,32 @@ def test_with_noise(run: Run, seed: int) -> None:
     )
     right = [expected(rho, each) for each in observables]
     assert result["expectation_values"] == pytest.approx(right, abs=1e-9)
-    misread = reduce(np.kron, [np.array([[1 - flip, flip], [flip, 1 - flip]])] * drawn.qubits)
-    assert_probabilities(result["probabilities"], misread @ np.diagonal(rho).real, drawn.qubits)
+    right = misread([flip] * drawn.qubits) @ np.diagonal(rho).real
+    assert_probabilities(result["probabilities"], right, drawn.qubits)
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_with_noise_of_single_qubits_and_gates(run: Run, seed: int) -> None:
+    drawn = Drawn(3000 + seed, clifford=False)
+    one = [0.02 * (place + 1) for place in range(drawn.qubits)]
+    flips = [0.1 / (place + 1) for place in range(drawn.qubits)]
+    gates = {"h": 0.2, "cx": 0.05, "rx": 0.0}
+    noise = {"depolarizing_1q": one, "depolarizing_2q": 0.1, "gates": gates, "readout": flips}
+    rho = drawn.density(
+        lambda name, places: gates.get(name, one[places[0]] if len(places) == 1 else 0.1)
+    )
+    observables = drawn.observables()
+    result = run(drawn.text, observables=observables, outputs=["probabilities"], noise=noise)
+    right = [expected(rho, each) for each in observables]
+    assert result["expectation_values"] == pytest.approx(right, abs=1e-9)
+    right = misread(flips) @ np.diagonal(rho).real
+    assert_probabilities(result["probabilities"], right, drawn.qubits)
+
+
+def misread(flips: list[float]) -> Any:
+    """From the probabilities of outcomes to those of what is read."""
+    each = [np.array([[1 - flip, flip], [flip, 1 - flip]]) for flip in reversed(flips)]
+    return reduce(np.kron, each)
 
 
 def assert_probabilities(told: Mapping[str, float], right: Any, qubits: int) -> None:

@@ -168,10 +168,28 @@ def test_gates_on_three_qubits_are_noisy_through_their_parts(run: Run) -> None:
 
 @pytest.mark.parametrize(
     "noise",
-    [{"depolarizing_1q": 1.1}, {"readout": -0.1}, {"readout": "x"}, {"readout": True}, {"t1": 1}],
+    [
+        *({"depolarizing_1q": 1.1}, {"readout": -0.1}, {"readout": "x"}, {"readout": True}),
+        *({"t1": 1}, {"readout": [0.1, 2]}, {"readout": []}, {"depolarizing_2q": [0.1, 0.1]}),
+        *({"gates": {"ccx": 0.1}}, {"gates": {"x": 2}}, {"gates": ["x"]}),
+    ],
 )
 def test_wrong_noise_is_refused(error_of: ErrorOf, noise: dict[str, Any]) -> None:
     assert error_of(BELL, noise=noise).code == "invalid_noise"
+
+
+@pytest.mark.parametrize("steer", ["", "uint[2] n = c; n += 1; if (n > 3) { x q[0]; }"])
+def test_noise_finds_its_qubits_whatever_runs_the_program(
+    run: Run, error_of: ErrorOf, steer: str
+) -> None:
+    program = QASM3 + f"qubit[3] q; bit[2] c; x q[1]; if (c[0]) {{ x q[2]; }} {steer}"
+    program += "c[0] = measure q[1]; c[1] = measure q[2];"
+    flips = {"readout": [0, 1, 0]}
+    assert run(program, noise=flips, shots=50)["counts"] == {"00": 50}
+    mixed = run(program, noise={"gates": {"x": 1}}, shots=500, seed=1)["counts"]
+    assert set(mixed) == {"00", "01"}
+    error = error_of(program, noise={"readout": [0.1, 0.1]})
+    assert error.code == "invalid_noise" and "has 2 numbers and the program 3" in error.message
 
 
 def test_the_options_of_one_run_do_not_leak_into_the_next(run: Run) -> None:
