@@ -90,8 +90,6 @@ class Service:
         os.environ |= environment | {"DB_STATEMENT_TIMEOUT_S": "0"}  # migrations may take long
         logging.stream = log  # the terminal is for banners
         django.setup()
-        if self._postgres:
-            self._postgres.wait_ready()
         self._prepare_database()
         self._start_gunicorn(environment, log)
         print(f"  Service     {self.url}, ready after {time.monotonic() - started:.1f} s")
@@ -155,14 +153,13 @@ Serving until Ctrl-C."""
         )
 
     def _settings(self) -> dict[str, str]:
-        """What the service is told; where it is ours to run, a PostgreSQL is on its way up."""
+        """What the service is told; where it is ours to run, a PostgreSQL answers by then."""
         environ.Env.read_env(ROOT / ".env")  # as the settings do, but here our defaults come after
         url = os.environ.get("DATABASE_URL", "")
         if not url:
             print(f"  PostgreSQL  starting, its data in {self._data_dir}")
             self._postgres = SharedPostgres(self._data_dir)
-            self._postgres.keep_running()
-            url = self._postgres.url()
+            url = self._postgres.wait_ready()
         defaults = {
             "DJANGO_SETTINGS_MODULE": "quantumtasks.settings",
             "RABBITMQ_URL": "memory://",

@@ -290,26 +290,18 @@ class SharedPostgres:
         self._server = PostgresServer(wheel_bin_dir(), self._data_dir)
         self._server.launch()
 
-    def url(self) -> str:
-        """Where the server is, once it or the copy that runs it has decided."""
+    def wait_ready(self) -> str:
+        """The server's URL, once it answers, whoever runs it."""
+        self.keep_running()
         path = self._data_dir / "database_url"
         deadline = time.monotonic() + START_LIMIT_S
-        while not path.exists():  # the other copy is about to write it
-            if time.monotonic() > deadline:
-                raise StartError(f"another copy of the service never finished {self._data_dir}")
-            time.sleep(0.02)
-            self.keep_running()
-        return path.read_text()
-
-    def wait_ready(self) -> None:
-        """Wait until the server answers, whoever runs it."""
-        deadline = time.monotonic() + START_LIMIT_S
-        while not _answers(self.url()):
+        while not (path.exists() and _answers(path.read_text())):
             if time.monotonic() > deadline:
                 log = self._data_dir / "postgres.log"
                 raise StartError(f"PostgreSQL does not answer:\n{tail(log)}")
             time.sleep(0.01)
             self.keep_running()
+        return path.read_text()
 
     def stop(self) -> None:
         """Stop the server if we run it."""
