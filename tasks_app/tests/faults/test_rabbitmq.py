@@ -1,13 +1,14 @@
 """Row 4: what RabbitMQ and the way to it can do."""
 
+import signal
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tasks_app.queue.doorbell import DEAD_LETTER_QUEUE, QUEUE
-from testing.arena import Arena
-from testing.service import eventually
+from testing.arena import Arena, kill
+from testing.service import descendants, eventually
 
 
 def restarted(arena: Arena) -> None:
@@ -107,14 +108,16 @@ def test_a_message_outlives_more_returns_than_rabbitmq_4_allows(arena: Arena) ->
         channel.queue_purge(DEAD_LETTER_QUEUE)
         with arena.trial("RabbitMQ cut 30 times while every thread is busy", clients=1) as trial:
             slow = [trial.submit_slow(60) for _ in range(4)]
-            for task_id in slow:
-                arena.owner(task_id)
+            owners = {arena.owner(task_id) for task_id in slow}
+            simulations = [pid for owner in owners for pid in descendants(owner)]
+            kill(*simulations, signum=signal.SIGSTOP)  # the threads are busy, the machine is not
             waiting = trial.submit()
             for _ in range(30):
                 eventually(lambda: _consumers(channel) == 3, what="all workers consume")
                 for link in arena.links[1:]:
                     link.queue.cut()
                 eventually(lambda: _consumers(channel) < 3, what="connections are lost")
+            kill(*simulations, signum=signal.SIGCONT)
             for task_id in slow:
                 arena.service.post(f"/tasks/{task_id}/cancel", {})
 
