@@ -94,6 +94,7 @@ class TaskSummary(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime | None
     completed_at: datetime | None
     error_code: str | None
+    rerun_of: str | None = None
 
 
 class Task(_Outcome, frozen=True, kw_only=True):
@@ -107,6 +108,7 @@ class Task(_Outcome, frozen=True, kw_only=True):
     submitted_at: datetime
     started_at: datetime | None
     completed_at: datetime | None
+    rerun_of: str | None = None
     status_history: list[HistoryEntry]
     queue_position: int | None
     estimated_start_at: datetime | None

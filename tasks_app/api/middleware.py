@@ -85,7 +85,8 @@ def _wrong_body(request: HttpRequest) -> errors.ApiError | None:
     if "HTTP_TRANSFER_ENCODING" in request.META:  # Django would take it for an empty body
         sentence = "Send the request body with its Content-Length, not in chunks."
         return errors.ApiError(411, "length_required", sentence)
-    takes_circuits = request.path_info in ("/tasks", "/tasks/batch")
+    path = request.path_info
+    takes_circuits = path in ("/tasks", "/tasks/batch") or path.endswith("/rerun")
     limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE if takes_circuits else SMALL_BODY
     length = request.META.get("CONTENT_LENGTH") or "0"
     if length.isdigit() and int(length) <= limit:

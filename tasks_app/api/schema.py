@@ -27,6 +27,7 @@ from tasks_app.api.serializers import (
     ErrorSerializer,
     LabelsSerializer,
     QueueSerializer,
+    RerunSerializer,
     ResultSerializer,
     SubmissionSerializer,
     TaskPageSerializer,
@@ -128,11 +129,21 @@ submit_task = described(
         ),
     ],
 )
+rerun_task = described(
+    *("rerun_task", "Run a task again", {202: AcceptedSerializer}, 404, 409, 413, 415, 429),
+    parameters=[TASK_ID, IDEMPOTENCY_KEY],
+    request=RerunSerializer,
+    examples=[_example("More shots, with noise", {"shots": 8192, "noise": {"readout": 0.01}})],
+)
 list_tasks = described(
     *("list_tasks", "List tasks", {200: TaskPageSerializer}, 404), parameters=[FilterSerializer]
 )
 get_task = described(
     *("get_task", "Read a task", {200: TaskSerializer}, 404), parameters=[TASK_ID, *WAIT]
+)
+get_submission = described(
+    *("get_submission", "Read what was submitted", {200: SubmissionSerializer}, 404),
+    parameters=[TASK_ID],
 )
 edit_task = described(
     *("edit_task", "Change name and tags", {200: TaskSerializer}, 404, 413, 415),

@@ -169,6 +169,18 @@ class SubmissionSerializer(ElementSerializer):
     circuit = StrictTextField(help_text="OpenQASM 3 or 2, up to 1 MiB of UTF-8.")
 
 
+class RerunSerializer(ElementSerializer):
+    """What to change of a task that is run again; null leaves out what it had."""
+
+    circuit = None  # type: ignore[assignment]  # it stays what it was
+
+    def get_fields(self) -> dict[str, Any]:
+        fields = super().get_fields()
+        for field in fields.values():
+            field.allow_null = True
+        return fields
+
+
 class BatchSubmissionSerializer(ElementSerializer):
     """Up to 1000 tasks, or one circuit with sets of parameters; the rest is their default."""
 
@@ -289,7 +301,7 @@ class TaskSummarySerializer(serializers.ModelSerializer[Task]):
         model = Task
         fields = [
             *("task_id", "status", "name", "tags", "batch_id", "shots"),
-            *("submitted_at", "started_at", "completed_at", "error_code"),
+            *("submitted_at", "started_at", "completed_at", "error_code", "rerun_of"),
         ]
 
 

@@ -20,6 +20,8 @@ urlpatterns = [
         TaskViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
         name="task-detail",
     ),
+    path("tasks/<str:task_id>/submission", TaskViewSet.as_view({"get": "submitted"})),
+    path("tasks/<str:task_id>/rerun", TaskViewSet.as_view({"post": "rerun"})),
     path("tasks/<str:task_id>/cancel", TaskViewSet.as_view({"post": "cancel_one"})),
     path(
         "tasks/<str:task_id>/result",

@@ -1,5 +1,6 @@
 """The task, batch and queue routes: thin adapters between HTTP and the state machine."""
 
+import json
 import re
 import uuid
 from collections import Counter
@@ -20,7 +21,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSet
 
 from tasks_app import access, lifecycle, pace, submission
-from tasks_app.api import read_task, schema
+from tasks_app.api import read_task, rerun, schema
 from tasks_app.api.auth import AUTHENTICATION, TaskAccess
 from tasks_app.api.batch_results import Results
 from tasks_app.api.content import NDJSON, compressed, counts_as_csv
@@ -55,6 +56,14 @@ class TaskApiView(APIView):
     def task(self, request: Request, task_id: str) -> dict[str, Any]:
         """One of them, as it is answered. Raises 400 for what is no id, 404 for an unknown one."""
         task = read_task.task(_uuid(task_id, "task"), access.visibility(request.user))
+        if task is None:
+            raise NotFound("There is no task with this id.")
+        return task
+
+    def stored(self, request: Request, task_id: str) -> Task:
+        """One of them with what was submitted. Raises as `task` does."""
+        tasks = access.visible_tasks(request.user).select_related("batch").defer("result")
+        task = tasks.filter(task_id=_uuid(task_id, "task")).first()
         if task is None:
             raise NotFound("There is no task with this id.")
         return task
@@ -98,10 +107,18 @@ class TaskViewSet(TaskApiView, ViewSet):
     @schema.submit_task
     def create(self, request: Request) -> Response:
         """Accept a circuit. 202 means that it is stored and that it will be run."""
-        element = checked(SubmissionSerializer, request.data)
-        task = new_task(
-            element, owner=access.owner_of(request.user), correlation_id=correlation_id()
-        )
+        return self._submitted(request, checked(SubmissionSerializer, request.data))
+
+    @schema.rerun_task
+    def rerun(self, request: Request, task_id: str) -> Response:
+        """Run a task's circuit again as a new task, with the options that are given changed."""
+        origin = self.stored(request, task_id)
+        element = rerun.changed(origin, request.data)
+        return self._submitted(request, element, rerun_of=origin.task_id)
+
+    def _submitted(self, request: Request, element: Mapping[str, Any], **more: Any) -> Response:
+        owner = access.owner_of(request.user)
+        task = new_task(element, owner=owner, correlation_id=correlation_id(), **more)
         accepted = submission.accept([task], idempotency=_idempotency(request))
         task = accepted.tasks[0]
         body = {
@@ -125,6 +142,14 @@ class TaskViewSet(TaskApiView, ViewSet):
         """Status, result and history of one task; with `wait`, once it is terminal."""
         retry_after_s = self.await_end(request, task_id=_uuid(task_id, "task"))
         return _later(Response(self.task(request, task_id)), retry_after_s)
+
+    @schema.get_submission
+    @method_decorator(gzip_page)
+    def submitted(self, request: Request, task_id: str) -> Response:
+        """What was submitted: a body that `POST /tasks` takes."""
+        body = rerun.submission_of(self.stored(request, task_id))
+        # orjson writes no integer of more than 64 bits, as which PostgreSQL keeps 1e20.
+        return Response(orjson.Fragment(json.dumps(body)))
 
     @schema.edit_task
     def partial_update(self, request: Request, task_id: str) -> Response:

@@ -1,7 +1,7 @@
 -- A task as its client sees it, with its history and, while it is pending, how many are before it.
 -- Elements of a batch share their time and are rung for in the order of their ids.
 SELECT task.task_id, current_status AS status, name, tags, batch_id, shots, submitted_at, started_at, completed_at,
-    error_code, seed, result, error_message, correlation_id,
+    error_code, rerun_of, seed, result, error_message, correlation_id,
     moves.statuses, moves.times, moves.notes,
     CASE current_status WHEN 'pending' THEN (
         SELECT count(*) FROM (

@@ -16,7 +16,7 @@ SETTINGS = """
 "query.wait" = 0
 
 [[operations]]
-include-operation-id-regex = "^submit_"
+include-operation-id-regex = "^(submit|rerun)_"
 checks.positive_data_acceptance.enabled = false
 """
 

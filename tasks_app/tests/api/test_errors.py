@@ -20,6 +20,8 @@ ROUTES = {
     "/tasks": {"GET", "POST"},
     "/tasks/batch": {"POST"},
     "/tasks/x": {"GET", "PATCH", "DELETE"},
+    "/tasks/x/submission": {"GET"},
+    "/tasks/x/rerun": {"POST"},
     "/tasks/x/cancel": {"POST"},
     "/tasks/x/result": {"GET"},
     "/batches/x": {"GET"},

@@ -50,6 +50,8 @@ ROUTES = {
     ("GET", "tasks/<str:task_id>"): Route(200, "owner", task(Status.PENDING)),
     ("PATCH", "tasks/<str:task_id>"): Route(200, "owner", task(Status.PENDING), LABELS),
     ("DELETE", "tasks/<str:task_id>"): Route(204, "owner", task(Status.FAILED)),
+    ("GET", "tasks/<str:task_id>/submission"): Route(200, "owner", task(Status.PENDING)),
+    ("POST", "tasks/<str:task_id>/rerun"): Route(202, "owner", task(Status.FAILED), {"shots": 2}),
     ("POST", "tasks/<str:task_id>/cancel"): Route(200, "owner", task(Status.PENDING)),
     ("GET", "tasks/<str:task_id>/result"): Route(200, "owner", task(Status.COMPLETED)),
     ("GET", "batches/<str:batch_id>"): Route(200, "owner", batch(Status.PENDING)),
