@@ -1,6 +1,7 @@
-"""The client for asyncio and trio."""
+"""The client for asyncio."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import aclosing
 from typing import Self, Unpack, overload
 
 from quantumtasks_client.client import PATIENCE_S
@@ -177,7 +178,7 @@ class AsyncClient:
 
     def list(
         self, *, limit: int | None = None, **filters: Unpack[Filters]
-    ) -> AsyncIterator[TaskSummary]:
+    ) -> AsyncGenerator[TaskSummary, None]:
         """Tasks, newest first, page by page as they are asked for."""
         return self._transport.iterate(self._do.list(filters, limit))
 
@@ -214,13 +215,13 @@ class AsyncClient:
 
     async def results(
         self, batch: BatchLike, *, timeout: float | None = None, progress: Progress = False
-    ) -> AsyncIterator[BatchResult]:
+    ) -> AsyncGenerator[BatchResult, None]:
         """Wait for the batch, and stream each element's result or error, in order."""
         with watcher(progress) as callback:
-            async for element in self._transport.iterate(
-                self._do.results(batch, timeout, callback)
-            ):
-                yield element
+            steps = self._do.results(batch, timeout, callback)
+            async with aclosing(self._transport.iterate(steps)) as elements:
+                async for element in elements:
+                    yield element
 
     # -- ending --------------------------------------------------------------------------------
 

@@ -1,13 +1,12 @@
 """Takes the steps of operations, with httpx: blocking calls, or asynchronous ones."""
 
+import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from typing import Any, TypeVar
 from urllib.request import getproxies
-
-import anyio
 
 # httpx imports its own command line where click and rich are installed, which takes as long as the
 # rest of it. It does without if that is not to be had.
@@ -90,7 +89,7 @@ class Blocking:
 
 
 class Asynchronous:
-    """The same for asyncio and trio."""
+    """The same for asyncio."""
 
     def __init__(self, service: Configuration) -> None:
         self._http = httpx.AsyncClient(**_settings(service))
@@ -109,7 +108,7 @@ class Asynchronous:
                     return end.value  # type: ignore[no-any-return]
                 result = await self._take(step, streams)
 
-    async def iterate(self, steps: Steps[None]) -> AsyncIterator[Any]:
+    async def iterate(self, steps: Steps[None]) -> AsyncGenerator[Any, None]:
         """Take steps as far as the values that they emit are asked for."""
         result = None
         async with AsyncExitStack() as streams:
@@ -126,7 +125,7 @@ class Asynchronous:
 
     async def _take(self, step: Step, streams: AsyncExitStack) -> Any:
         if isinstance(step, Pause):
-            await anyio.sleep(step.seconds)
+            await asyncio.sleep(step.seconds)
             return None
         try:
             if isinstance(step, Read):

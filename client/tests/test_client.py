@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from quantumtasks_client import (
+    BatchSubmission,
     Client,
     IdempotencyKeyReused,
     IllegalTransition,
@@ -90,6 +91,34 @@ def test_a_batch_ends_with_each_of_its_elements(client: Client) -> None:
     assert [element.task_id for element in ended.tasks] == batch.task_ids
     assert seen
     assert client.get_batch(batch.batch_id) == ended
+
+
+def test_the_results_of_a_batch_come_in_order_with_their_errors(client: Client) -> None:
+    batch = client.submit_batch([BELL, {"circuit": BROKEN, "shots": 5}, BELL], shots=3)
+    first, second, third = client.results(batch)
+    assert [first.index, second.index, third.index] == [0, 1, 2]
+    assert [first.task_id, second.task_id, third.task_id] == batch.task_ids
+    assert sum(first.counts.values()) == sum(third.counts.values()) == 3
+    with pytest.raises(ProgramError, match=r"\n    5 \| hh q\[0\];"):
+        second.get_result()
+    again = client.retry_batch(batch)
+    assert len(again.task_ids) == 1
+    assert [element.task_id for element in client.results(batch.batch_id)] == [
+        *(first.task_id, again.task_ids[0], third.task_id),
+    ]
+    assert next(client.results(batch)).index == 0
+
+
+def test_a_sweep_of_more_than_a_thousand_sets_is_a_batch_with_seeds_of_its_own(
+    client: Client,
+) -> None:
+    accepted: list[object] = []
+    sets = [{"theta": angle} for angle in np.linspace(0, np.pi, 1003)]
+    results = client.sweep(ROTATION, sets, shots=1, seed=5, submitted=accepted.append)
+    assert isinstance(accepted[0], BatchSubmission)
+    assert len(accepted[0].task_ids) == 2
+    assert [result.seed for result in results] == [5 + 2113 * n for n in range(1003)]
+    assert (results[0].counts, results[-1].counts) == ({"0": 1}, {"1": 1})
 
 
 def test_the_queue_has_a_worker(client: Client) -> None:

@@ -177,6 +177,36 @@ def test_a_person_watches_a_task_and_leaves_it_running(shell: Shell, client: Cli
     assert shell.run("watch", task.task_id).returncode == 1
 
 
+def test_a_batch_is_a_table_with_an_element_in_each_line(shell: Shell) -> None:
+    done = shell.run("batch", "bell.qasm", "broken.qasm", "--shots", "7", "--wait")
+    assert done.returncode == 1
+    assert "1 of 2 have no result" in done.stderr
+    header, bell, broken = [line.split(maxsplit=2) for line in done.stdout.splitlines()]
+    assert header == ["circuit", "status", "result"]
+    assert bell[:2] == ["bell.qasm", "completed"]
+    assert sum(map(int, bell[2].split()[1::2])) == 7
+    assert broken[:2] == ["broken.qasm", "failed"]
+    assert "(line 5, column 1)" in broken[2]
+
+
+def test_a_batch_is_come_back_to_by_its_id(shell: Shell) -> None:
+    batch = shell.out("batch", "bell.qasm", "bell.qasm", "--name", "twins").strip()
+    assert len(json.loads(shell.out("watch", batch, "--json"))) == 2
+    shown = shell.out("status", batch)
+    assert [line.split() for line in shown.splitlines()] == [
+        *(["batch", batch], ["name", "twins"], ["completed", "2"]),
+    ]
+    assert len(json.loads(shell.out("list", "--batch", batch, "--json"))) == 2
+    batch = shell.out("batch", "long.qasm", "long.qasm", "--shots", "100000").strip()
+    assert json.loads(shell.out("cancel", batch, "--json"))["counts"]["cancelled"] == 2
+
+
+def test_a_person_sees_how_far_a_batch_is(shell: Shell) -> None:
+    with shell.on_terminal("batch", *["bell.qasm"] * 3, "--wait") as terminal:
+        assert terminal.status() == 0
+    assert f"{'█' * 30} 3/3  0 pending, 0 running, 3 done, 0 failed" in terminal.seen
+
+
 def test_colors_are_for_terminals_that_want_them(shell: Shell) -> None:
     with shell.on_terminal("submit", "bell.qasm", "--wait") as terminal:
         assert terminal.status() == 0

@@ -27,6 +27,7 @@ SCHEMAS: dict[str, Any] = yaml.safe_load((ROOT / "docs/openapi.yaml").read_text(
         ("AcceptedBatch", models.BatchSubmission),
         ("Batch", models.Batch),
         ("BatchElement", models.BatchElement),
+        ("BatchResult", models.BatchResult),
         ("HistoryEntry", models.HistoryEntry),
         ("ParameterSetResult", models.Result),
         ("Queue", models.Queue),
