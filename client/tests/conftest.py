@@ -12,6 +12,7 @@ from tests.terminal import Shell
 
 @pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The service, with one worker."""
     with running(tmp_path_factory.mktemp("site")) as site:
         yield site
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
+from testing.arena import FAST
 from testing.service import ROOT, Service
 
 BELL = """\
@@ -50,17 +51,20 @@ class Site:
 
 
 @contextmanager
-def running(folder: Path, env: Mapping[str, str] | None = None) -> Iterator[Site]:
-    """A service that asks for tokens, on a database of its own, with one worker."""
+def running(folder: Path) -> Iterator[Site]:
+    """A service that asks for tokens, on a database of its own, with one worker.
+
+    One at a time: they would take each other's messages from the queue.
+    """
     with own_database() as url:
-        given = {"DATABASE_URL": url, "API_AUTH": "required", **(env or {})}
-        with Service(folder, env=given) as service:
+        env = {**FAST, "DATABASE_URL": url, "API_AUTH": "required"}
+        with Service(folder, env=env) as service:
             manage(service.env, "migrate", "--verbosity", "0")
             person = ["--noinput", "--username", "ada", "--email", "ada@example.org"]
             password = {"DJANGO_SUPERUSER_PASSWORD": secrets.token_hex(16)}
             manage({**service.env, **password}, "createsuperuser", *person)
             service.start_api()
-            service.start_worker()
+            service.keep_worker({})
             token = manage(service.env, "create_token", "ada")
             yield Site(service, f"http://127.0.0.1:{service.port}", token)
 
@@ -71,10 +75,9 @@ def own_database() -> Iterator[str]:
     server, name = os.environ["DATABASE_URL"], f"client_{secrets.token_hex(4)}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-        try:
-            yield urlsplit(server)._replace(path=f"/{name}").geturl()
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    yield urlsplit(server)._replace(path=f"/{name}").geturl()
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def manage(env: Mapping[str, str], *command: str) -> str:
