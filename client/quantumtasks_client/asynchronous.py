@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
-from typing import Self, Unpack, overload
+from typing import Any, Self, Unpack, overload
 
 from quantumtasks_client.client import PATIENCE_S
 from quantumtasks_client.configuration import Configuration
@@ -157,7 +157,10 @@ class AsyncClient:
     async def rerun(
         self, task: TaskLike, *, idempotency_key: str | None = None, **options: Unpack[Options]
     ) -> Submission:
-        """Submit a task's circuit again, with its options but for those given."""
+        """Submit a task's circuit again, with its options but for those given.
+
+        None leaves out what the task had: `seed=None` draws a new one.
+        """
         return await self._transport.run(self._do.rerun(task, options, idempotency_key))
 
     async def retry_batch(
@@ -171,6 +174,10 @@ class AsyncClient:
     async def get(self, task: TaskLike) -> Task:
         """A task as it is now."""
         return await self._transport.run(self._do.get(task))
+
+    async def get_submission(self, task: TaskLike) -> dict[str, Any]:
+        """What was submitted: the circuit as `circuit`, and the options."""
+        return await self._transport.run(self._do.get_submission(task))
 
     async def get_batch(self, batch: BatchLike) -> Batch:
         """A batch as it is now."""

@@ -1,7 +1,7 @@
 """The client, with blocking calls."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Self, Unpack, overload
+from typing import Any, Self, Unpack, overload
 
 from quantumtasks_client.configuration import Configuration
 from quantumtasks_client.models import (
@@ -166,7 +166,10 @@ class Client:
     def rerun(
         self, task: TaskLike, *, idempotency_key: str | None = None, **options: Unpack[Options]
     ) -> Submission:
-        """Submit a task's circuit again, with its options but for those given."""
+        """Submit a task's circuit again, with its options but for those given.
+
+        None leaves out what the task had: `seed=None` draws a new one.
+        """
         return self._transport.run(self._do.rerun(task, options, idempotency_key))
 
     def retry_batch(
@@ -180,6 +183,10 @@ class Client:
     def get(self, task: TaskLike) -> Task:
         """A task as it is now."""
         return self._transport.run(self._do.get(task))
+
+    def get_submission(self, task: TaskLike) -> dict[str, Any]:
+        """What was submitted: the circuit as `circuit`, and the options."""
+        return self._transport.run(self._do.get_submission(task))
 
     def get_batch(self, batch: BatchLike) -> Batch:
         """A batch as it is now."""

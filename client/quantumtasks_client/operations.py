@@ -196,7 +196,8 @@ class Operations:
     def rerun(
         self, task: TaskLike, options: Mapping[str, object], key: str | None
     ) -> Steps[Submission]:
-        answer = yield from self._post(_path(task, "/rerun"), _given(options), key)
+        # Here None says something: to leave out what the task had.
+        answer = yield from self._post(_path(task, "/rerun"), options, key)
         return decoded(answer.body, Submission)
 
     def retry_batch(self, batch: BatchLike, key: str | None) -> Steps[BatchSubmission]:
@@ -210,6 +211,9 @@ class Operations:
 
     def get_batch(self, batch: BatchLike) -> Steps[Batch]:
         return (yield from self._read(_batch_path(batch), Batch))
+
+    def get_submission(self, task: TaskLike) -> Steps[dict[str, Any]]:
+        return (yield from self._read(_path(task, "/submission"), dict[str, Any]))
 
     def queue(self) -> Steps[Queue]:
         return (yield from self._read("/queue", Queue))
@@ -240,8 +244,10 @@ class Operations:
         def end(seen: Task) -> bool:
             return seen.ended
 
-        path, program = _path(task), getattr(task, "program", None)
-        found = yield from self._await(path, Task, end, timeout, callback)
+        found = yield from self._await(_path(task), Task, end, timeout, callback)
+        program = getattr(task, "program", None)
+        if program is None and found.error_message:
+            program = (yield from self.get_submission(task))["circuit"]
         found = msgspec.structs.replace(found, program=program)
         if check and found.error:
             raise found.error

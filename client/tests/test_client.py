@@ -50,6 +50,20 @@ def test_a_wrong_program_is_shown_where_it_is_wrong(client: Client) -> None:
     assert (caught.value.code, caught.value.line, caught.value.column) == ("invalid_program", 5, 1)
     assert str(caught.value).splitlines()[1:] == ["    5 | hh q[0];", "        ^"]
     assert client.wait(caught.value.task_id, check=False).error_code == "invalid_program"
+    with pytest.raises(ProgramError, match=r"\n    5 \| hh q\[0\];\n        \^"):
+        client.wait(caught.value.task_id)
+
+
+def test_a_task_runs_again_as_it_was_or_changed(client: Client) -> None:
+    task = client.wait(client.submit(BELL, shots=100, seed=3, noise={"readout": 0.5}))
+    same = client.wait(client.rerun(task))
+    assert (same.counts, same.rerun_of) == (task.counts, task.task_id)
+    other = client.wait(client.rerun(task, shots=10, seed=None, noise=None))
+    assert (other.shots, other.seed, set(other.counts) <= {"00", "11"}) == (10, None, True)
+    assert client.get_submission(other) == {"circuit": BELL, "shots": 10}
+    key = secrets.token_hex(8)
+    again = client.rerun(task, idempotency_key=key)
+    assert client.rerun(task, idempotency_key=key).task_id == again.task_id
 
 
 def test_a_request_that_is_not_valid_says_what_is_wrong(client: Client) -> None:

@@ -90,10 +90,18 @@ def test_an_observable_of_a_task_is_shown(shell: Shell) -> None:
 
 
 def test_a_wrong_program_is_shown_with_a_caret(shell: Shell) -> None:
-    done = shell.run("submit", "broken.qasm", "--wait")
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert done.stderr.splitlines()[1:] == ["    5 | hh q[0];", "        ^"]
+    task = shell.out("submit", "broken.qasm").strip()
+    for command in (["submit", "broken.qasm", "--wait"], ["watch", task]):
+        done = shell.run(*command)
+        assert done.returncode == 1
+        assert done.stdout == ""
+        assert done.stderr.splitlines()[1:] == ["    5 | hh q[0];", "        ^"]
+
+
+def test_a_task_is_run_again_with_changes(shell: Shell) -> None:
+    task = shell.out("submit", "bell.qasm", "--shots", "3", "--seed", "1").strip()
+    again = json.loads(shell.out("rerun", task, "--shots", "5", "--wait", "--json"))
+    assert (again["rerun_of"], again["shots"], again["seed"]) == (task, 5, 1)
 
 
 @pytest.mark.parametrize(

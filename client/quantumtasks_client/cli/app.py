@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from getpass import getpass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -157,7 +157,7 @@ def rerun(
     json: _Json = False,
 ) -> None:
     """Submit a task's circuit again, changed where you say so."""
-    options = Options(
+    wanted = Options(
         shots=shots,
         seed=seed,
         method=method,
@@ -168,10 +168,11 @@ def rerun(
         backend=backend,
         priority=priority,
     )
+    changes = cast(Options, {name: value for name, value in wanted.items() if value is not None})
     key = key or str(uuid.uuid4())
     with Client() as client:
         with _unanswered(key):
-            again = client.rerun(task, idempotency_key=key, **options)
+            again = client.rerun(task, idempotency_key=key, **changes)
         _accepted(client, again, wait=wait, timeout=timeout, json=json)
 
 
