@@ -8,16 +8,17 @@ from quantumtasks_client.client import PATIENCE_S
 from quantumtasks_client.configuration import Configuration
 from quantumtasks_client.models import (
     Batch,
+    BatchLike,
     BatchResult,
     BatchSubmission,
     Queue,
     Result,
     Submission,
     Task,
+    TaskLike,
     TaskSummary,
 )
 from quantumtasks_client.operations import (
-    BatchLike,
     Element,
     Filters,
     Observable,
@@ -27,7 +28,6 @@ from quantumtasks_client.operations import (
     Parameters,
     RunOptions,
     SweepOptions,
-    TaskLike,
 )
 from quantumtasks_client.progress import Progress, watcher
 

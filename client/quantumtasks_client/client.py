@@ -6,16 +6,17 @@ from typing import Any, Self, Unpack, overload
 from quantumtasks_client.configuration import Configuration
 from quantumtasks_client.models import (
     Batch,
+    BatchLike,
     BatchResult,
     BatchSubmission,
     Queue,
     Result,
     Submission,
     Task,
+    TaskLike,
     TaskSummary,
 )
 from quantumtasks_client.operations import (
-    BatchLike,
     Element,
     Filters,
     Observable,
@@ -25,7 +26,6 @@ from quantumtasks_client.operations import (
     Parameters,
     RunOptions,
     SweepOptions,
-    TaskLike,
 )
 from quantumtasks_client.progress import Progress, watcher
 

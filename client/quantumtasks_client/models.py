@@ -4,8 +4,9 @@
 it, so that an error can show its line.
 """
 
+import uuid
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -182,3 +183,7 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     wait_p90_s: float | None
     run_p50_s: float | None
     run_p90_s: float | None
+
+
+TaskLike: TypeAlias = str | uuid.UUID | Task | TaskSummary | Submission | BatchResult
+BatchLike: TypeAlias = str | uuid.UUID | Batch | BatchSubmission

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any, Literal, TypeAlias, TypedDict, TypeVar
-from urllib.parse import parse_qs, quote, urlsplit
 
 import msgspec
 
+from quantumtasks_client.addresses import batch_path, cursor_of, given, query_of, task_path
 from quantumtasks_client.errors import IllegalTransition, ServiceUnreachable, WaitTimeout
 from quantumtasks_client.exchange import (
     ANSWER_S,
@@ -31,6 +31,7 @@ from quantumtasks_client.exchange import (
 )
 from quantumtasks_client.models import (
     Batch,
+    BatchLike,
     BatchResult,
     BatchSubmission,
     Queue,
@@ -38,6 +39,7 @@ from quantumtasks_client.models import (
     Status,
     Submission,
     Task,
+    TaskLike,
     TaskSummary,
 )
 
@@ -52,8 +54,6 @@ _SOON_S = 0.5  # pause after a wait that was none
 
 Parameters: TypeAlias = Mapping[str, float]
 Observable: TypeAlias = Mapping[str, float]
-TaskLike: TypeAlias = str | uuid.UUID | Task | TaskSummary | Submission | BatchResult
-BatchLike: TypeAlias = str | uuid.UUID | Batch | BatchSubmission
 OnSubmission: TypeAlias = Callable[[Submission | BatchSubmission], object]
 
 T = TypeVar("T")
@@ -121,7 +121,7 @@ class Operations:
     def submit(
         self, circuit: str, options: Mapping[str, object], key: str | None
     ) -> Steps[Submission]:
-        body = {"circuit": circuit, **_given(options)}
+        body = {"circuit": circuit, **given(options)}
         answer = yield from self._post("/tasks", body, key)
         return msgspec.structs.replace(decoded(answer.body, Submission), program=circuit)
 
@@ -132,8 +132,8 @@ class Operations:
         shared: Mapping[str, object],
         key: str | None,
     ) -> Steps[BatchSubmission]:
-        tasks = [{"circuit": e} if isinstance(e, str) else _given(e) for e in elements]
-        body = {"tasks": tasks, **_given(shared)}
+        tasks = [{"circuit": e} if isinstance(e, str) else given(e) for e in elements]
+        body = {"tasks": tasks, **given(shared)}
         if circuit is not None:
             body["circuit"] = circuit
         answer = yield from self._post("/tasks/batch", body, key)
@@ -197,37 +197,37 @@ class Operations:
         self, task: TaskLike, options: Mapping[str, object], key: str | None
     ) -> Steps[Submission]:
         # Here None says something: to leave out what the task had.
-        answer = yield from self._post(_path(task, "/rerun"), options, key)
+        answer = yield from self._post(task_path(task, "/rerun"), options, key)
         return decoded(answer.body, Submission)
 
     def retry_batch(self, batch: BatchLike, key: str | None) -> Steps[BatchSubmission]:
-        answer = yield from self._post(_batch_path(batch, "/retry"), {}, key)
+        answer = yield from self._post(batch_path(batch, "/retry"), {}, key)
         return decoded(answer.body, BatchSubmission)
 
     # -- reading -------------------------------------------------------------------------------
 
     def get(self, task: TaskLike) -> Steps[Task]:
-        return (yield from self._read(_path(task), Task))
+        return (yield from self._read(task_path(task), Task))
 
     def get_batch(self, batch: BatchLike) -> Steps[Batch]:
-        return (yield from self._read(_batch_path(batch), Batch))
+        return (yield from self._read(batch_path(batch), Batch))
 
     def get_submission(self, task: TaskLike) -> Steps[dict[str, Any]]:
-        return (yield from self._read(_path(task, "/submission"), dict[str, Any]))
+        return (yield from self._read(task_path(task, "/submission"), dict[str, Any]))
 
     def queue(self) -> Steps[Queue]:
         return (yield from self._read("/queue", Queue))
 
     def list(self, filters: Filters, limit: int | None) -> Steps[None]:
         """Emits `TaskSummary`s, page by page."""
-        query = _query(filters)
+        query = query_of(filters)
         left = math.inf if limit is None else limit
         while left > 0:
             page = yield from self._read("/tasks", _Page, query)
             for task in page.results[: None if limit is None else int(left)]:
                 yield Emit(task)
             left -= len(page.results)
-            cursor = _cursor(page.next)
+            cursor = cursor_of(page.next)
             if cursor is None:
                 return
             query = (*(pair for pair in query if pair[0] != "cursor"), ("cursor", cursor))
@@ -244,7 +244,7 @@ class Operations:
         def end(seen: Task) -> bool:
             return seen.ended
 
-        found = yield from self._await(_path(task), Task, end, timeout, callback)
+        found = yield from self._await(task_path(task), Task, end, timeout, callback)
         program = getattr(task, "program", None)
         if program is None and found.error_message:
             program = (yield from self.get_submission(task))["circuit"]
@@ -259,7 +259,7 @@ class Operations:
         def end(seen: Batch) -> bool:
             return seen.ended
 
-        return (yield from self._await(_batch_path(batch), Batch, end, timeout, callback))
+        return (yield from self._await(batch_path(batch), Batch, end, timeout, callback))
 
     def results(
         self, batch: BatchLike, timeout: float | None, callback: Callable[[Batch], object] | None
@@ -267,7 +267,7 @@ class Operations:
         """Emits a `BatchResult` for each element, in order, however often answers break off."""
         ended = yield from self.wait_batch(batch, timeout, callback)
         programs = getattr(batch, "programs", None)
-        request = Request("GET", _batch_path(batch, "/results"), streamed=True)
+        request = Request("GET", batch_path(batch, "/results"), streamed=True)
         emitted: set[int] = set()
         patience = Patience()
         while True:
@@ -295,7 +295,7 @@ class Operations:
     def cancel(self, task: TaskLike) -> Steps[Task]:
         """A task that is cancelled already is as wanted: the answer may have been lost before."""
         try:
-            answer = yield from self._exchange(Request("POST", _path(task, "/cancel")))
+            answer = yield from self._exchange(Request("POST", task_path(task, "/cancel")))
         except IllegalTransition as error:
             if error.details.get("status") != "cancelled":
                 raise
@@ -303,7 +303,7 @@ class Operations:
         return decoded(answer.body, Task)
 
     def cancel_batch(self, batch: BatchLike) -> Steps[Batch]:
-        answer = yield from self._exchange(Request("POST", _batch_path(batch, "/cancel")))
+        answer = yield from self._exchange(Request("POST", batch_path(batch, "/cancel")))
         return decoded(answer.body, Batch)
 
     # -- underneath ----------------------------------------------------------------------------
@@ -396,40 +396,3 @@ def collected(steps: Steps[None]) -> Steps[list[Any]]:
 
 def _is_whole(emitted: set[int], batch: Batch) -> bool:
     return emitted >= {element.index for element in batch.tasks}
-
-
-def _given(options: Mapping[str, Any]) -> dict[str, Any]:
-    given = {name: value for name, value in options.items() if value is not None}
-    for name, value in given.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"{name} is {value}, which JSON cannot say")
-    return given
-
-
-def _query(filters: Filters) -> tuple[tuple[str, str], ...]:
-    pairs = []
-    for name, value in filters.items():
-        values = value if isinstance(value, list | tuple | set | frozenset) else [value]
-        pairs += [(name, _text(one)) for one in values if one is not None]
-    return tuple(pairs)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, datetime):
-        return str(value)
-    return (value if value.tzinfo else value.astimezone()).isoformat()
-
-
-def _cursor(url: str | None) -> str | None:
-    """Where the next page begins. Not the URL itself: it names the service as a proxy sees it."""
-    return parse_qs(urlsplit(url).query)["cursor"][0] if url else None
-
-
-def _path(task: TaskLike, action: str = "") -> str:
-    named = task if isinstance(task, str | uuid.UUID) else task.task_id
-    return f"/tasks/{quote(str(named), safe='')}{action}"
-
-
-def _batch_path(batch: BatchLike, action: str = "") -> str:
-    named = batch if isinstance(batch, str | uuid.UUID) else batch.batch_id
-    return f"/batches/{quote(str(named), safe='')}{action}"
