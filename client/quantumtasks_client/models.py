@@ -115,7 +115,6 @@ class Task(_Outcome, frozen=True, kw_only=True):
     estimated_start_at: datetime | None
     message: str
     correlation_id: str
-    rerun_of: str | None = None
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
