@@ -68,7 +68,7 @@ def test_a_summary_has_no_circuit_and_no_result() -> None:
     (task,) = page()["results"]
     assert set(task) == {
         *("task_id", "status", "name", "tags", "batch_id", "shots"),
-        *("submitted_at", "started_at", "completed_at", "error_code"),
+        *("submitted_at", "started_at", "completed_at", "error_code", "rerun_of"),
     }
 
 
