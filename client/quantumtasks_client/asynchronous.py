@@ -11,6 +11,7 @@ from quantumtasks_client.models import (
     BatchLike,
     BatchResult,
     BatchSubmission,
+    BatchSummary,
     Queue,
     Result,
     Submission,
@@ -19,6 +20,7 @@ from quantumtasks_client.models import (
     TaskSummary,
 )
 from quantumtasks_client.operations import (
+    BatchFilters,
     Element,
     Filters,
     Observable,
@@ -188,6 +190,12 @@ class AsyncClient:
     ) -> AsyncGenerator[TaskSummary, None]:
         """Tasks, newest first, page by page as they are asked for."""
         return self._transport.iterate(self._do.list(filters, limit))
+
+    def batches(
+        self, *, limit: int | None = None, **filters: Unpack[BatchFilters]
+    ) -> AsyncGenerator[BatchSummary, None]:
+        """Batches, newest first, page by page as they are asked for."""
+        return self._transport.iterate(self._do.batches(filters, limit))
 
     async def queue(self) -> Queue:
         """The queue as a whole."""

@@ -9,6 +9,7 @@ from quantumtasks_client.models import (
     BatchLike,
     BatchResult,
     BatchSubmission,
+    BatchSummary,
     Queue,
     Result,
     Submission,
@@ -17,6 +18,7 @@ from quantumtasks_client.models import (
     TaskSummary,
 )
 from quantumtasks_client.operations import (
+    BatchFilters,
     Element,
     Filters,
     Observable,
@@ -197,6 +199,12 @@ class Client:
     ) -> Iterator[TaskSummary]:
         """Tasks, newest first, page by page as they are asked for."""
         return self._transport.iterate(self._do.list(filters, limit))
+
+    def batches(
+        self, *, limit: int | None = None, **filters: Unpack[BatchFilters]
+    ) -> Iterator[BatchSummary]:
+        """Batches, newest first, page by page as they are asked for."""
+        return self._transport.iterate(self._do.batches(filters, limit))
 
     def queue(self) -> Queue:
         """The queue as a whole."""

@@ -138,6 +138,16 @@ class BatchSubmission(msgspec.Struct, frozen=True, kw_only=True):
     programs: list[str | None] = []
 
 
+class BatchSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch without its elements, as lists have it."""
+
+    batch_id: str
+    name: str
+    tags: list[str]
+    size: int
+    submitted_at: datetime
+
+
 class BatchElement(msgspec.Struct, frozen=True, kw_only=True):
     """Where an element of a batch stands."""
 
@@ -184,5 +194,21 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     run_p90_s: float | None
 
 
+class TaskPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some tasks of a list, and where others are."""
+
+    next: str | None
+    previous: str | None
+    results: list[TaskSummary]
+
+
+class BatchPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some batches of a list, and where others are."""
+
+    next: str | None
+    previous: str | None
+    results: list[BatchSummary]
+
+
 TaskLike: TypeAlias = str | uuid.UUID | Task | TaskSummary | Submission | BatchResult
-BatchLike: TypeAlias = str | uuid.UUID | Batch | BatchSubmission
+BatchLike: TypeAlias = str | uuid.UUID | Batch | BatchSummary | BatchSubmission

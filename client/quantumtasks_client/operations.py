@@ -32,6 +32,7 @@ from quantumtasks_client.exchange import (
 from quantumtasks_client.models import (
     Batch,
     BatchLike,
+    BatchPage,
     BatchResult,
     BatchSubmission,
     Queue,
@@ -40,7 +41,7 @@ from quantumtasks_client.models import (
     Submission,
     Task,
     TaskLike,
-    TaskSummary,
+    TaskPage,
 )
 
 MAX_SETS = 1000  # parameter sets of one task
@@ -95,18 +96,23 @@ class Element(Options, total=False):
     circuit: str | None
 
 
-class Filters(TypedDict, total=False):
-    """Which tasks to list: all of them must hold."""
+class BatchFilters(TypedDict, total=False):
+    """Which batches to list: all of them must hold."""
 
-    status: Status | Sequence[Status] | None
     tag: str | Sequence[str] | None
     name: str | None
-    batch_id: str | None
-    ids: Sequence[str] | None
     submitted_after: datetime | None
     submitted_before: datetime | None
     ordering: Literal["-submitted_at", "submitted_at"] | None
     page_size: int | None
+
+
+class Filters(BatchFilters, total=False):
+    """Which tasks to list: all of them must hold."""
+
+    status: Status | Sequence[Status] | None
+    batch_id: str | None
+    ids: Sequence[str] | None
 
 
 class Operations:
@@ -219,18 +225,12 @@ class Operations:
         return (yield from self._read("/queue", Queue))
 
     def list(self, filters: Filters, limit: int | None) -> Steps[None]:
-        """Emits `TaskSummary`s, page by page."""
-        query = query_of(filters)
-        left = math.inf if limit is None else limit
-        while left > 0:
-            page = yield from self._read("/tasks", _Page, query)
-            for task in page.results[: None if limit is None else int(left)]:
-                yield Emit(task)
-            left -= len(page.results)
-            cursor = cursor_of(page.next)
-            if cursor is None:
-                return
-            query = (*(pair for pair in query if pair[0] != "cursor"), ("cursor", cursor))
+        """Emits `TaskSummary`s."""
+        return self._listed("/tasks", TaskPage, filters, limit)
+
+    def batches(self, filters: BatchFilters, limit: int | None) -> Steps[None]:
+        """Emits `BatchSummary`s."""
+        return self._listed("/batches", BatchPage, filters, limit)
 
     # -- waiting -------------------------------------------------------------------------------
 
@@ -332,6 +332,25 @@ class Operations:
         answer = yield from self._exchange(Request("GET", path, query))
         return decoded(answer.body, kind)
 
+    def _listed(
+        self,
+        path: str,
+        kind: type[TaskPage] | type[BatchPage],
+        filters: Mapping[str, object],
+        limit: int | None,
+    ) -> Steps[None]:
+        """Emits what pages hold, each fetched when the one before has been used up."""
+        query, left = query_of(filters), math.inf if limit is None else limit
+        while left > 0:
+            page = yield from self._read(path, kind, query)
+            for each in page.results[: None if limit is None else int(left)]:
+                yield Emit(each)
+            left -= len(page.results)
+            cursor = cursor_of(page.next)
+            if cursor is None:
+                return
+            query = (*(pair for pair in query if pair[0] != "cursor"), ("cursor", cursor))
+
     def _post(self, path: str, body: Mapping[str, Any], key: str | None) -> Steps[Answer]:
         """A submission, which its key makes safe to send again."""
         headers = {
@@ -371,11 +390,6 @@ class Operations:
             pause_s = asked_s(answer) or (_SOON_S if now - began < wait_s / 2 else 0)
             if pause_s:
                 yield Pause(min(pause_s, deadline - now))
-
-
-class _Page(msgspec.Struct):
-    next: str | None
-    results: list[TaskSummary]
 
 
 def collected(steps: Steps[None]) -> Steps[list[Any]]:

@@ -150,6 +150,16 @@ def test_strangers_are_told_apart(site: Site, client: Client) -> None:
         client.get("no-id")
 
 
+def test_batches_are_listed_and_found_by_name_and_tag(client: Client) -> None:
+    name, tag = secrets.token_hex(8), secrets.token_hex(8)
+    first, second = (client.submit_batch([BELL] * 2, name=name, tags=[tag]) for _ in range(2))
+    found = list(client.batches(name=name, page_size=1))
+    assert [each.batch_id for each in found] == [second.batch_id, first.batch_id]
+    assert [(each.size, each.tags) for each in found] == [(2, [tag])] * 2
+    assert [each.batch_id for each in client.batches(tag=tag, limit=1)] == [second.batch_id]
+    assert client.get_batch(found[0]).tags == [tag]
+
+
 def test_a_sweep_is_one_task_with_a_result_for_each_set(client: Client) -> None:
     accepted: list[object] = []
     angles = [0, math.pi / 2, math.pi]

@@ -205,6 +205,8 @@ def test_a_batch_is_come_back_to_by_its_id(shell: Shell) -> None:
         *(["batch", batch], ["name", "twins"], ["completed", "2"]),
     ]
     assert len(json.loads(shell.out("list", "--batch", batch, "--json"))) == 2
+    assert batch in shell.out("batches", "--limit", "1")
+    assert json.loads(shell.out("batches", "--name", "twins", "--json"))[0]["batch_id"] == batch
     batch = shell.out("batch", "long.qasm", "long.qasm", "--shots", "100000").strip()
     assert json.loads(shell.out("cancel", batch, "--json"))["counts"]["cancelled"] == 2
 

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from datetime import datetime
 from getpass import getpass
 from typing import Annotated
 
@@ -11,9 +10,12 @@ import typer
 from quantumtasks_client.cli import plot, show
 from quantumtasks_client.cli.following import coming_back, show_elements, show_ended, waited
 from quantumtasks_client.cli.options import (
+    After,
+    Before,
     Csv,
     Id,
     Json,
+    Limit,
     Name,
     Picture,
     Tag,
@@ -132,9 +134,9 @@ def list_tasks(
     tag: Tag = None,
     name: Name = None,
     batch: Annotated[str | None, typer.Option(help="Of this batch.")] = None,
-    after: Annotated[datetime | None, typer.Option(help="Submitted later.")] = None,
-    before: Annotated[datetime | None, typer.Option(help="Submitted earlier.")] = None,
-    limit: Annotated[int, typer.Option("--limit", "-l", help="At most so many.")] = 20,
+    after: After = None,
+    before: Before = None,
+    limit: Limit = 20,
     json: Json = False,
 ) -> None:
     """List tasks, newest first."""
@@ -152,6 +154,30 @@ def list_tasks(
             )
         )
     show.as_json(found) if json else show.tasks(found)
+
+
+@app.command("batches")
+def list_batches(
+    tag: Tag = None,
+    name: Name = None,
+    after: After = None,
+    before: Before = None,
+    limit: Limit = 20,
+    json: Json = False,
+) -> None:
+    """List batches, newest first."""
+    with Client() as client:
+        found = list(
+            client.batches(
+                limit=limit,
+                tag=tag,
+                name=name,
+                submitted_after=after,
+                submitted_before=before,
+                page_size=max(1, min(limit, 500)),
+            )
+        )
+    show.as_json(found) if json else show.batches(found)
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """Arguments and options that several commands have."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -31,3 +32,6 @@ Backend = Annotated[str | None, typer.Option(help="Where to run it.")]
 Priority = Annotated[int | None, typer.Option(help="-100 to 100, higher first.")]
 Key = Annotated[str | None, typer.Option(help="Idempotency-Key: the same is the same task.")]
 Picture = Annotated[Path | None, typer.Option("--plot", help="Save a picture.")]
+After = Annotated[datetime | None, typer.Option(help="Submitted later.")]
+Before = Annotated[datetime | None, typer.Option(help="Submitted earlier.")]
+Limit = Annotated[int, typer.Option("--limit", "-l", help="At most so many.")]

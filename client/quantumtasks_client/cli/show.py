@@ -12,7 +12,15 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from quantumtasks_client.models import Batch, BatchResult, Queue, Result, Task, TaskSummary
+from quantumtasks_client.models import (
+    Batch,
+    BatchResult,
+    BatchSummary,
+    Queue,
+    Result,
+    Task,
+    TaskSummary,
+)
 
 MOST_OUTCOMES = 20
 MOST_SETS = 50
@@ -172,6 +180,18 @@ def tasks(found: Iterable[TaskSummary]) -> None:
         for each in found
     ]
     table([("task", "status", "submitted", "shots", "name", "tags"), *rows])
+
+
+def batches(found: Iterable[BatchSummary]) -> None:
+    """A line for each batch."""
+    rows = [
+        (
+            *(each.batch_id, _time(each.submitted_at), str(each.size)),
+            *(clean(each.name), clean(", ".join(each.tags))),
+        )
+        for each in found
+    ]
+    table([("batch", "submitted", "tasks", "name", "tags"), *rows])
 
 
 def queue(found: Queue) -> None:
