@@ -22,14 +22,20 @@ from tasks_app.api.fields import (
     StrictTextField,
     first_of,
 )
-from tasks_app.circuits.job import MAX_SEED, MAX_SETS, METHODS, OUTPUTS
+from tasks_app.circuits import CircuitError
+from tasks_app.circuits.job import FORMATS, MAX_SEED, MAX_SETS, METHODS, OUTPUTS, circuit_bytes
+from tasks_app.circuits.qpy_file import check_beginning
 from tasks_app.models import Batch, Status, StatusHistory, Task
 
 MAX_BATCH = 1000
 DEFAULT_SHOTS = 1024
 MAX_NOISY_GATES = 100  # More than there are.
+_CIRCUIT_HELP = (
+    "OpenQASM 3 or 2, up to 1 MiB of UTF-8; or with the format qpy a QPY file in base64, plain or "
+    "compressed by zlib or gzip, up to 1 MiB decoded."
+)
 RUN_OPTIONS = (
-    *("method", "memory", "parameters", "parameter_sets", "noise"),
+    *("circuit_format", "method", "memory", "parameters", "parameter_sets", "noise"),
     *("observables", "precision", "outputs"),
 )
 
@@ -86,7 +92,13 @@ class NoiseSerializer(StrictSerializer):
 class ElementSerializer(LabelsSerializer):
     """One circuit and how to run it, where defaults may be given elsewhere."""
 
-    circuit = StrictTextField(required=False, help_text="OpenQASM 3 or 2, up to 1 MiB of UTF-8.")
+    circuit = StrictTextField(required=False, help_text=_CIRCUIT_HELP)
+    circuit_format = serializers.ChoiceField(
+        choices=FORMATS,
+        required=False,
+        error_messages={"invalid_choice": f"Not one of {', '.join(FORMATS)}."},
+        help_text="openqasm if absent.",
+    )
     shots = StrictIntegerField(
         required=False,
         min_value=1,
@@ -155,24 +167,42 @@ class ElementSerializer(LabelsSerializer):
     def validate_circuit(self, circuit: str) -> str:
         if not circuit.strip():
             raise serializers.ValidationError("This field may not be blank.")
-        size, limit = len(circuit.encode()), settings.CIRCUIT_LIMITS.max_circuit_bytes
-        if size > limit:
-            sentence = f"The circuit has {size} bytes; the limit is {limit}."
-            details = {"circuit": {"bytes": size, "max_bytes": limit}}
-            raise ApiError(413, "circuit_too_large", sentence, details=details)
         return circuit
+
+
+def _format(element: Mapping[str, Any]) -> str:
+    return str(element.get("circuit_format", FORMATS[0]))
+
+
+def _check_circuit(circuit: str, circuit_format: str) -> None:
+    """What is quick to see of it."""
+    limit = settings.CIRCUIT_LIMITS.max_circuit_bytes
+    try:
+        data = circuit_bytes(circuit, circuit_format)
+        if len(data) > limit:
+            sentence = f"The circuit has {len(data)} bytes; the limit is {limit}."
+            details = {"circuit": {"bytes": len(data), "max_bytes": limit}}
+            raise ApiError(413, "circuit_too_large", sentence, details=details)
+        if circuit_format == "qpy":
+            check_beginning(data)
+    except CircuitError as error:
+        raise serializers.ValidationError({"circuit": [error.message]}) from None
 
 
 class SubmissionSerializer(ElementSerializer):
     """A circuit to run."""
 
-    circuit = StrictTextField(help_text="OpenQASM 3 or 2, up to 1 MiB of UTF-8.")
+    circuit = StrictTextField(help_text=_CIRCUIT_HELP)
+
+    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        _check_circuit(values["circuit"], _format(values))
+        return super().validate(values)
 
 
 class RerunSerializer(ElementSerializer):
     """What to change of a task that is run again; null leaves out what it had."""
 
-    circuit = None  # type: ignore[assignment]  # it stays what it was
+    circuit = circuit_format = None  # type: ignore[assignment]  # they stay what they were
 
     def get_fields(self) -> dict[str, Any]:
         fields = super().get_fields()
@@ -212,6 +242,15 @@ class BatchSubmissionSerializer(ElementSerializer):
         elements = [values | element for element in elements]
         for element in elements:
             super().validate(element)
+        if missing:
+            for shared in {_format(elements[index]) for index in missing}:
+                _check_circuit(circuit, shared)
+        for index, element in enumerate(elements):
+            try:
+                if "circuit" in element:
+                    _check_circuit(element["circuit"], _format(element))
+            except serializers.ValidationError as error:
+                raise serializers.ValidationError({"tasks": {str(index): error.detail}}) from None
         return {"name": name, "circuit": circuit if missing else None, "elements": elements}
 
 

@@ -9,10 +9,11 @@ ERROR_CODES: Mapping[str, str] = MappingProxyType(
         "empty_circuit": "The circuit is blank.",
         "circuit_too_large": "The circuit text has more bytes than allowed.",
         "invalid_character": "The circuit holds a character no OpenQASM program may hold.",
-        "unsupported_version": "The version line names neither OpenQASM 2 nor OpenQASM 3.",
+        "unsupported_version": "It is neither OpenQASM 2 or 3 nor QPY 13 to 18.",
         "include_not_allowed": "The circuit includes something else than a standard library.",
         "syntax_error": "The text is not OpenQASM.",
         "too_deeply_nested": "Expressions, blocks or calls are nested too deeply.",
+        "invalid_qpy": "The circuit is no QPY file that Qiskit can read.",
         # What the program says.
         "invalid_program": "The text is OpenQASM but its meaning is wrong.",
         "unsupported_feature": "The circuit uses a part of OpenQASM that is not supported.",
@@ -20,6 +21,7 @@ ERROR_CODES: Mapping[str, str] = MappingProxyType(
         "too_many_clbits": "The circuit declares more classical bits than allowed.",
         "too_many_operations": "The circuit unrolls to more operations than allowed.",
         # The run options.
+        "invalid_circuit_format": "The circuit's format is not one of those offered.",
         "invalid_shots": "The number of shots is not a whole number in the allowed range.",
         "invalid_seed": "The seed is not a whole number in the allowed range.",
         "invalid_method": "The simulation method is not one of those offered.",

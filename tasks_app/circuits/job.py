@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from tasks_app.circuits.errors import CircuitError
+from tasks_app.circuits.qpy_file import check_beginning, decode
 
 METHODS = (
     "automatic",
@@ -16,6 +17,7 @@ METHODS = (
     "matrix_product_state",
     "extended_stabilizer",
 )
+FORMATS = ("openqasm", "qpy")
 OUTPUTS = ("counts", "memory", "probabilities", "statevector")
 MAX_SETS = 1_000
 MAX_OBSERVABLES = 1_000
@@ -63,6 +65,8 @@ class Job:
     """One circuit and how to run it."""
 
     circuit: str
+    circuit_format: str = "openqasm"
+    """Of `FORMATS`; QPY is in base64."""
     shots: int = 1024
     seed: int | None = None
     """0 to `MAX_SEED`; `None`: drawn at random and reported in the result."""
@@ -102,6 +106,12 @@ def outputs_of(job: Job) -> list[str]:
     return sorted(wanted | ({"memory"} if job.memory else set()))
 
 
+def circuit_bytes(circuit: str, circuit_format: str) -> bytes:
+    """What counts towards `max_circuit_bytes`. Raises CircuitError for what is no base64."""
+    # A surrogate has no UTF-8 form and is refused later; here it only has to count as something.
+    return decode(circuit) if circuit_format == "qpy" else circuit.encode("utf-8", "surrogatepass")
+
+
 def check_job(job: Job, limits: Limits) -> None:
     """Refuse a job by its outside, in time linear in its size.
 
@@ -109,14 +119,20 @@ def check_job(job: Job, limits: Limits) -> None:
     """
     if not job.circuit.strip():
         raise CircuitError("empty_circuit", "The circuit is blank; send an OpenQASM program.")
-    # A surrogate has no UTF-8 form and is refused below; here it only has to count as something.
-    size = len(job.circuit.encode("utf-8", "surrogatepass"))
+    if job.circuit_format not in FORMATS:
+        raise CircuitError(
+            "invalid_circuit_format", f"circuit_format must be one of {', '.join(FORMATS)}."
+        )
+    data = circuit_bytes(job.circuit, job.circuit_format)
+    size = len(data)
     if size > limits.max_circuit_bytes:
         raise CircuitError(
             "circuit_too_large",
             f"The circuit has {size:,} bytes, {limits.max_circuit_bytes:,} are allowed; "
             "write repeated parts as loops or gate definitions, or split the job.",
         )
+    if job.circuit_format == "qpy":
+        check_beginning(data)
     if not _is_int(job.shots) or not 1 <= job.shots <= limits.max_shots:
         raise CircuitError(
             "invalid_shots", f"shots must be a whole number from 1 to {limits.max_shots:,}."

@@ -1,4 +1,4 @@
-"""From the text of a program, in either version, to a `Program`."""
+"""From a program, as text of either version or as QPY, to a `Program`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,11 +8,17 @@ from tasks_app.circuits.language import interpreter
 from tasks_app.circuits.language.program import Program, indices, without_include
 from tasks_app.circuits.language.qasm2 import beyond_qiskit, parse_qasm2
 from tasks_app.circuits.language.qasm3 import Steered, read_qasm3
+from tasks_app.circuits.language.qpy import read_qpy
 from tasks_app.circuits.language.source import Source
+from tasks_app.circuits.qpy_file import QpyFile
 
 
-def parse(source: Source, limits: Limits, parameters: Mapping[str, Any]) -> Program | Steered:
+def parse(
+    source: Source | QpyFile, limits: Limits, parameters: Mapping[str, Any]
+) -> Program | Steered:
     """Raises CircuitError; time is bounded by the deadline of the sandbox only."""
+    if isinstance(source, QpyFile):
+        return read_qpy(source, limits, parameters)
     old, text, notes = source.language == "OpenQASM 2", source.text, source.notes
     if old:
         if not (beyond := beyond_qiskit(source)):

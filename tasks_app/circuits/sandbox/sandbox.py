@@ -27,6 +27,9 @@ from tasks_app.circuits.sandbox.process import (
 )
 from tasks_app.circuits.sandbox.zygote import BELL
 
+# As Qiskit's reader of QPY ends where a file announces more than fits the memory.
+_BROKEN = (-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS)
+
 
 class Sandbox:
     """One persistent child process that runs one job at a time.
@@ -124,6 +127,12 @@ class Sandbox:
                     "cpu_time_exceeded",
                     f"The task used more than {self.limits.cpu_s} s of processor time; "
                     "use fewer shots, qubits, gates or loop iterations.",
+                ) from None
+            if child.ready and job.circuit_format == "qpy" and child.exit_status in _BROKEN:
+                raise CircuitError(
+                    "invalid_qpy",
+                    "Qiskit broke down on the QPY file, which is damaged or needs more memory than "
+                    f"the {self.limits.memory_mb:,} MiB that a task may have.",
                 ) from None
             raise SandboxDied(str(death)) from None
         except TimeoutError:

@@ -10,6 +10,7 @@ from qiskit.circuit.equivalence_library import (
     SessionEquivalenceLibrary,
 )
 from qiskit.circuit.library import get_standard_gate_name_mapping
+from qiskit.exceptions import QiskitError
 from qiskit.transpiler import PassManager, TranspilerError
 from qiskit.transpiler.passes import (
     BasisTranslator,
@@ -131,6 +132,14 @@ def translate(circuit: QuantumCircuit, method: str, noisy: bool) -> QuantumCircu
             f"The circuit does not translate to the gates of the {method} method: "
             f"{error.message[:200]}",
         ) from None
+    except (QiskitError, MemoryError, RecursionError):
+        raise
+    except Exception as error:
+        # What Qiskit's synthesis makes of an instruction that was read from a file.
+        raise CircuitError(
+            "invalid_program",
+            f"Qiskit cannot break an instruction down into gates ({type(error).__name__}).",
+        ) from None
 
 
 @cache
@@ -156,8 +165,9 @@ def _basis(method: str, noisy: bool) -> frozenset[str]:
     known = AerSimulator(method=method).configuration().basis_gates
     gates = get_standard_gate_name_mapping()
     widest = 2 if noisy else 100
+    matrices = () if noisy else {"unitary"}.intersection(known)
     return methods.NOT_GATES.union(
-        name for name in known if name in gates and gates[name].num_qubits <= widest
+        (name for name in known if name in gates and gates[name].num_qubits <= widest), matrices
     )
 
 

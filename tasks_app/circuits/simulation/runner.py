@@ -16,13 +16,17 @@ from qiskit_aer import AerError
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.source import read_source
+from tasks_app.circuits.qpy_file import read_file
 from tasks_app.circuits.simulation.compile import Options
 from tasks_app.circuits.simulation.noise import check_noise
 from tasks_app.circuits.simulation.observables import Observables
 from tasks_app.circuits.simulation.sets import SetsRun
 from tasks_app.circuits.simulation.template import Template
 
-_OPTIONS = ("method", "noise", "shots", "max_qubits", "outputs", "observables")
+_OPTIONS = (
+    *("circuit_format", "method", "noise", "shots"),
+    *("max_qubits", "outputs", "observables"),
+)
 _CACHED_CIRCUITS = 32
 _MAX_CACHED_GATES = 20_000  # Of one circuit: larger ones spend their time in the simulator.
 
@@ -85,4 +89,6 @@ class Runner:
             observables=Observables(request["observables"]) if request["observables"] else None,
         )
         limits = replace(self._limits, max_qubits=min(own, self._limits.max_qubits))
-        return Template(read_source(request["circuit"]), options, limits)
+        circuit, packed = request["circuit"], request["circuit_format"] == "qpy"
+        source = read_file(circuit, limits.max_circuit_bytes) if packed else read_source(circuit)
+        return Template(source, options, limits)

@@ -16,6 +16,7 @@ from tasks_app.circuits.language.interpreter.deferred import Decides, Deferred, 
 from tasks_app.circuits.language.qasm3 import Steered
 from tasks_app.circuits.language.read import parse
 from tasks_app.circuits.language.source import Source
+from tasks_app.circuits.qpy_file import QpyFile
 from tasks_app.circuits.simulation.compile import Compiled, Options, compile_program
 from tasks_app.circuits.simulation.final_state import FinalState
 
@@ -47,7 +48,7 @@ class Prepared:
 class Template:
     """A program and how to run it, without the values of its inputs."""
 
-    def __init__(self, source: Source, options: Options, limits: Limits) -> None:
+    def __init__(self, source: Source | QpyFile, options: Options, limits: Limits) -> None:
         self.compilations = 0
         self.parse_seconds = self.compile_seconds = 0.0
         self.gates = 0

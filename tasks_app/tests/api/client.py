@@ -1,5 +1,6 @@
 """A client for the API in this process, and what every answer must be like."""
 
+import base64
 import json
 import uuid
 from typing import Any
@@ -63,3 +64,9 @@ def error(response: HttpResponse, status: int, code: str) -> dict[str, Any]:
 
 def unknown_id() -> str:
     return str(uuid.uuid4())
+
+
+def qpy(version: int = 17, more: bytes = b"") -> str:
+    """The header of a file, which is all that is looked at before a worker has it."""
+    header = b"QISKIT" + bytes((version, 2, 6, 2)) + (1).to_bytes(8) + b"pq"
+    return base64.b64encode(header + more).decode()

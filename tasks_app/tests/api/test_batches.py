@@ -15,7 +15,7 @@ from tasks_app import lifecycle
 from tasks_app.models import Batch, Status, StatusHistory, Task
 from tasks_app.queue.broker import DoorbellBroker
 from tasks_app.tests.api import people
-from tasks_app.tests.api.client import CIRCUIT, error, get, post, unknown_id
+from tasks_app.tests.api.client import CIRCUIT, error, get, post, qpy, unknown_id
 from tasks_app.tests.unit.queues import rung, taken
 from tasks_app.tests.unit.tasks import submitted, together
 from testing.service import Service, eventually
@@ -127,6 +127,23 @@ def test_elements_share_defaults_and_may_differ() -> None:
     assert (second.program, second.shots, second.seed, second.tags) == (CIRCUIT + "//", 8, 1, [])
     assert (second.name, second.options) == ("odd", {"memory": True})
     assert read(body["batch_id"])["name"] == "sweep"
+
+
+def test_the_format_is_that_of_the_circuit_that_an_element_has(empty_queue: None) -> None:
+    file = qpy()
+    tasks = [{}, {"circuit": CIRCUIT, "circuit_format": "openqasm"}]
+    accepted({"circuit": file, "circuit_format": "qpy", "tasks": tasks})
+    first, second = Task.objects.order_by("batch_index")
+    assert first.options == {"circuit_format": "qpy"}
+    assert Batch.objects.get().circuit == file
+    assert (second.circuit, second.options) == (CIRCUIT, {"circuit_format": "openqasm"})
+    wrong = {"tasks": [{"circuit": CIRCUIT}, {"circuit": CIRCUIT, "circuit_format": "qpy"}]}
+    body = error(submit(wrong), 400, "validation_error")
+    assert "no base64" in body["details"]["tasks"]["1"]["circuit"][0]
+    body = error(
+        submit({"circuit": CIRCUIT, "tasks": [{"circuit_format": "qpy"}]}), 400, "validation_error"
+    )
+    assert "no base64" in body["details"]["circuit"][0]
 
 
 def test_parameter_sets_make_one_element_each() -> None:

@@ -1,5 +1,6 @@
 """POST /tasks: what is accepted, what is refused, and what is left behind."""
 
+import base64
 import json
 import uuid
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from structlog.testing import capture_logs
 
 from tasks_app.models import StatusHistory, Task
 from tasks_app.queue.broker import DoorbellBroker
-from tasks_app.tests.api.client import CIRCUIT, error, get, post, send
+from tasks_app.tests.api.client import CIRCUIT, error, get, post, qpy, send
 from tasks_app.tests.unit.queues import rung, taken
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_queue")]
@@ -287,6 +288,41 @@ def test_a_larger_circuit_is_refused_with_its_size_in_bytes(circuit: str, size: 
     body = error(post({"circuit": circuit}), 413, "circuit_too_large")
     assert body["details"] == {"circuit": {"bytes": size, "max_bytes": MIB}}
     nothing_happened()
+
+
+def test_a_circuit_may_be_qpy() -> None:
+    assert post({"circuit": qpy(), "circuit_format": "qpy"}).status_code == 202
+    task = Task.objects.get()
+    assert (task.circuit, task.options) == (qpy(), {"circuit_format": "qpy"})
+
+
+@pytest.mark.parametrize(
+    ("circuit", "says"),
+    [
+        (CIRCUIT, "no base64"),
+        (base64.b64encode(CIRCUIT.encode()).decode(), "does not begin with QISKIT"),
+        (qpy()[:16], "ends in its header"),
+        (qpy(12), "QPY 12 is not supported, 13 to 18 are"),
+        (qpy(19), "QPY 19 is not supported, 13 to 18 are"),
+    ],
+)
+def test_what_is_no_qpy_is_refused_at_once(circuit: str, says: str) -> None:
+    body = error(post({"circuit": circuit, "circuit_format": "qpy"}), 400, "validation_error")
+    assert says in body["details"]["circuit"][0]
+    nothing_happened()
+
+
+def test_a_circuit_is_as_large_as_its_file() -> None:
+    room = MIB - len(base64.b64decode(qpy()))
+    assert post({"circuit": qpy(more=bytes(room)), "circuit_format": "qpy"}).status_code == 202
+    larger = {"circuit": qpy(more=bytes(room + 1)), "circuit_format": "qpy"}
+    body = error(post(larger), 413, "circuit_too_large")
+    assert body["details"] == {"circuit": {"bytes": MIB + 1, "max_bytes": MIB}}
+
+
+def test_another_format_is_refused_by_name() -> None:
+    body = error(post({"circuit": CIRCUIT, "circuit_format": "quil"}), 400, "validation_error")
+    assert body["details"] == {"circuit_format": ["Not one of openqasm, qpy."]}
 
 
 def test_a_body_too_large_for_any_circuit_is_refused_unread(settings: LazySettings) -> None:

@@ -1,9 +1,16 @@
 """Submit over HTTP, run in a worker process, read over HTTP: what the service is for."""
 
+import base64
 import os
 import signal
+import zlib
+from io import BytesIO
+from math import pi
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from qiskit import QuantumCircuit, qpy
+from qiskit.circuit import ParameterVector
 
 from tasks_app.models import Task
 from testing.service import Proxy, Service, alive, cpu_ticks, eventually, statuses
@@ -40,6 +47,28 @@ def test_a_bad_circuit_fails_with_a_code_and_a_position(service: Service) -> Non
     assert task["error_code"] == "syntax_error"
     assert "line 4" in task["error_message"]
     assert task["result"] is None
+
+
+def test_a_circuit_of_qiskit_runs_as_qpy_for_all_values_of_its_parameter(
+    service: Service,
+) -> None:
+    service.start_api()
+    service.start_worker()
+    theta = ParameterVector("theta", 2)
+    circuit = QuantumCircuit(2)
+    circuit.rx(theta[0] + theta[1], 0)
+    circuit.cx(0, 1)
+    circuit.measure_all()
+    file = BytesIO()
+    qpy.dump(circuit, file, version=17)
+
+    sent = base64.b64encode(zlib.compress(file.getvalue())).decode()
+    sets = [{"theta[0]": pi / 2, "theta[1]": half * pi / 2} for half in (-1, 1)]
+    task = service.finished(service.accepted(sent, circuit_format="qpy", parameter_sets=sets))
+
+    assert [each["counts"] for each in task["result"]["sets"]] == [{"00": 1024}, {"11": 1024}]
+    assert task["result"]["metadata"]["language"] == "QPY 17"
+    assert task["result"]["metadata"]["compilations"] == 1
 
 
 def test_a_thousand_circuits_from_32_clients_all_complete_once(service: Service) -> None:

@@ -1,0 +1,129 @@
+"""Read QPY: Qiskit's own reader makes the circuit, which becomes a program when it is in order.
+
+The reader believes a file: that a gate has as many qubits as it says, that a matrix is unitary.
+It is written in Rust and may give up in ways of its own, all of which end here.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from io import BytesIO
+from types import ModuleType
+from typing import Any
+
+from qiskit import QuantumCircuit, qpy
+from qiskit.circuit import Parameter
+from qiskit.exceptions import QiskitError
+
+from tasks_app.circuits.errors import CircuitError
+from tasks_app.circuits.job import Limits
+from tasks_app.circuits.language.flatten import Flattening
+from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure
+from tasks_app.circuits.language.interpreter.deferred import Deferred, deferrable
+from tasks_app.circuits.language.program import Program, registers_of
+from tasks_app.circuits.qpy_file import QpyFile
+
+# Where Qiskit's reader looks for what a file names.
+_MODULES = ("qiskit.circuit", "qiskit.circuit.library", "qiskit.circuit.controlflow")
+_EVOLUTION = "qiskit.synthesis.evolution"
+
+
+def read_qpy(file: QpyFile, limits: Limits, inputs: Mapping[str, Any]) -> Program:
+    """Raises CircuitError."""
+    _check_width(file, limits)
+    circuit = _understood(lambda: Flattening(limits).circuit(_load(file)))
+    circuit, deferred = _bound(circuit, inputs)
+    return Program(circuit, registers_of(circuit), deferred=deferred)
+
+
+def _check_width(file: QpyFile, limits: Limits) -> None:
+    for code, kind, have, allowed in (
+        ("too_many_qubits", "qubits", file.qubits, limits.max_qubits),
+        ("too_many_clbits", "classical bits", file.clbits, limits.max_clbits),
+    ):
+        if have > allowed:
+            raise CircuitError(code, f"The circuit has {have:,} {kind}, {allowed:,} are allowed.")
+
+
+def _load(file: QpyFile) -> QuantumCircuit:
+    with _classes_only():
+        (circuit,) = qpy.load(BytesIO(file.data))
+    return circuit
+
+
+def _understood(read: Callable[[], QuantumCircuit]) -> QuantumCircuit:
+    try:
+        return read()
+    except (CircuitError, MemoryError, RecursionError):
+        raise
+    except QiskitError as error:
+        reason = error.message.partition("\n")[0].rstrip(" :")
+    except BaseException as error:  # also a panic of the reader, which is no Exception
+        reason = type(error).__name__
+    raise CircuitError(
+        "invalid_qpy",
+        f"Qiskit cannot read the QPY file ({reason:.200}); write it from the circuit decomposed, "
+        "or send OpenQASM.",
+    )
+
+
+@contextmanager
+def _classes_only() -> Iterator[None]:
+    """Without the functions of the modules in which Qiskit's reader calls what a file names."""
+    names = (*_MODULES, _EVOLUTION)
+    whole = {name: sys.modules[name] for name in names}
+    sys.modules.update({name: _classes_of(name) for name in names})
+    try:
+        yield
+    finally:
+        sys.modules.update(whole)
+
+
+@cache
+def _classes_of(name: str) -> ModuleType:
+    module = ModuleType(name)
+    for key, value in vars(sys.modules[name]).items():
+        circuit = isinstance(value, type) and issubclass(value, QuantumCircuit)
+        if (
+            value is QuantumCircuit
+            or (isinstance(value, type) and not circuit)
+            or not callable(value)
+        ):
+            setattr(module, key, value)
+    return module
+
+
+def _bound(
+    circuit: QuantumCircuit, inputs: Mapping[str, Any]
+) -> tuple[QuantumCircuit, dict[Deferred, Parameter]]:
+    """The circuit with the values that are there, and its parameters by those that will be."""
+    free: dict[str, Parameter] = {each.name: each for each in circuit.parameters}
+    if missing := sorted(free.keys() - inputs.keys()):
+        raise CircuitError(
+            "invalid_parameters", f"Give a value for {missing[0]!r:.80} in parameters."
+        )
+    if unknown := sorted(inputs.keys() - free.keys()):
+        raise CircuitError(
+            "invalid_parameters", f"The circuit has no parameter named {unknown[0]!r:.80}."
+        )
+    known, deferred = {}, {}
+    for name, value in inputs.items():
+        try:
+            angle = _angle(value)
+        except ArithmeticFailure:
+            raise CircuitError(
+                "invalid_parameters", f"The value given for {name!r:.80} is no number."
+            ) from None
+        if type(angle) is Deferred:
+            deferred[angle] = free[name]
+        else:
+            known[free[name]] = angle
+    return circuit.assign_parameters(known) if known else circuit, deferred
+
+
+@deferrable
+def _angle(value: Any) -> float:
+    if isinstance(value, bool):
+        raise ArithmeticFailure("gives no number, which is needed here")
+    return float(value)
