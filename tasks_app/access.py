@@ -12,12 +12,12 @@ from functools import lru_cache
 import structlog
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
 from tasks_app import sql
-from tasks_app.models import ApiToken, AuditEntry, OwnerLimits, Status, Task, TaskQuerySet
+from tasks_app.models import ApiToken, AuditEntry, Batch, OwnerLimits, Status, Task, TaskQuerySet
 from tasks_app.postgresql.base import connection
 
 TOKEN_PREFIX = "qt_"  # noqa: S105  # lets secret scanners find a leaked one
@@ -111,6 +111,16 @@ def visible_tasks(user: AbstractBaseUser | AnonymousUser | None) -> TaskQuerySet
     if seen.everything:
         return Task.objects.all()
     return Task.objects.filter(owner=seen.owner_id) if seen.owner_id else Task.objects.none()
+
+
+def visible_batches(user: AbstractBaseUser | AnonymousUser | None) -> QuerySet[Batch]:
+    """The batches that the user may know of: those with tasks left."""
+    left = Exists(Task.objects.filter(batch_id=OuterRef("batch_id")))
+    seen = visibility(user)
+    batches = Batch.objects.filter(left).defer("circuit")
+    if seen.everything:
+        return batches
+    return batches.filter(owner=seen.owner_id) if seen.owner_id else batches.none()
 
 
 def owner_of(user: AbstractBaseUser | AnonymousUser | None) -> User | None:

@@ -62,14 +62,31 @@ class Batch(models.Model):
     """Tasks that were submitted together, all or none."""
 
     batch_id = models.UUIDField(primary_key=True, default=new_task_id, editable=False)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, db_index=False
+    )
     name = models.CharField(max_length=200, db_default="")
+    tags = ArrayField(
+        models.CharField(max_length=64),
+        default=list,
+        help_text="That it was submitted with, for elements that bring none themselves.",
+    )
     size = models.PositiveIntegerField(help_text="Number of elements.")
     circuit = models.TextField(null=True, help_text="Of all elements that bring none themselves.")
     submitted_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         verbose_name_plural = "batches"
+        indexes = [
+            models.Index(fields=["submitted_at"], name="batch_submitted"),
+            models.Index(
+                fields=["owner", "submitted_at"],
+                name="batch_owner_submitted",
+                condition=Q(owner__isnull=False),
+            ),
+            models.Index(fields=["name", "submitted_at"], name="batch_name", condition=~Q(name="")),
+            GinIndex(fields=["tags"], name="batch_tags", condition=~Q(tags=[])),
+        ]
 
     def __str__(self) -> str:
         return str(self.batch_id)

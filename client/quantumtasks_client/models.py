@@ -166,6 +166,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     submitted_at: datetime
     counts: dict[Status, int]
     tasks: list[BatchElement]
+    tags: list[str] = []
 
     @property
     def ended(self) -> bool:

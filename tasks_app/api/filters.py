@@ -1,20 +1,21 @@
-"""The list's filters and its pages."""
+"""The lists' filters and their pages."""
 
 import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
+from django.db.models import QuerySet
 from django.http import QueryDict
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.utils.urls import replace_query_param
 
 from tasks_app.api.fields import BoundedListField, StrictSerializer
-from tasks_app.api.serializers import TaskSummarySerializer, shown
-from tasks_app.models import Status, Task, TaskQuerySet
+from tasks_app.api.serializers import shown
+from tasks_app.models import Batch, Status, Task
 
 MAX_IDS = 500
 MAX_REPEATED = 32
@@ -30,34 +31,22 @@ _LOOKUPS = {
     "submitted_after": "submitted_at__gt",
     "submitted_before": "submitted_at__lt",
 }
+Row = TypeVar("Row", Task, Batch)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class FilterSerializer(StrictSerializer):
-    """Query parameters of the list; those that may be repeated are lists."""
+class BatchFilterSerializer(StrictSerializer):
+    """Query parameters of both lists; those that may be repeated are lists."""
 
-    status = BoundedListField(
-        child=serializers.ChoiceField(choices=Status.choices),
-        max_length=MAX_REPEATED,
-        required=False,
-        help_text="Any of them.",
-    )
     tag = BoundedListField(
         child=serializers.CharField(max_length=64, trim_whitespace=False),
         max_length=MAX_REPEATED,
         required=False,
         help_text="All of them.",
     )
-    ids = BoundedListField(
-        child=serializers.UUIDField(),
-        max_length=MAX_IDS,
-        required=False,
-        help_text=f"Up to {MAX_IDS}.",
-    )
     name = serializers.CharField(
         max_length=200, trim_whitespace=False, required=False, help_text="Exactly this name."
     )
-    batch_id = serializers.UUIDField(required=False, help_text="Elements of this batch.")
     submitted_after = serializers.DateTimeField(required=False, help_text="Later than this.")
     submitted_before = serializers.DateTimeField(required=False, help_text="Earlier than this.")
     ordering = serializers.ChoiceField(
@@ -66,11 +55,29 @@ class FilterSerializer(StrictSerializer):
         help_text="Newest first if absent.",
     )
     page_size = serializers.IntegerField(
-        min_value=1, max_value=MAX_PAGE_SIZE, required=False, help_text="Tasks a page."
+        min_value=1, max_value=MAX_PAGE_SIZE, required=False, help_text="How many a page."
     )
     cursor = serializers.CharField(
         required=False, help_text="Where a page begins: from `next` or `previous`."
     )
+
+
+class FilterSerializer(BatchFilterSerializer):
+    """Query parameters of the list of tasks."""
+
+    status = BoundedListField(
+        child=serializers.ChoiceField(choices=Status.choices),
+        max_length=MAX_REPEATED,
+        required=False,
+        help_text="Any of them.",
+    )
+    ids = BoundedListField(
+        child=serializers.UUIDField(),
+        max_length=MAX_IDS,
+        required=False,
+        help_text=f"Up to {MAX_IDS}.",
+    )
+    batch_id = serializers.UUIDField(required=False, help_text="Elements of this batch.")
 
 
 def listed(query: QueryDict) -> dict[str, Any]:
@@ -88,13 +95,13 @@ def listed(query: QueryDict) -> dict[str, Any]:
     return data
 
 
-def filtered(tasks: TaskQuerySet, wanted: Mapping[str, Any]) -> TaskQuerySet:
-    """The tasks that pass the checked filters."""
+def filtered(rows: QuerySet[Row], wanted: Mapping[str, Any]) -> QuerySet[Row]:
+    """The tasks, or batches, that pass the checked filters."""
     given = {lookup: wanted[name] for name, lookup in _LOOKUPS.items() if name in wanted}
-    tasks = tasks.filter(**given)
+    rows = rows.filter(**given)
     if "tag" in wanted:  # as the condition of its index has it, and a name's
-        tasks = tasks.exclude(tags=[])
-    return tasks.exclude(name="") if "name" in wanted else tasks
+        rows = rows.exclude(tags=[])
+    return rows.exclude(name="") if "name" in wanted else rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +112,7 @@ class Cursor:
     """
 
     submitted_at: datetime
-    task_id: uuid.UUID
+    pk: uuid.UUID
     backwards: bool
 
     @classmethod
@@ -119,19 +126,25 @@ class Cursor:
 
     def __str__(self) -> str:
         microseconds = (self.submitted_at - _EPOCH) // timedelta(microseconds=1)
-        return f"{'-' * self.backwards}{microseconds}.{self.task_id.hex}"
+        return f"{'-' * self.backwards}{microseconds}.{self.pk.hex}"
 
-    def beyond(self, tasks: TaskQuerySet, *, rising: bool) -> TaskQuerySet:
+    def beyond(self, rows: QuerySet[Row], *, rising: bool) -> QuerySet[Row]:
         """The rows after this one in an order, along the index on the time alone."""
         if rising:
-            later = tasks.filter(submitted_at__gte=self.submitted_at)
-            return later.exclude(submitted_at=self.submitted_at, task_id__lte=self.task_id)
-        earlier = tasks.filter(submitted_at__lte=self.submitted_at)
-        return earlier.exclude(submitted_at=self.submitted_at, task_id__gte=self.task_id)
+            later = rows.filter(submitted_at__gte=self.submitted_at)
+            return later.exclude(submitted_at=self.submitted_at, pk__lte=self.pk)
+        earlier = rows.filter(submitted_at__lte=self.submitted_at)
+        return earlier.exclude(submitted_at=self.submitted_at, pk__gte=self.pk)
 
 
-def page(tasks: TaskQuerySet, wanted: Mapping[str, Any], *, url: str) -> dict[str, Any]:
-    """The page of filtered tasks that was asked for, and the addresses of its neighbours.
+def page(
+    found: QuerySet[Row],
+    wanted: Mapping[str, Any],
+    *,
+    url: str,
+    shown_as: type[serializers.BaseSerializer[Any]],
+) -> dict[str, Any]:
+    """The page of filtered rows that was asked for, and the addresses of its neighbours.
 
     With `ids` all of them unless asked otherwise: who names them wants to see them, and a short
     page would tempt PostgreSQL to look for them among all tasks, newest first.
@@ -141,22 +154,21 @@ def page(tasks: TaskQuerySet, wanted: Mapping[str, Any], *, url: str) -> dict[st
     backwards = cursor is not None and cursor.backwards
     rising = (wanted.get("ordering") == "submitted_at") != backwards
     if cursor is not None:
-        tasks = cursor.beyond(tasks, rising=rising)
-    order = ("submitted_at", "task_id") if rising else ("-submitted_at", "-task_id")
-    rows = list(tasks.order_by(*order)[: size + 1])
+        found = cursor.beyond(found, rising=rising)
+    order = ("submitted_at", "pk") if rising else ("-submitted_at", "-pk")
+    rows = list(found.order_by(*order)[: size + 1])
     more, rows = len(rows) > size, rows[:size]
     if backwards:
         rows.reverse()
 
-    def link(there: bool, row: Task | None, towards: bool) -> str | None:
+    def link(there: bool, row: Row | None, towards: bool) -> str | None:
         if not there or row is None:
             return None
-        neighbour = Cursor(row.submitted_at, row.task_id, towards)
-        return replace_query_param(url, "cursor", str(neighbour))
+        return replace_query_param(url, "cursor", str(Cursor(row.submitted_at, row.pk, towards)))
 
     first, last = (rows[0], rows[-1]) if rows else (None, None)
     return {
         "next": link(more or backwards, last, False),
         "previous": link(more if backwards else cursor is not None, first, True),
-        "results": [shown(TaskSummarySerializer, task) for task in rows],
+        "results": [shown(shown_as, row) for row in rows],
     }

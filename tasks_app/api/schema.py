@@ -17,10 +17,11 @@ from rest_framework.request import Request
 
 from tasks_app.api import query
 from tasks_app.api.content import NDJSON
-from tasks_app.api.filters import FilterSerializer
+from tasks_app.api.filters import BatchFilterSerializer, FilterSerializer
 from tasks_app.api.serializers import (
     AcceptedBatchSerializer,
     AcceptedSerializer,
+    BatchPageSerializer,
     BatchResultSerializer,
     BatchSerializer,
     BatchSubmissionSerializer,
@@ -178,6 +179,10 @@ submit_batch = described(
             {"circuit": ROTATION, "parameter_sets": [{"theta": 0.1}, {"theta": 0.2}]},
         ),
     ],
+)
+list_batches = described(
+    *("list_batches", "List batches", {200: BatchPageSerializer}, 404),
+    parameters=[BatchFilterSerializer],
 )
 get_batch = described(
     *("get_batch", "Read a batch", {200: BatchSerializer}, 404), parameters=[BATCH_ID, *WAIT]

@@ -226,7 +226,7 @@ class BatchSubmissionSerializer(ElementSerializer):
     )
 
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:
-        """`circuit`: the one they share; `elements`: the rest of each task's submission."""
+        """`name`, `tags` and `circuit` of the batch; `elements`: each task's submission."""
         if ("tasks" in values) == ("parameter_sets" in values):
             raise serializers.ValidationError({"tasks": ["Give either tasks or parameter_sets."]})
         elements = values.pop("tasks", None) or [
@@ -240,18 +240,19 @@ class BatchSubmissionSerializer(ElementSerializer):
             )
         _check_size(elements, values)
         elements = [values | element for element in elements]
-        for element in elements:
-            super().validate(element)
-        if missing:
-            for shared in {_format(elements[index]) for index in missing}:
-                _check_circuit(circuit, shared)
+        for kind in {_format(elements[index]) for index in missing}:
+            _check_circuit(circuit, kind)
         for index, element in enumerate(elements):
+            super().validate(element)
             try:
                 if "circuit" in element:
                     _check_circuit(element["circuit"], _format(element))
             except serializers.ValidationError as error:
                 raise serializers.ValidationError({"tasks": {str(index): error.detail}}) from None
-        return {"name": name, "circuit": circuit if missing else None, "elements": elements}
+        return {
+            **{"name": name, "tags": values.get("tags", [])},
+            **{"circuit": circuit if missing else None, "elements": elements},
+        }
 
 
 def _check_size(elements: list[dict[str, Any]], shared: dict[str, Any]) -> None:
@@ -388,7 +389,21 @@ class BatchElementSerializer(serializers.ModelSerializer[Task]):
         fields = ["index", "task_id", "status", "error_code"]
 
 
-class BatchSerializer(serializers.ModelSerializer[Batch]):
+class BatchSummarySerializer(serializers.ModelSerializer[Batch]):
+    """A batch without its elements."""
+
+    class Meta:
+        model = Batch
+        fields = ["batch_id", "name", "tags", "size", "submitted_at"]
+
+
+class BatchPageSerializer(TaskPageSerializer):
+    """A page of batches, and where its neighbours are."""
+
+    results = BatchSummarySerializer(many=True)  # type: ignore[assignment]
+
+
+class BatchSerializer(BatchSummarySerializer):
     """A batch: its elements in order, and how many are in each state."""
 
     counts = serializers.DictField(child=serializers.IntegerField())
@@ -396,7 +411,7 @@ class BatchSerializer(serializers.ModelSerializer[Batch]):
 
     class Meta:
         model = Batch
-        fields = ["batch_id", "name", "size", "submitted_at", "counts", "tasks"]
+        fields = [*BatchSummarySerializer.Meta.fields, "counts", "tasks"]
 
 
 class BatchResultSerializer(BatchElementSerializer):

@@ -14,7 +14,7 @@ _READ_ONLY: Any = {"http_method_names": ["get", "head"]}  # their renderers know
 
 urlpatterns = [
     path("tasks", TaskViewSet.as_view({"get": "list", "post": "create"}), name="task-list"),
-    path("tasks/batch", BatchViewSet.as_view({"post": "create"}), name="batch-list"),
+    path("tasks/batch", BatchViewSet.as_view({"post": "create"})),
     path(
         "tasks/<str:task_id>",
         TaskViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
@@ -27,6 +27,7 @@ urlpatterns = [
         "tasks/<str:task_id>/result",
         TaskViewSet.as_view({"get": "result"}, renderer_classes=[OrjsonRenderer, CsvRenderer]),
     ),
+    path("batches", BatchViewSet.as_view({"get": "list"}), name="batch-list"),
     path("batches/<str:batch_id>", BatchViewSet.as_view({"get": "retrieve"}), name="batch-detail"),
     path(
         "batches/<str:batch_id>/results",

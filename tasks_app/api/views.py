@@ -27,12 +27,14 @@ from tasks_app.api.batch_results import Results
 from tasks_app.api.content import NDJSON, compressed, counts_as_csv
 from tasks_app.api.correlation import correlation_id
 from tasks_app.api.errors import ApiError
-from tasks_app.api.filters import FilterSerializer, filtered, listed, page
+from tasks_app.api.filters import BatchFilterSerializer, FilterSerializer, filtered, listed, page
 from tasks_app.api.serializers import (
     BatchSerializer,
     BatchSubmissionSerializer,
+    BatchSummarySerializer,
     LabelsSerializer,
     SubmissionSerializer,
+    TaskSummarySerializer,
     checked,
     new_task,
     shown,
@@ -135,7 +137,8 @@ class TaskViewSet(TaskApiView, ViewSet):
         """Tasks without circuits and results, newest first."""
         wanted = checked(FilterSerializer, listed(request.query_params))
         tasks = filtered(access.visible_tasks(request.user).without_bodies(), wanted)
-        return Response(page(tasks, wanted, url=request.build_absolute_uri()))
+        url = request.build_absolute_uri()
+        return Response(page(tasks, wanted, url=url, shown_as=TaskSummarySerializer))
 
     @schema.get_task
     def retrieve(self, request: Request, task_id: str) -> Response:
@@ -206,15 +209,22 @@ class BatchViewSet(TaskApiView, ViewSet):
         values = checked(BatchSubmissionSerializer, request.data)
         owner = access.owner_of(request.user)
         elements = values["elements"]
-        batch = Batch(
-            owner=owner, name=values["name"], size=len(elements), circuit=values["circuit"]
-        )
+        shared = {name: values[name] for name in ("name", "tags", "circuit")}
+        batch = Batch(owner=owner, size=len(elements), **shared)
         common = {"owner": owner, "correlation_id": correlation_id(), "batch": batch}
         tasks = [
             new_task(element, batch_index=index, **common) for index, element in enumerate(elements)
         ]
         accepted = submission.accept(tasks, batch=batch, idempotency=_idempotency(request))
         return _accepted_batch(request, accepted, batch)
+
+    @schema.list_batches
+    def list(self, request: Request) -> Response:
+        """Batches without their elements, newest first."""
+        wanted = checked(BatchFilterSerializer, listed(request.query_params))
+        batches = filtered(access.visible_batches(request.user), wanted)
+        url = request.build_absolute_uri()
+        return Response(page(batches, wanted, url=url, shown_as=BatchSummarySerializer))
 
     @schema.get_batch
     def retrieve(self, request: Request, batch_id: str) -> Response:

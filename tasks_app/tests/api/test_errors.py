@@ -24,6 +24,7 @@ ROUTES = {
     "/tasks/x/rerun": {"POST"},
     "/tasks/x/cancel": {"POST"},
     "/tasks/x/result": {"GET"},
+    "/batches": {"GET"},
     "/batches/x": {"GET"},
     "/batches/x/results": {"GET"},
     "/batches/x/cancel": {"POST"},

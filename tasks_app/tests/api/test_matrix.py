@@ -54,6 +54,7 @@ ROUTES = {
     ("POST", "tasks/<str:task_id>/rerun"): Route(202, "owner", task(Status.FAILED), {"shots": 2}),
     ("POST", "tasks/<str:task_id>/cancel"): Route(200, "owner", task(Status.PENDING)),
     ("GET", "tasks/<str:task_id>/result"): Route(200, "owner", task(Status.COMPLETED)),
+    ("GET", "batches"): Route(200, "known"),
     ("GET", "batches/<str:batch_id>"): Route(200, "owner", batch(Status.PENDING)),
     ("GET", "batches/<str:batch_id>/results"): Route(200, "owner", batch(Status.COMPLETED)),
     ("POST", "batches/<str:batch_id>/cancel"): Route(200, "owner", batch(Status.PENDING)),
