@@ -13,8 +13,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.utils.urls import replace_query_param
 
-from tasks_app.api.fields import BoundedListField, StrictSerializer
-from tasks_app.api.serializers import shown
+from tasks_app.api.fields import BoundedListField, StrictSerializer, shown
 from tasks_app.models import Batch, Status, Task
 
 MAX_IDS = 500

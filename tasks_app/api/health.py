@@ -24,7 +24,7 @@ from rest_framework.views import APIView
 from tasks_app import pace
 from tasks_app.api.auth import AUTHENTICATION
 from tasks_app.api.content import AnyMediaType
-from tasks_app.api.serializers import shown
+from tasks_app.api.fields import shown
 from tasks_app.circuits import WALLS
 from tasks_app.models import INTERNAL_ERROR, Status, Task, Worker
 from tasks_app.postgresql import schema

@@ -5,8 +5,8 @@ from typing import Any
 from rest_framework.exceptions import ValidationError
 
 from tasks_app.api.errors import WHOLE
-from tasks_app.api.fields import first_of
-from tasks_app.api.serializers import SubmissionSerializer, checked
+from tasks_app.api.fields import checked, first_of
+from tasks_app.api.submissions import SubmissionSerializer
 from tasks_app.models import Task
 
 FIXED = ("circuit", "circuit_format")

@@ -24,15 +24,17 @@ from tasks_app.api.serializers import (
     BatchPageSerializer,
     BatchResultSerializer,
     BatchSerializer,
-    BatchSubmissionSerializer,
     ErrorSerializer,
-    LabelsSerializer,
     QueueSerializer,
-    RerunSerializer,
     ResultSerializer,
-    SubmissionSerializer,
     TaskPageSerializer,
     TaskSerializer,
+)
+from tasks_app.api.submissions import (
+    BatchSubmissionSerializer,
+    LabelsSerializer,
+    RerunSerializer,
+    SubmissionSerializer,
 )
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -21,9 +21,10 @@ from tasks_app.api.fields import (
     StrictIntegerField,
     StrictSerializer,
     StrictTextField,
+    checked,
+    shown,
 )
 from tasks_app.api.schema import described
-from tasks_app.api.serializers import checked, shown
 from tasks_app.models import ApiToken
 
 PAGE_SIZE = 100

@@ -27,17 +27,14 @@ from tasks_app.api.batch_results import Results
 from tasks_app.api.content import NDJSON, compressed, counts_as_csv
 from tasks_app.api.correlation import correlation_id
 from tasks_app.api.errors import ApiError
+from tasks_app.api.fields import checked, shown
 from tasks_app.api.filters import BatchFilterSerializer, FilterSerializer, filtered, listed, page
-from tasks_app.api.serializers import (
-    BatchSerializer,
+from tasks_app.api.serializers import BatchSerializer, BatchSummarySerializer, TaskSummarySerializer
+from tasks_app.api.submissions import (
     BatchSubmissionSerializer,
-    BatchSummarySerializer,
     LabelsSerializer,
     SubmissionSerializer,
-    TaskSummarySerializer,
-    checked,
     new_task,
-    shown,
 )
 from tasks_app.api.waiting import waiters
 from tasks_app.models import TERMINAL, Batch, Status, Task
