@@ -145,9 +145,10 @@ _BY_CODE: dict[str, type[ApiError]] = {
 }
 _TASK_CODES: dict[type[TaskFailed], str] = {
     ProgramError: "empty_circuit invalid_character unsupported_version include_not_allowed "
-    "syntax_error invalid_program unsupported_feature",
+    "syntax_error invalid_program invalid_qpy unsupported_feature",
     OptionsError: "invalid_shots invalid_seed invalid_method invalid_parameters invalid_noise "
-    "invalid_observables invalid_precision invalid_outputs method_unsuitable",
+    "invalid_observables invalid_precision invalid_outputs invalid_circuit_format "
+    "method_unsuitable",
     LimitReached: "circuit_too_large too_deeply_nested too_many_qubits too_many_clbits "
     "too_many_operations too_much_memory out_of_memory result_too_large "
     "timed_out cpu_time_exceeded",
