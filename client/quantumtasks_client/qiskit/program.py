@@ -1,0 +1,194 @@
+"""From a circuit to a program that the service reads as the same circuit.
+
+Qiskit's exporter writes OpenQASM 3. What it refuses, or would write wrongly, is unrolled or named
+otherwise before. What then cannot be said in OpenQASM goes as QPY.
+"""
+
+import base64
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, cast
+
+from qiskit import QuantumCircuit, qasm3, qpy
+from qiskit.circuit import (
+    Barrier,
+    BreakLoopOp,
+    CircuitInstruction,
+    ContinueLoopOp,
+    ControlFlowOp,
+    Delay,
+    ForLoopOp,
+    Measure,
+    Parameter,
+    ParameterExpression,
+    Reset,
+    Store,
+)
+from qiskit.exceptions import QiskitError
+from qiskit.transpiler import PassManager
+from qiskit.transpiler.passes import HighLevelSynthesis
+
+from quantumtasks_client.qiskit.gates import WITHOUT_DEFINITION, WRITTEN
+from quantumtasks_client.qiskit.note import Kind, Note, in_metadata, in_openqasm, note_of
+
+_QPY_VERSION = min(18, qpy.common.QPY_VERSION)  # the newest that the service reads
+_PLAIN = (Measure, Reset, Barrier, Delay, Store, BreakLoopOp, ContinueLoopOp)
+_EMPTY = re.compile(r"^(?:qu)?bit\[0\] .*;\n", re.MULTILINE)
+_FOR = re.compile(r"^( *for) int ", re.MULTILINE)
+_DUMMY = re.compile(r"^int switch_dummy\w*;\n", re.MULTILINE)
+_SWITCH = re.compile(r"^( *)(switch_dummy\w*) = (.+);\n *switch \(\2\)", re.MULTILINE)
+_EXPORTER = qasm3.Exporter(
+    includes=("stdgates.inc",),
+    basis_gates=sorted(WITHOUT_DEFINITION),
+    # With them an angle that is nearly a fraction of pi becomes that fraction.
+    disable_constants=True,
+    allow_aliasing=True,
+)
+
+
+class Program:
+    """A circuit as it is sent, but for the note that goes with it."""
+
+    def __init__(self, circuit: QuantumCircuit, kind: Kind) -> None:
+        self._inputs = _parameter_names(circuit)
+        self._circuit = _renamed(circuit, self._inputs)
+        self._openqasm, used = _openqasm(self._circuit)
+        self._used = {parameter.name for parameter in used}
+        self.note = note_of(circuit, kind, _order(circuit) if self._openqasm else None)
+
+    def fields(self, note: Note) -> dict[str, Any]:
+        """Of a submission: the program with a note."""
+        if self._openqasm is not None:
+            return {"circuit": in_openqasm(self._openqasm, note)}
+        circuit = self._circuit.copy(name="circuit")
+        circuit.metadata = in_metadata(note)
+        file = io.BytesIO()
+        qpy.dump(circuit, file, version=_QPY_VERSION)
+        return {"circuit": base64.b64encode(file.getvalue()).decode(), "circuit_format": "qpy"}
+
+    def values(self, row: Sequence[float]) -> dict[str, float]:
+        """The values of the circuit's parameters, by position, as those of the inputs."""
+        values = zip(self._inputs, row, strict=True)
+        return {name: value for name, value in values if name in self._used}
+
+
+class _Unsayable(Exception):
+    """OpenQASM has no words for it, or none that mean the same."""
+
+
+def _openqasm(circuit: QuantumCircuit) -> tuple[str | None, Iterable[Parameter]]:
+    """The text if there is one, and the parameters on which it depends."""
+    try:
+        flat = _unrolled(circuit)
+        text = _EXPORTER.dumps(flat)
+    except (_Unsayable, QiskitError, ValueError, KeyError, RuntimeError):
+        return None, circuit.parameters
+    text = _EMPTY.sub("", text)  # which OpenQASM does not have
+    # The exporter's loops count in integers, for which `i / 2` is one too.
+    text = _FOR.sub(r"\1 float ", text)
+    # Its variable would keep the simulator from running the switch by itself.
+    text = _DUMMY.sub("", _SWITCH.sub(r"\1switch (\3)", text))
+    phase = flat.global_phase  # which it leaves out
+    return f"{text}gphase({phase});\n" if phase else text, flat.parameters
+
+
+# -- names -----------------------------------------------------------------------------------------
+
+
+def _parameter_names(circuit: QuantumCircuit) -> list[str]:
+    """p0, p1 and so on, by position: a parameter's own name need not be one in OpenQASM."""
+    taken = set(_names(circuit))
+    prefix = "p"
+    while any(name.startswith(prefix) and name[len(prefix) :].isdigit() for name in taken):
+        prefix += "_"
+    return [f"{prefix}{place}" for place in range(circuit.num_parameters)]
+
+
+def _names(circuit: QuantumCircuit) -> Iterator[str]:
+    yield from (register.name for register in (*circuit.qregs, *circuit.cregs))
+    yield from (variable.name for variable in circuit.iter_vars())
+    for block, loop in _blocks(circuit):
+        yield from _names(block)
+        if loop is not None:
+            yield loop.name
+
+
+def _blocks(circuit: QuantumCircuit) -> Iterator[tuple[QuantumCircuit, Any]]:
+    if circuit.has_control_flow_op():
+        for instruction in circuit.data:
+            if isinstance(operation := instruction.operation, ControlFlowOp):
+                loop = operation.params[1] if isinstance(operation, ForLoopOp) else None
+                yield from ((block, loop) for block in operation.blocks)
+
+
+def _renamed(circuit: QuantumCircuit, names: list[str]) -> QuantumCircuit:
+    if not names:
+        return circuit
+    new = dict(zip(circuit.parameters, map(Parameter, names), strict=True))
+    return circuit.assign_parameters(new)
+
+
+def _order(circuit: QuantumCircuit) -> list[int] | None:
+    """The circuit's bits in the order in which the exporter declares them; None: in their own."""
+    found = [(index, circuit.find_bit(bit).registers) for index, bit in enumerate(circuit.clbits)]
+    if any(len(registers) > 1 for _, registers in found):
+        return None  # Each stands for itself then, and registers are aliases.
+    order = [index for index, registers in found if not registers]
+    place = {bit: index for index, bit in enumerate(circuit.clbits)}
+    order += [place[bit] for register in circuit.cregs for bit in register]
+    return None if order == sorted(order) else order
+
+
+# -- instructions ----------------------------------------------------------------------------------
+
+
+def _unrolled(circuit: QuantumCircuit) -> QuantumCircuit:
+    """The circuit in instructions that the exporter writes and the service reads by their names."""
+    flat = circuit.copy_empty_like()
+    flat._layout = None  # With one, the exporter writes physical qubits.
+    for instruction in circuit.data:
+        if _is_plain(instruction):
+            flat.append(instruction, copy=False)
+            continue
+        operation = instruction.operation
+        if isinstance(operation, ControlFlowOp):
+            if not (isinstance(operation, ForLoopOp) and not operation.params[0]):
+                flat.append(_control_flow(operation), instruction.qubits, instruction.clbits)
+            continue
+        inner = _unrolled(_definition(instruction))
+        flat.compose(inner, instruction.qubits, instruction.clbits, inplace=True, copy=False)
+    return flat
+
+
+def _is_plain(instruction: CircuitInstruction) -> bool:
+    if instruction.is_standard_gate():  # and not another's gate of the same name
+        return instruction.name in WRITTEN
+    operation = instruction.operation
+    kind = getattr(operation, "base_class", None)
+    if kind is Delay and isinstance(operation.duration, ParameterExpression):
+        raise _Unsayable
+    return kind in _PLAIN
+
+
+def _control_flow(operation: ControlFlowOp) -> ControlFlowOp:
+    operation = operation.replace_blocks(map(_unrolled, operation.blocks))
+    if isinstance(operation, ForLoopOp):
+        values, loop, body = operation.params
+        if isinstance(values, range):
+            # The exporter writes `stop - 1` as the last value, whatever the step.
+            return ForLoopOp(range(values.start, values[-1] + 1, values.step), loop, body)
+    return cast(ControlFlowOp, operation)
+
+
+def _definition(instruction: CircuitInstruction) -> QuantumCircuit:
+    operation = instruction.operation
+    definition = getattr(operation, "definition", None)
+    if definition is not None:
+        return cast(QuantumCircuit, definition)
+    alone = QuantumCircuit(operation.num_qubits, operation.num_clbits)
+    alone.append(operation, alone.qubits, alone.clbits)
+    made = PassManager([HighLevelSynthesis()]).run(alone)
+    if any(each.name == operation.name for each in made.data):
+        raise _Unsayable
+    return cast(QuantumCircuit, made)
