@@ -68,6 +68,22 @@ def nginx(folder: Path, api_port: int, certificate: Path | None = None) -> Itera
         process.wait()
 
 
+def certificate_for_localhost(folder: Path) -> tuple[Path, Path]:
+    """A certificate with its key in one file, and alone in another."""
+    both, alone = folder / "tls.pem", folder / "only.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
+            *("-keyout", str(both), "-out", str(alone)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    both.write_text(both.read_text() + alone.read_text())
+    return both, alone
+
+
 def _listens(port: int) -> bool:
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0

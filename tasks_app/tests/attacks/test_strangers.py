@@ -3,7 +3,6 @@
 import json
 import socket
 import ssl
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -158,21 +157,10 @@ def test_failed_logins_are_told_by_the_address_that_the_proxy_saw(
 @NGINX
 @pytest.mark.skipif(packages.found("openssl") is None, reason="openssl is not installed")
 def test_https_as_the_sites_comments_have_it(service: Service, tmp_path: Path) -> None:
-    certificate = tmp_path / "tls.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-            *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
-            *("-keyout", str(certificate), "-out", str(tmp_path / "only.pem")),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    public = (tmp_path / "only.pem").read_text()
-    certificate.write_text(certificate.read_text() + public)
+    certificate, public = front.certificate_for_localhost(tmp_path)
     service.start_api(processes=1, HTTPS_ONLY="true", TRUSTED_PROXIES="127.0.0.1")
     with front.nginx(tmp_path / "nginx", service.port, certificate) as port:
-        context = ssl.create_default_context(cadata=public)
+        context = ssl.create_default_context(cafile=public)
         body = json.dumps({"circuit": BELL}).encode()
         plain = socket.create_connection(("127.0.0.1", port))
         with context.wrap_socket(plain, server_hostname="localhost") as client:
