@@ -178,9 +178,10 @@ class TaskAdmin(access.NeverChanged, admin.ModelAdmin):  # type: ignore[type-arg
     list_filter = ("current_status", "submitted_at")
     ordering = ["-submitted_at"]
     sortable_by = ["submitted"]
-    search_fields = ["task_id", "correlation_id"]
+    search_fields = ["task_id", "correlation_id", "name", "tags"]
     search_help_text = (
-        "A task's id, its first 8 or more digits, its short form, or its whole correlation id."
+        "A task's id, its first 8 or more digits, its short form; or its whole correlation id, its "
+        "whole name, or one of its tags."
     )
     actions = None
     paginator = BoundedPaginator
@@ -211,6 +212,8 @@ class TaskAdmin(access.NeverChanged, admin.ModelAdmin):  # type: ignore[type-arg
         """Each way to name a task is a look-up in an index."""
         term = search_term.strip()
         wanted = Q(correlation_id=term)
+        # As the conditions of the indexes have it.
+        wanted |= Q(name=term) & ~Q(name="") | Q(tags__contains=[term]) & ~Q(tags=[])
         head, _, tail = re.sub(r"…|\.{2,3}", "…", term.lower()).partition("…")
         digits = head.replace("-", "")
         if re.fullmatch("[0-9a-f]{8,32}", digits) and re.fullmatch("([0-9a-f]{4,12})?", tail):

@@ -16,6 +16,7 @@ from django.utils import timezone
 from tasks_app import lifecycle
 from tasks_app.admin import tasks as task_admin
 from tasks_app.models import Batch, Status, Task
+from tasks_app.tests.api import people
 from tasks_app.tests.unit.tasks import submitted
 
 pytestmark = pytest.mark.django_db
@@ -174,6 +175,14 @@ def test_a_correlation_id_that_looks_like_a_task_id_is_found(operator: Client) -
     assert listed(operator, f"?q={correlation_id}") == []
     wanted = submit(correlation_id=correlation_id)
     assert listed(operator, f"?q={correlation_id}") == [wanted.task_id]
+
+
+def test_tasks_are_found_by_their_whole_name_and_by_a_tag(operator: Client) -> None:
+    named = people.task_of(None, name="H2, 0.74 Å", tags=["vqe"])
+    tagged = people.task_of(None, name="other", tags=["a", "H2, 0.74 Å"])
+    assert listed(operator, "?q=H2, 0.74 Å") == [tagged.task_id, named.task_id]
+    assert listed(operator, "?q=vqe") == [named.task_id]
+    assert listed(operator, "?q=H2") == listed(operator, "?q=VQE") == []
 
 
 @pytest.mark.parametrize("term", ["0192", "zzzzzzzz", "%", "…", "' OR 1=1 --", "01a20019…zzzz"])
