@@ -174,7 +174,8 @@ UNITARY: dict[str, Build] = {
         2, (library.LinearFunction([[1, 1], [0, 1]]), [0, 1]), (Clifford(of(1, ("h", 0))), [0])
     ),
     "barriers": lambda: of(2, ("h", 0), ("barrier",), ("cx", 0, 1), ("barrier", 1)),
-    "delays": lambda: of(1, ("h", 0), ("delay", 100, 0, "dt"), ("delay", 2.5, 0, "ps"), ("h", 0)),
+    "delay of ticks": lambda: of(1, ("h", 0), ("delay", 100, 0, "dt"), ("h", 0)),
+    "delay of picoseconds": lambda: of(1, ("h", 0), ("delay", 2.5, 0, "ps"), ("h", 0)),
     "own gates": own_gates,
     "parameters": parametrised,
     "odd names": odd_names,
