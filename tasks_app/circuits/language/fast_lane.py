@@ -1,4 +1,4 @@
-"""The fast lane: plain top-level statements of OpenQASM 3, without a syntax tree."""
+"""The fast lane: plain statements of both versions of OpenQASM, without a syntax tree."""
 
 import ast
 import re
@@ -8,21 +8,28 @@ from typing import Any
 from qiskit.circuit import Clbit, Qubit
 
 from tasks_app.circuits.errors import CircuitError
-from tasks_app.circuits.language.interpreter import Run, arithmetic, functions
+from tasks_app.circuits.language.interpreter import Run, arithmetic, control, functions, measured
 from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure, as_parameter
 from tasks_app.circuits.language.interpreter.deferred import Deferred
-from tasks_app.circuits.language.interpreter.gates import apply, broadcast
+from tasks_app.circuits.language.interpreter.dialects import WITHOUT_INCLUDE
+from tasks_app.circuits.language.interpreter.gates import apply, broadcast, define, named
 from tasks_app.circuits.language.interpreter.library import GateSpec
-from tasks_app.circuits.language.interpreter.values import Bits, Qubits, Variable, Word
+from tasks_app.circuits.language.interpreter.values import Bits, Qubits, Variable, Word, unsupported
+from tasks_app.circuits.language.parse import parse_statement, statement_end
 
-# A name, perhaps parameters with at most two levels of parentheses, and the rest up to `;`.
-_STATEMENT = re.compile(
-    r"\s*([A-Za-z_]\w*)\s*(?:\(([^(){};]*(?:\([^(){};]*\)[^(){};]*)*)\))?([^(){};@\"']*);",
-    re.ASCII,
+# A name, perhaps parameters in parentheses, and the rest up to `;`. Nothing here tries a text in
+# more than one way: that would take the square of its length.
+_PLAIN = r"""\s*+((?!(?:if|opaque)\b)[A-Za-z_]\w*+)\s*+(?:\(([^{};@"']*)\))?+([^(){};@"']*+);"""
+_STATEMENT = re.compile(_PLAIN, re.ASCII)
+_IF = re.compile(
+    r"\s*+if\s*+\(\s*+([A-Za-z_]\w*+)\s*+==\s*+([0-9]{1,18}+)\s*+\)" + _PLAIN, re.ASCII
 )
-_INCLUDE = re.compile(r"""\s*include\s*(?:"([^"\n]*)"|'([^'\n]*)')\s*;""")
-_OPERAND = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\[\s*([0-9]{1,9})\s*\])?\s*", re.ASCII)
-_DECLARATION = re.compile(r"(?:\[\s*([0-9]{1,9})\s*\]\s*)?([A-Za-z_]\w*)\s*", re.ASCII)
+_HEAD = r"\s++([A-Za-z_]\w*+)\s*+(?:\(([\w\s,]*+)\))?+([\w\s,]*+)"
+_GATE = re.compile(r"\s*+gate" + _HEAD + r"\{([^{}]*+)\}", re.ASCII)
+_OPAQUE = re.compile(r"\s*+opaque" + _HEAD + ";", re.ASCII)
+_INCLUDE = re.compile(r"""\s*+include\s*+(?:"([^"\n]*)"|'([^'\n]*)')\s*+;""")
+_OPERAND = re.compile(r"\s*+([A-Za-z_]\w*+)\s*+(?:\[\s*+([0-9]{1,9}+)\s*+\]\s*+)?", re.ASCII)
+_DECLARATION = re.compile(r"(?:\[\s*+([0-9]{1,9}+)\s*+\]\s*+)?([A-Za-z_]\w*+)\s*+", re.ASCII)
 _DECIMAL = re.compile(r"\s*-?[0-9]+\.[0-9]+(?:[eE][+-]?[0-9]+)?\s*", re.ASCII)
 _ARITHMETIC = re.compile(r"[\wπ\s.+\-*/(),]*", re.ASCII)
 _NAME = re.compile(r"(?<![\w.])[A-Za-z_π]\w*")
@@ -37,49 +44,92 @@ class _NotPlain(Exception):
 class FastLane:
     """Executes plain statements of a text and stops before any other."""
 
-    def __init__(self, run: Run, text: str) -> None:
+    def __init__(self, run: Run, text: str, end: int | None = None) -> None:
         self._run = run
         self._text = text
-        # What stands for qubits and parameters repeats, and at the top level a register or a
-        # constant never changes its meaning.
+        self._end = len(text) if end is None else end
+        # What stands for qubits and parameters repeats, and on one level of a program a register
+        # or a constant never changes its meaning.
         self._operands: dict[tuple[str, int], list[tuple[Qubit, ...]]] = {}
         self._values: dict[str, tuple[Any, ...]] = {"": ()}
         self._keywords: dict[str, Callable[[str], None]] = {
             "measure": self._measure_arrow,
             "reset": self._reset,
             "barrier": self._barrier,
-            "qubit": self._qubits,
-            "bit": self._bits,
             "qreg": self._qreg,
             "creg": self._creg,
         }
+        if not run.old:
+            self._keywords |= {"qubit": self._qubits, "bit": self._bits}
 
     def drive(self, offset: int) -> int:
         """Execute statements from `offset`; return where the first other one begins."""
-        text, match_statement = self._text, _STATEMENT.match
+        text, end, match_statement = self._text, self._end, _STATEMENT.match
         while True:
             try:
-                while match := match_statement(text, offset):
+                while match := match_statement(text, offset, end):
                     self._take(*match.groups(""))
                     offset = match.end()
-                if not (match := _INCLUDE.match(text, offset)):
+                if match := _IF.match(text, offset, end):
+                    self._if(*match.groups(""))
+                elif match := _GATE.match(text, offset, end):
+                    self._definition(match)
+                elif self._run.old and (match := _OPAQUE.match(text, offset, end)):
+                    self._opaque(*match.groups(""))
+                elif match := _INCLUDE.match(text, offset, end):
+                    self._run.include(match[1] or match[2])
+                else:
                     return offset
-                self._run.include(match[1] or match[2])
                 offset = match.end()
-            except (_NotPlain, CircuitError):
+            except (_NotPlain, CircuitError) as error:
+                if getattr(error, "line", None) is not None:  # Of a gate's body.
+                    raise
                 # Nothing was executed. The reference parser knows the place of an error.
                 return offset
 
     def _take(self, name: str, parameters: str, rest: str) -> None:
-        spec = self._run.globals.get(name)
-        if isinstance(spec, GateSpec):
-            self._gate(spec, parameters, rest)
-        elif parameters:
-            raise _NotPlain
-        elif name in self._keywords:
-            self._keywords[name](rest)
-        else:
+        if (keyword := self._keywords.get(name)) and not parameters:
+            keyword(rest)
+        elif "=" in rest:
             self._measure_assign(f"{name} {rest}")
+        else:
+            self._gate(named(self._run, name), parameters, rest)
+
+    def _if(self, name: str, number: str, *statement: str) -> None:
+        self._needs_circuit()
+        bits = self._named(name)
+        if not isinstance(bits, Clbit | Bits):
+            raise _NotPlain
+        holds = measured.binary("==", bits, int(number), self._run.keep)
+        if isinstance(holds, bool):
+            raise _NotPlain
+        with control.branch(self._run, holds):
+            self._take(*statement)
+
+    def _definition(self, match: re.Match[str]) -> None:
+        parameters, qubits = _names(match[2] or ""), _names(match[3])
+        text, start, end = self._text, *match.span(4)
+        place = start
+        while statement := _STATEMENT.match(text, place, end):
+            _trees(statement[2] or "0")
+            if not all(map(_OPERAND.fullmatch, statement[3].split(","))):
+                raise _NotPlain
+            place = statement.end()
+        if text[place:end].strip():
+            raise _NotPlain
+        define(
+            self._run, match[1], parameters, qubits, lambda run: read_part(run, text, start, end)
+        )
+
+    def _opaque(self, name: str, parameters: str, qubits: str) -> None:
+        def refuse(run: Run, values: Any) -> Any:
+            raise unsupported(None, f"The opaque gate {name:.80}", "add its definition")
+
+        if name == "delay":  # As Qiskit writes it.
+            define(self._run, name, _names(parameters), _names(qubits), lambda run: None)
+        elif name not in WITHOUT_INCLUDE:
+            spec = GateSpec(len(_names(parameters)), len(_names(qubits)), refuse)
+            self._run.define(name, spec, None)
 
     def _gate(self, spec: GateSpec, parameters: str, rest: str) -> None:
         applications = self._operands.get((rest, spec.qubits))
@@ -149,8 +199,10 @@ class FastLane:
     def _named(self, text: str) -> Any:
         """A register, or an element of one."""
         match = _OPERAND.fullmatch(text)
-        value = self._run.globals.get(match[1]) if match else None
-        if match is None or match[2] is None:
+        if match is None:
+            raise _NotPlain
+        value = self._run.lookup(match[1])
+        if match[2] is None:
             return value
         if not isinstance(value, Qubits | Bits) or int(match[2]) >= len(value.items):
             raise _NotPlain
@@ -176,6 +228,8 @@ class FastLane:
                 return float(number) if self._run.old else number
             case ast.Name(id=name):
                 return self._constant(name[1:])
+            case ast.UnaryOp(op=ast.UAdd(), operand=operand) if self._run.old:
+                return self._value(operand)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return arithmetic.unary("-", self._value(operand))
             case ast.BinOp(op=op) if type(op) in _OPERATORS:
@@ -187,13 +241,29 @@ class FastLane:
         raise _NotPlain
 
     def _constant(self, name: str) -> Any:
-        found = self._run.globals.get(name)
-        if found is None and name in functions.CONSTANTS:
-            return functions.CONSTANTS[name]
-        known = found.value if isinstance(found, Variable) and found.constant else None
+        found = self._run.lookup(name)
+        known = found.value if isinstance(found, Variable) and found.constant else found
         if isinstance(known, int | float | Word | Deferred):
             return known
         raise _NotPlain
+
+
+def read_part(
+    run: Run, text: str, start: int, end: int | None = None, *, fast: bool = True
+) -> None:
+    """Execute the statements of a part of the text: the plain ones quickly, all others too.
+
+    Raises CircuitError, Steered or ProgramEnd.
+    """
+    lane, offset = FastLane(run, text, end), start
+    while True:
+        if fast:
+            offset = lane.drive(offset)
+        stop = statement_end(text, offset, end)
+        if stop is None:
+            return
+        run.run_block(parse_statement(text, offset, stop))
+        offset = stop
 
 
 def _trees(parameters: str) -> list[ast.expr]:
@@ -212,6 +282,13 @@ def _trees(parameters: str) -> list[ast.expr]:
 
 def _lettered(name: re.Match[str]) -> str:
     return f"n{name[0]}"
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")] if text.strip() else []
+    if not all(map(str.isidentifier, names)):
+        raise _NotPlain
+    return names
 
 
 def _declared(match: re.Match[str] | None, name: int, size: int) -> tuple[str, int | None]:

@@ -15,7 +15,7 @@ from openqasm3 import ast
 from openqasm3 import parser as _parser
 
 from tasks_app.circuits.errors import CircuitError
-from tasks_app.circuits.language.source import position
+from tasks_app.circuits.language.source import check_nesting, position
 
 reference: Any = _parser  # Untyped: it does not export what it is made of.
 _PLACE = re.compile(r"L(\d+):C(\d+): ")
@@ -30,6 +30,7 @@ _BRACED = (ast.CompoundStatement, ast.Box, ast.SwitchStatement)
 
 def parse_statement(text: str, start: int, end: int) -> list[Any]:
     """The statements in a part of the text, as syntax trees that know their line and column."""
+    check_nesting(text[start:end])
     statements = _parsed(text, start, _as_specified(text[start:end]))
     if _LOOSE_ALIAS.search(text, start, end):
         for alias in filter(_is_alias, statements):  # A register, also of a single bit.
@@ -70,7 +71,7 @@ def _parsed(text: str, start: int, statement: str) -> list[Any]:
     try:
         program = _Visitor().visitProgram(parser.program())
     except (RecognitionException, ParseCancellationException) as error:
-        raise _syntax_error(error) from None
+        raise _syntax_error(error, statement) from None
     except reference.QASM3ParsingError as error:
         raise _refused(str(error)) from None
     except ValueError:  # Python reads no integer of more than 4,300 digits.
@@ -159,14 +160,16 @@ class _RaiseAtOnce(ErrorListener):  # type: ignore[misc]
         )
 
 
-def _syntax_error(error: Exception) -> CircuitError:
+def _syntax_error(error: Exception, statement: str) -> CircuitError:
     recognition = error.args[0] if isinstance(error, ParseCancellationException) else error
     token = getattr(recognition, "offendingToken", None)
     if token is None:
         return CircuitError("syntax_error", "The text is not OpenQASM 3.")
     found = "the end of the circuit" if token.type == -1 else repr(token.text)[:60]
+    before = " ".join(statement[: token.start].split()[-3:])
+    after = f" after {before[-60:]!r}" if before else ""
     return CircuitError(
-        "syntax_error", f"Unexpected {found}.", line=token.line, column=token.column + 1
+        "syntax_error", f"Unexpected {found}{after}.", line=token.line, column=token.column + 1
     )
 
 
@@ -191,13 +194,13 @@ _IN = re.compile(r"\bin\b\s*")
 _BRACKET = re.compile(r"""[(\[{]|[)\]}]|;|"[^"\n]*"|'[^'\n]*'""")
 
 
-def statement_end(text: str, start: int) -> int | None:
-    """The offset behind the statement at `start`; `None` if only space is left.
+def statement_end(text: str, start: int, end: int | None = None) -> int | None:
+    """The offset behind the statement at `start`; `None` if only space is left before `end`.
 
     A text that is no statement ends anywhere behind its start: a parser will refuse it.
     """
-    start = _after_space(text, start)
-    return None if start == len(text) else _end(text, start)
+    start, end = _after_space(text, start), len(text) if end is None else end
+    return None if start >= end else min(_end(text, start), end)
 
 
 def _end(text: str, start: int) -> int:

@@ -1,6 +1,6 @@
 """What a program becomes: a circuit, and the classical bits that its user sees."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,23 +22,6 @@ class Program:
     """What its user should know of how it was read."""
     deferred: Mapping[Deferred, Parameter] = field(default_factory=dict)
     """The free parameters of the circuit, by what they will be."""
-
-
-def without_include(gates: Sequence[str]) -> tuple[str, ...]:
-    """The note on gates that a program uses without including their library."""
-    names = ", ".join(gates)
-    return (
-        (f"Used without an include, as the gates of these names: {names:.900}.",) if gates else ()
-    )
-
-
-def registers_of(circuit: QuantumCircuit) -> tuple[tuple[int, ...], ...]:
-    """Registers in the order of their bits; a bit outside registers is one of its own."""
-    groups: dict[Any, list[int]] = {}
-    for index, bit in enumerate(circuit.clbits):
-        registers = circuit.find_bit(bit).registers
-        groups.setdefault(registers[0][0] if registers else bit, []).append(index)
-    return tuple(tuple(group) for group in groups.values())
 
 
 def indices(circuit: QuantumCircuit, bits: Any) -> tuple[int, ...]:

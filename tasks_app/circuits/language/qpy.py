@@ -21,7 +21,7 @@ from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.flatten import Flattening
 from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure
 from tasks_app.circuits.language.interpreter.deferred import Deferred, deferrable
-from tasks_app.circuits.language.program import Program, registers_of
+from tasks_app.circuits.language.program import Program
 from tasks_app.circuits.qpy_file import QpyFile
 
 # Where Qiskit's reader looks for what a file names.
@@ -34,7 +34,16 @@ def read_qpy(file: QpyFile, limits: Limits, inputs: Mapping[str, Any]) -> Progra
     _check_width(file, limits)
     circuit = _understood(lambda: Flattening(limits).circuit(_load(file)))
     circuit, deferred = _bound(circuit, inputs)
-    return Program(circuit, registers_of(circuit), deferred=deferred)
+    return Program(circuit, _registers(circuit), deferred=deferred)
+
+
+def _registers(circuit: QuantumCircuit) -> tuple[tuple[int, ...], ...]:
+    """In the order of their bits; a bit outside registers is one of its own."""
+    groups: dict[Any, list[int]] = {}
+    for index, bit in enumerate(circuit.clbits):
+        registers = circuit.find_bit(bit).registers
+        groups.setdefault(registers[0][0] if registers else bit, []).append(index)
+    return tuple(map(tuple, groups.values()))
 
 
 def _check_width(file: QpyFile, limits: Limits) -> None:

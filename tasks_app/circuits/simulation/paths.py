@@ -17,7 +17,6 @@ from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.interpreter import ProgramEnd, Run, steps
 from tasks_app.circuits.language.interpreter.values import Variable, Word, flat
-from tasks_app.circuits.language.program import without_include
 from tasks_app.circuits.language.qasm3 import Steered
 from tasks_app.circuits.simulation.compile import translate
 from tasks_app.circuits.simulation.counts import Outcome, check_size
@@ -96,7 +95,7 @@ class Walk:
         run = self.run
         assert run is not None
         counted = run.outputs or run.registers
-        notes = [*self._program.notes, *without_include(run.without_include)]
+        notes = [*self._program.notes, *run.notes]
         return {
             **({"notes": notes} if notes else {}),
             "qubits": len(run.places),

@@ -40,7 +40,7 @@ HOSTILE = {
     "array of 10^9": (V3 + "array[int[32], 1000000000] a;", MANY),
     "power of 10^9": (V3 + "gate g a { x a; } qubit q; pow(1000000000) @ g q;", MANY),
     "recursive gate": (V3 + "gate g a { g a; } qubit q; g q;", DEEP),
-    "recursive gate 2": (V2 + "gate g a { g a; } qreg q[1]; g q[0];", WRONG),
+    "recursive gate 2": (V2 + "gate g a { g a; } qreg q[1]; g q[0];", DEEP),
     "recursive subroutine": (V3 + "def f(qubit a) { f(a); } qubit q; f(q);", DEEP),
     "mutual recursion": (
         V3 + "def f(qubit a) { g(a); } def g(qubit a) { f(a); } qubit q; f(q);",
@@ -51,7 +51,7 @@ HOSTILE = {
     "100,000 qubits": (V3 + "qubit[100000] q;", "too_many_qubits"),
     "physical qubit 10^9": (V3 + "x $1000000000;", "too_many_qubits"),
     "size of 10,000 digits": (V3 + f"qubit[{'9' * 10_000}] q;", WRONG),
-    "size of 10,000 digits 2": (V2 + f"qreg q[{'9' * 10_000}];", "too_many_qubits"),
+    "size of 10,000 digits 2": (V2 + f"qreg q[{'9' * 10_000}];", WRONG),
     "a number too large for the parser 2": (V2 + f"qreg q[1]; x q[{'9' * 30}];", WRONG),
     "10^9 bits": (V3 + "bit[1000000000] c;", "too_many_clbits"),
     "100,000 registers": (
@@ -93,6 +93,9 @@ HOSTILE = {
     "fors": ("for " * 20_000, SYNTAX),
     "braces": ("}" * 100_000, DEEP),
     "semicolons": (";" * 100_000, SYNTAX),
+    "a name of 200,000 letters": (V3 + "a" * 200_000, SYNTAX),
+    "200,000 spaces in a statement": (V3 + "qubit q; x" + " " * 200_000, SYNTAX),
+    "200,000 spaces in a gate": (V3 + "gate g" + " " * 200_000, SYNTAX),
     "NUL": (V3 + "qubit\0 q;", "invalid_character"),
     "half a surrogate pair": (V3 + "\ud800", "invalid_character"),
     "zero-width space": (V3 + "qubit \u200bq;", SYNTAX),

@@ -189,6 +189,26 @@ def test_openqasm_2_branches_on_a_register(run: Run) -> None:
     assert run(program, shots=9)["counts"] == {"1 1": 9}
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "qreg input[1]; creg end[1]; gate inv(in) let { rx(in) let; } inv(pi) input[0];"
+        "measure input[0] -> end[0]; if (end == 0) x input[0]; measure input -> end;",
+        "; qreg q[1]; creg c[1]; gate g a { x a; }; ; g q[0];; measure q -> c;",
+        "qreg q[1]; creg c[1]; rx(-2^3^0*-pi/+2) q[0]; measure q -> c;",
+        "qreg q[1]; creg c[1]; rx(asin(1)*(3-(2-1))) q[0]; measure q -> c;",
+        "opaque delay(t) a; opaque x a; qreg q[1]; creg c[1]; delay(5) q[0]; x q; measure q -> c;",
+        "gate u3(theta,phi,lambda) q { U(theta,phi,lambda) q; } qreg q[1]; creg c[1];"
+        "u3(pi,0,pi) q[0]; barrier q; measure q -> c;",
+    ],
+    ids=["keywords", "empty", "signs", "functions", "opaque", "lambda"],
+)
+def test_what_only_openqasm_2_may_say_is_read(run: Run, body: str) -> None:
+    result = run(f'OPENQASM 2.0; include "qelib1.inc"; {body}', shots=9)
+    assert result["counts"] == {"1": 9}
+    assert "notes" not in result["metadata"]
+
+
 @pytest.mark.parametrize("library", ["", 'include "qelib1.inc";'])
 def test_a_gate_that_openqasm_2_defines_itself_does_what_its_definition_says(
     run: Run, library: str

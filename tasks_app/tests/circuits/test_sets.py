@@ -9,7 +9,11 @@ import pytest
 
 from tasks_app.circuits import CircuitError, Job, Limits, Sandbox
 from tasks_app.circuits.job import as_message
+from tasks_app.circuits.language.interpreter.deferred import Tape
 from tasks_app.circuits.language.interpreter.dialects import WITHOUT_INCLUDE
+from tasks_app.circuits.language.program import Program as Circuit
+from tasks_app.circuits.language.read import parse
+from tasks_app.circuits.language.source import read_source
 from tasks_app.circuits.simulation.runner import Runner
 from tasks_app.tests.circuits.guard.agreement import SHOTS, compare, surprise
 from tasks_app.tests.circuits.guard.interpreter import answer
@@ -37,6 +41,14 @@ PROGRAMS: dict[str, tuple[str, list[Mapping[str, Any]], int]] = {
         "h q; g(a) q[0], q[1]; g(2 * a) q[1], q[0]; ctrl @ g(0.1) q[0], q[1], $0;"
         "c = measure q;",
         [{"a": 0.2 * i} for i in range(5)],
+        1,
+    ),
+    "gates whose bodies have inputs": (
+        QASM3 + "input float a; input int n; qubit[2] q; bit[2] c;"
+        "gate g(x) p { ry(a * x / (x - 1)) p; } gate h2 p { g(3) p; rz(a) p; }"
+        "gate unused(x) p { rx(a / (x - 1)) p; pow(n) @ x p; }"
+        "h2 q; g(2) q[0]; gate h3 p { h2 p; } h2 q[1]; c = measure q;",
+        [{"a": 0.2 * i, "n": i} for i in range(5)],
         1,
     ),
     "the bound of a loop": (
@@ -128,6 +140,27 @@ def test_every_gate_takes_angles_from_inputs(run: Run, name: str) -> None:
         alone = run(written_out(program, values), outputs=["statevector"])["statevector"]
         for amplitude, right in zip(each["statevector"], alone, strict=True):
             assert amplitude == pytest.approx(right, abs=1e-12)
+
+
+def test_nothing_waits_that_the_circuit_lacks() -> None:
+    """The body of a gate is tried when it is defined."""
+    tape = Tape()
+
+    def read(statements: str) -> Circuit:
+        text = f"{QASM3} input float a; qubit q; {statements}"
+        program = parse(read_source(text), Limits(), {"a": tape.input("a")})
+        assert isinstance(program, Circuit)
+        return program
+
+    gates = "gate g(x) p { ry(a * x) p; } gate h2 p { g(a) p; }"
+    read("")
+    steps = tape.length
+    assert read(gates).deferred == {}
+    assert tape.length == 2 * steps
+    used = read(gates + "g(1) q; h2 q;")
+    needed = set(used.circuit.decompose(reps=3).parameters)
+    assert len(needed) == 2
+    assert needed <= set(used.deferred.values())
 
 
 def test_many_sets_run_in_several_jobs_of_the_simulator(run: Run) -> None:

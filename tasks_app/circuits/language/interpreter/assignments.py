@@ -58,7 +58,7 @@ def _measure(run: Run, node: ast.QuantumMeasurementStatement) -> None:
     if node.target is None:
         evaluate(run, node.measure)
         return
-    found = run.lookup(_name_of(node.target))
+    found = run.lookup(_name_of(node.target).name, node.target)
     if isinstance(found, Variable | Array):
         assign(run, node.target, evaluate(run, node.measure), node)
         return
@@ -105,7 +105,7 @@ def assign(run: Run, lvalue: Any, new: Any, node: Any) -> None:
     run.forbid_in_gate(node)
     indices = lvalue.indices if isinstance(lvalue, ast.IndexedIdentifier) else []
     name = _name_of(lvalue)
-    found = run.lookup(name)
+    found = run.lookup(name.name, name)
     if isinstance(found, Array):
         _assign_array(run, found, indices, new, node)
     elif isinstance(found, Variable):

@@ -66,6 +66,8 @@ def _if(run: Run, node: Any) -> None:
         link = default[0]
         called = run.called
         holds = condition(run, link.condition)
+        if isinstance(getattr(link.condition, "lhs", None), ast.IndexExpression):
+            run.note_beyond("a condition on one bit")
         if branches and run.called > called:  # It is not called where one before it holds.
             raise Steered
         default = link.else_block
@@ -77,6 +79,13 @@ def _if(run: Run, node: Any) -> None:
     _run_one(run, branches, default)
 
 
+@contextmanager
+def branch(run: Run, holds: Any) -> Iterator[Any]:
+    """A block that runs if something of the simulator's holds; what it gives begins the other."""
+    with run.circuit.if_test(expr.lift(holds)) as otherwise, _decided_at_run_time(run):
+        yield otherwise
+
+
 def _run_one(run: Run, branches: list[tuple[Any, Sequence[Any]]], default: Sequence[Any]) -> None:
     """Run the first block whose condition holds."""
     if not branches:
@@ -84,7 +93,7 @@ def _run_one(run: Run, branches: list[tuple[Any, Sequence[Any]]], default: Seque
             run.run_block(default)
     elif len(branches) == 1:
         holds, block = branches[0]
-        with run.circuit.if_test(expr.lift(holds)) as otherwise, _decided_at_run_time(run):
+        with branch(run, holds) as otherwise:
             run.run_block(block)
         if default:
             with otherwise, _decided_at_run_time(run):
@@ -99,7 +108,7 @@ def _run_one(run: Run, branches: list[tuple[Any, Sequence[Any]]], default: Seque
             flags.append(run.keep(measured.negate(any_before)))
             blocks.append(default)
         for flag, block in zip(flags, blocks, strict=True):
-            with run.circuit.if_test(expr.lift(flag)), _decided_at_run_time(run):
+            with branch(run, flag):
                 run.run_block(block)
 
 

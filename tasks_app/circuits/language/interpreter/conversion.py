@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.language.interpreter.deferred import deferrable
 from tasks_app.circuits.language.interpreter.values import (
     MACHINE_BITS,
@@ -15,8 +16,11 @@ from tasks_app.circuits.language.interpreter.values import (
 )
 
 
-class ArithmeticFailure(Exception):
-    """The text says what is wrong, as the end of a sentence about the expression."""
+class ArithmeticFailure(CircuitError):
+    """An expression has no value; `what` is the end of a sentence about it."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__("invalid_program", f"This expression {what}.")
 
 
 _FLOATS: dict[int, Any] = {16: np.float16, 32: np.float32}

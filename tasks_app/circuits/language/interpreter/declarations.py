@@ -106,7 +106,7 @@ def _check_constant(run: Run, node: Any) -> None:
         ):
             raise failure(each, f"A constant cannot come from a call of {each.name.name!r:.80}.")
         if isinstance(each, ast.Identifier) and each.name not in CONSTANTS:
-            found = run.lookup(each)
+            found = run.lookup(each.name, each)
             if isinstance(found, Variable | Array | Bits | Clbit) and not getattr(
                 found, "constant", False
             ):

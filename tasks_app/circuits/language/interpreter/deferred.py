@@ -35,6 +35,14 @@ class Tape:
         self._steps.append((function, operands))
         return Deferred(self, len(self._steps) - 1, names)
 
+    @property
+    def length(self) -> int:
+        return len(self._steps)
+
+    def cut(self, length: int) -> None:
+        """Forget the steps from there on, whose values nothing needs."""
+        del self._steps[length:]
+
     def play(self, inputs: Mapping[str, Any]) -> list[Any]:
         """The value of each step. Raises what its function does."""
         values: list[Any] = []

@@ -24,6 +24,7 @@ from tasks_app.circuits.language.interpreter.values import (
     Type,
     Word,
     failure,
+    locate,
     unsupported,
 )
 
@@ -93,7 +94,8 @@ def computed(node: Any, compute: Callable[[], Any]) -> Any:
     try:
         return compute()
     except ArithmeticFailure as error:
-        raise failure(node, f"This expression {error}.") from None
+        locate(error, node)
+        raise
     except TypeError:
         raise failure(node, "This expression does not fit the types of its operands.") from None
 

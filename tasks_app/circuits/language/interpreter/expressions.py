@@ -61,7 +61,7 @@ def _array(run: Run, node: ast.ArrayLiteral) -> list[Any]:
 
 @expression(ast.Identifier)
 def _identifier(run: Run, node: ast.Identifier) -> Any:
-    found = run.lookup(node)
+    found = run.lookup(node.name, node)
     return found.value if isinstance(found, Variable) else found
 
 

@@ -1,6 +1,7 @@
 """Statements that define and apply gates, and the other quantum operations."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from openqasm3 import ast
@@ -9,6 +10,8 @@ from qiskit.circuit import CircuitInstruction, Gate, Qubit
 
 from tasks_app.circuits.language.interpreter import library
 from tasks_app.circuits.language.interpreter.assignments import operand
+from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure
+from tasks_app.circuits.language.interpreter.deferred import Decides
 from tasks_app.circuits.language.interpreter.dialects import WITHOUT_INCLUDE
 from tasks_app.circuits.language.interpreter.evaluation import integer, number, parameter, value
 from tasks_app.circuits.language.interpreter.library import GateSpec
@@ -24,39 +27,64 @@ from tasks_app.circuits.language.interpreter.values import (
 
 @statement(ast.QuantumGateDefinition)
 def _definition(run: Run, node: ast.QuantumGateDefinition) -> None:
+    parameters, qubits = [each.name for each in node.arguments], [each.name for each in node.qubits]
+    define(run, node.name.name, parameters, qubits, lambda run: run.run_block(node.body), node)
+
+
+def define(
+    run: Run,
+    name: str,
+    parameters: Sequence[str],
+    qubits: Sequence[str],
+    execute: Callable[[Run], None],
+    node: Any = None,
+) -> None:
+    """Define a gate of the program's own; `execute` runs the statements of its body."""
     if len(run.scopes) > 1:
         raise failure(node, "Gates can be defined at the top level only.")
-    names = [item.name for item in [*node.arguments, *node.qubits]]
-    if len(set(names)) < len(names):
+    if len({*parameters, *qubits}) < len(parameters) + len(qubits):
         raise failure(node, "Two parameters of this gate have the same name.")
 
     def make(run: Run, values: tuple[Any, ...]) -> tuple[Gate, int]:
-        key = id(node), values
+        key = execute, values
         if key not in run.made:
-            run.made[key] = _body(run, node, values)
+            with run.frame(node) as names, run.counting() as counted:
+                for parameter, given in zip(parameters, values, strict=True):
+                    names[parameter] = Variable(given, constant=True)
+                definition = _body(run, qubits, execute)
+                size = counted()
+            # Qiskit and Aer know gates by their names: this one must not pass for one of theirs.
+            gate = Gate(f"own_{name}", len(qubits), list(run.angles(values)))
+            gate.definition = definition
+            run.made[key] = gate, size
         return run.made[key]  # type: ignore[no-any-return]
 
-    run.define(node.name.name, GateSpec(len(node.arguments), len(node.qubits), make), node)
+    run.define(name, GateSpec(len(parameters), len(qubits), make), node)
+    _try(run, lambda: make(run, (1.0,) * len(parameters)))
 
 
-def _body(run: Run, node: ast.QuantumGateDefinition, values: tuple[Any, ...]) -> tuple[Gate, int]:
-    definition = QuantumCircuit(len(node.qubits))
+def _try(run: Run, make: Callable[[], Any]) -> None:
+    """See if a gate has a meaning. The circuit may never have what waits for an input in it."""
+    steps, kept = run.tape.length, [(table, len(table)) for table in (run.deferred, run.made)]
+    with suppress(ArithmeticFailure, Decides):  # Other values, or no use, do without.
+        make()
+    if run.tape.length > steps:
+        run.tape.cut(steps)
+        for table, length in kept:
+            while len(table) > length:
+                table.popitem()
+
+
+def _body(run: Run, qubits: Sequence[str], execute: Callable[[Run], None]) -> QuantumCircuit:
+    """The circuit of the statements of a gate's body."""
     outer = run.circuit, run.depth, run.in_gate
-    run.circuit, run.depth, run.in_gate = definition, 0, True
+    run.circuit, run.depth, run.in_gate = QuantumCircuit(len(qubits)), 0, True
+    run.scopes[-1].update(zip(qubits, run.circuit.qubits, strict=True))
     try:
-        with run.frame(node) as names, run.counting() as counted:
-            for argument, given in zip(node.arguments, values, strict=True):
-                names[argument.name] = Variable(given, constant=True)
-            for name, qubit in zip(node.qubits, definition.qubits, strict=True):
-                names[name.name] = qubit
-            run.run_block(node.body)
-            size = counted()
+        execute(run)
+        return run.circuit
     finally:
         run.circuit, run.depth, run.in_gate = outer
-    # Qiskit and Aer know gates by their names: this one must not pass for one of theirs.
-    gate = Gate(f"own_{node.name.name}", len(node.qubits), list(run.angles(values)))
-    gate.definition = definition
-    return gate, size
 
 
 @statement(ast.QuantumGate)
@@ -125,6 +153,7 @@ def named(run: Run, name: str, node: Any = None) -> GateSpec:
 @statement(ast.QuantumPhase)
 def _phase(run: Run, node: ast.QuantumPhase) -> None:
     (angle,) = run.angles((parameter(run, node.argument),))
+    run.note_beyond("gphase")
     seen = run.in_gate or (run.depth == 0 and run.paths is None)
     if not node.modifiers:
         if seen:  # Elsewhere it cannot be seen, in no kind of circuit.
@@ -174,7 +203,6 @@ def _barrier(run: Run, node: ast.QuantumBarrier) -> None:
 
 @statement(ast.QuantumReset)
 def _reset(run: Run, node: ast.QuantumReset) -> None:
-    run.forbid_in_gate(node)
     run.reset(operand(run, node.qubits))
 
 

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from openqasm3 import ast
 from qiskit.circuit import Clbit, Qubit
 
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.interpreter import library
+from tasks_app.circuits.language.interpreter.deferred import Deferred, Tape
 from tasks_app.circuits.language.interpreter.functions import CONSTANTS
 from tasks_app.circuits.language.interpreter.values import (
     Array,
@@ -34,15 +34,20 @@ class Names:
         self.globals: dict[str, Any] = dict(library.BUILT_IN_OLD if old else library.BUILT_IN)
         self.scopes = [self.globals]
         self.in_gate = False
-        self.without_include: list[str] = []
+        self._without_include: list[str] = []
         """Gates of a library that the program uses all the same."""
+        self._beyond: dict[str, None] = {}
+        """What an OpenQASM 2 program has of OpenQASM 3."""
         self._inputs = dict(inputs)
         self._used_inputs: set[str] = set()
+        waiting = (each.tape for each in inputs.values() if isinstance(each, Deferred))
+        self.tape = next(waiting, None) or Tape()
+        """What is computed from inputs that wait."""
         self._library_names: set[str] = set()
         self._steps = 0
         self._calls = 0
 
-    def physical_qubit(self, node: ast.Identifier) -> Qubit:
+    def physical_qubit(self, name: str, node: Any) -> Qubit:
         """The qubit of the hardware with a number, `$0`."""
         raise NotImplementedError
 
@@ -54,26 +59,24 @@ class Names:
         if scope is self.globals:  # A name of the user's hides one of a library.
             self._library_names.discard(name)
 
-    def lookup(self, node: ast.Identifier) -> Any:
+    def lookup(self, name: str, node: Any = None) -> Any:
         for scope in reversed(self.scopes):
-            if node.name in scope:
-                found = scope[node.name]
+            if name in scope:
                 if self.in_gate and scope is self.globals:
-                    self._check_seen_in_gate(found, node)
-                return found
-        if node.name in CONSTANTS:
-            return CONSTANTS[node.name]
-        if node.name.startswith("$") and node.name[1:].isdecimal() and not self.in_gate:
-            return self.physical_qubit(node)
-        raise failure(node, f"The name {node.name!r:.80} is not defined.")
+                    self._check_seen_in_gate(name, scope[name], node)
+                return scope[name]
+        if name in CONSTANTS:
+            return CONSTANTS[name]
+        if name.startswith("$") and name[1:].isdecimal() and not self.in_gate:
+            return self.physical_qubit(name, node)
+        raise failure(node, f"The name {name!r:.80} is not defined.")
 
-    def _check_seen_in_gate(self, found: Any, node: ast.Identifier) -> None:
+    def _check_seen_in_gate(self, name: str, found: Any, node: Any) -> None:
         if isinstance(found, _QUANTUM):
             raise failure(node, "The body of a gate sees no qubit but its own.")
         if isinstance(found, Array) or (isinstance(found, Variable) and not found.constant):
             raise failure(
-                node,
-                f"The body of a gate sees constants only; give {node.name!r:.80} as a parameter.",
+                node, f"The body of a gate sees constants only; give {name!r:.80} as a parameter."
             )
 
     def input_value(self, name: str, node: Any) -> Any:
@@ -94,7 +97,23 @@ class Names:
         """A gate of a library that the program does not include."""
         self.globals[name] = spec
         self._library_names.add(name)
-        self.without_include.append(name)
+        self._without_include.append(name)
+
+    def note_beyond(self, what: str) -> None:
+        """An OpenQASM 2 program may have some of OpenQASM 3, as PennyLane writes it."""
+        if self.old:
+            self._beyond[what] = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of how the program was read."""
+        beyond = [
+            f"The program has {what}, which OpenQASM 2 has not; it was taken as in OpenQASM 3."
+            for what in self._beyond
+        ]
+        names = ", ".join(self._without_include)
+        used = f"Used without an include, as the gates of these names: {names:.900}."
+        return (*beyond, used) if names else tuple(beyond)
 
     @contextmanager
     def scope(self) -> Iterator[None]:

@@ -21,9 +21,11 @@ from qiskit.circuit import (
     Parameter,
     QuantumRegister,
     Qubit,
+    Reset,
 )
 from qiskit.circuit.classical import expr
 
+from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.interpreter.deferred import Deferred
 from tasks_app.circuits.language.interpreter.names import Names
@@ -36,10 +38,20 @@ from tasks_app.circuits.language.interpreter.values import (
     Word,
     failure,
     flat,
+    locate,
     unsupported,
 )
 
-_MEASURE = Measure()
+_MEASURE, _RESET = Measure(), Reset()
+_OLD = (
+    ast.BranchingStatement,
+    ast.QuantumBarrier,
+    ast.QuantumGate,
+    ast.QuantumGateDefinition,
+    ast.QuantumMeasurementStatement,
+    ast.QuantumPhase,
+    ast.QuantumReset,
+)
 
 STATEMENTS: dict[type, Callable[["Run", Any], None]] = {}
 
@@ -122,12 +134,29 @@ class Run(Names):
 
     def execute(self, node: Any) -> None:
         """Raises CircuitError, Steered or ProgramEnd."""
-        self.count_steps(1, node)
         function = STATEMENTS.get(type(node))
         if function is None:
             kind = re.sub("(?<=.)([A-Z])", r" \1", type(node).__name__).lower()
             raise unsupported(node, f"A statement of the kind {kind!r}")
-        function(self, node)
+        try:
+            self.count_steps(1)
+            function(self, node)
+        except CircuitError as error:
+            locate(error, node)
+            raise
+        except Steered:
+            if self.old:
+                raise failure(node, "OpenQASM 2 reads a measured value in an `if` only.") from None
+            raise
+        if self.old:
+            self._check_old(node)
+
+    def _check_old(self, node: Any) -> None:
+        """Refuse what OpenQASM 2 does not have, once it is known to have no other error."""
+        if node.annotations or getattr(node, "modifiers", None) or not isinstance(node, _OLD):
+            raise failure(
+                node, "This is no statement of OpenQASM 2; begin with OPENQASM 3.0;", "syntax_error"
+            )
 
     def run_block(self, statements: Sequence[Any]) -> None:
         for each in statements:
@@ -158,8 +187,8 @@ class Run(Names):
             self.circuit.add_register(register)
         return qubits
 
-    def physical_qubit(self, node: ast.Identifier) -> Qubit:
-        index = int(node.name[1:][:12])
+    def physical_qubit(self, name: str, node: Any) -> Qubit:
+        index = int(name[1:][:12])
         self._check_size(len(self.places), index + 1, self.limits.max_qubits, node)
         for place in range(index + 1):
             if f"${place}" not in self.globals:
@@ -250,9 +279,11 @@ class Run(Names):
         return self._measured is not None
 
     def reset(self, operand: Any) -> None:
+        if not self.old:  # Where Qiskit writes gates that begin with resets.
+            self.forbid_in_gate(None)
         for qubit in flat(operand):
             if self.paths is None:
-                self.circuit.reset(qubit)
+                self.put(CircuitInstruction(_RESET, (qubit,)))
             else:
                 self.paths.reset(self.places[qubit])
 

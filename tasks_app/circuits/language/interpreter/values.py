@@ -116,10 +116,16 @@ class _Node(Protocol):
 
 def failure(node: _Node | None, message: str, code: str = "invalid_program") -> CircuitError:
     """An error placed at a node of the syntax tree."""
-    span = node.span if node is not None else None
-    if span is None:
-        return CircuitError(code, message)
-    return CircuitError(code, message, line=span.start_line, column=span.start_column + 1)
+    error = CircuitError(code, message)
+    if node is not None:
+        locate(error, node)
+    return error
+
+
+def locate(error: CircuitError, node: _Node) -> None:
+    """Say where an error is, unless it is said already."""
+    if error.line is None and node.span is not None:
+        error.line, error.column = node.span.start_line, node.span.start_column + 1
 
 
 def unsupported(
