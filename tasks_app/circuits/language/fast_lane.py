@@ -11,9 +11,8 @@ from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.language.interpreter import Run, arithmetic, control, functions, measured
 from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure, as_parameter
 from tasks_app.circuits.language.interpreter.deferred import Deferred
-from tasks_app.circuits.language.interpreter.dialects import WITHOUT_INCLUDE
 from tasks_app.circuits.language.interpreter.gates import apply, broadcast, define, named
-from tasks_app.circuits.language.interpreter.library import GateSpec
+from tasks_app.circuits.language.interpreter.library import WITHOUT_INCLUDE, GateSpec
 from tasks_app.circuits.language.interpreter.values import Bits, Qubits, Variable, Word, unsupported
 from tasks_app.circuits.language.parse import parse_statement, statement_end
 

@@ -116,7 +116,7 @@ def test_pytkets_library_for_quantinuum_is_known(run: Run) -> None:
         "U1q(0.5*pi,0.5*pi) q[0];\nRz(0.25*pi) q[1];\nRZZ(0.5*pi) q[0],q[1];\nZZ q[0],q[1];\n"
         "U1q(0.5*pi,0.5*pi) q[0];\nU1q(1.0*pi,0.3*pi) q[1];\nmeasure q -> c;"
     )
-    assert run(program, shots=9)["counts"] == {"10": 9}
+    assert counts_and_notes(run(program, shots=9)) == ({"10": 9}, [])
 
 
 def test_pennylanes_conditions_on_one_bit_are_taken(run: Run) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tasks_app.circuits import CircuitError, Job, Limits, Sandbox
 from tasks_app.circuits.job import as_message
 from tasks_app.circuits.language.interpreter.deferred import Tape
-from tasks_app.circuits.language.interpreter.dialects import WITHOUT_INCLUDE
+from tasks_app.circuits.language.interpreter.library import WITHOUT_INCLUDE
 from tasks_app.circuits.language.program import Program as Circuit
 from tasks_app.circuits.language.read import parse
 from tasks_app.circuits.language.source import read_source

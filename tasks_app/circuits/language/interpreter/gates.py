@@ -12,9 +12,8 @@ from tasks_app.circuits.language.interpreter import library
 from tasks_app.circuits.language.interpreter.assignments import operand
 from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure
 from tasks_app.circuits.language.interpreter.deferred import Decides
-from tasks_app.circuits.language.interpreter.dialects import WITHOUT_INCLUDE
 from tasks_app.circuits.language.interpreter.evaluation import integer, number, parameter, value
-from tasks_app.circuits.language.interpreter.library import GateSpec
+from tasks_app.circuits.language.interpreter.library import WITHOUT_INCLUDE, GateSpec
 from tasks_app.circuits.language.interpreter.run import Run, statement
 from tasks_app.circuits.language.interpreter.values import (
     Duration,

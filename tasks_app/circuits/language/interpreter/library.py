@@ -1,7 +1,11 @@
-"""The gates of the standard libraries, and how modifiers change a gate."""
+"""The gates that a program can use by name, and how modifiers change a gate.
+
+Those of the standard libraries, and those that other tools use without an include.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import pi
 from typing import Any
 
 from qiskit import QuantumCircuit
@@ -25,84 +29,117 @@ class GateSpec:
     """The global phase that Qiskit's gate lacks, which shows when the gate is controlled."""
 
 
-def _library(gate: type[Gate], parameters: int, qubits: int) -> GateSpec:
+def _spec(parameters: int, qubits: int, gate: Callable[..., Gate]) -> GateSpec:
+    standard = getattr(gate, "_standard_gate", None)
     return GateSpec(
-        parameters,
-        qubits,
-        lambda run, values: (gate(*run.angles(values)), 1),
-        getattr(gate, "_standard_gate", None),
+        parameters, qubits, lambda run, values: (gate(*run.angles(values)), 1), standard
     )
 
 
-_U = _library(library.UGate, 3, 1)
-# The specification's matrix has the phase e^{iθ/2}, and its u2 and u3 are rotations.
-BUILT_IN = {"U": replace(_U, phase=lambda theta, phi, lam: theta / 2)}
-_U2 = _library(library.U2Gate, 2, 1)
-_U3 = _library(library.U3Gate, 3, 1)
-
-_SHARED = {
-    "p": _library(library.PhaseGate, 1, 1),
-    "x": _library(library.XGate, 0, 1),
-    "y": _library(library.YGate, 0, 1),
-    "z": _library(library.ZGate, 0, 1),
-    "h": _library(library.HGate, 0, 1),
-    "s": _library(library.SGate, 0, 1),
-    "sdg": _library(library.SdgGate, 0, 1),
-    "t": _library(library.TGate, 0, 1),
-    "tdg": _library(library.TdgGate, 0, 1),
-    "sx": _library(library.SXGate, 0, 1),
-    "rx": _library(library.RXGate, 1, 1),
-    "ry": _library(library.RYGate, 1, 1),
-    "rz": _library(library.RZGate, 1, 1),
-    "id": _library(library.IGate, 0, 1),
-    "u1": _library(library.U1Gate, 1, 1),
-    "cx": _library(library.CXGate, 0, 2),
-    "cy": _library(library.CYGate, 0, 2),
-    "cz": _library(library.CZGate, 0, 2),
-    "cp": _library(library.CPhaseGate, 1, 2),
-    "crx": _library(library.CRXGate, 1, 2),
-    "cry": _library(library.CRYGate, 1, 2),
-    "crz": _library(library.CRZGate, 1, 2),
-    "ch": _library(library.CHGate, 0, 2),
-    "cu": _library(library.CUGate, 4, 2),
-    "swap": _library(library.SwapGate, 0, 2),
-    "ccx": _library(library.CCXGate, 0, 3),
-    "cswap": _library(library.CSwapGate, 0, 3),
+_QISKIT = {
+    name: _spec(len(gate.params), gate.num_qubits, gate.base_class)
+    for name, gate in library.get_standard_gate_name_mapping().items()
+    if isinstance(gate, Gate) and gate.num_qubits
 }
 
-BUILT_IN_OLD = {"U": _U, "CX": _SHARED["cx"]}
-# The two libraries an OpenQASM 3 program can include.
+
+def _named(names: str) -> dict[str, GateSpec]:
+    return {name: _QISKIT[name] for name in names.split()}
+
+
+_SHARED = _named(
+    "p x y z h s sdg t tdg sx rx ry rz id u1 cx cy cz cp crx cry crz ch cu swap ccx cswap"
+)
+_STDGATES = _SHARED | {
+    "CX": _QISKIT["cx"],
+    # The specification's are rotations.
+    "u2": replace(_QISKIT["u2"], phase=lambda phi, lam: -(phi + lam) / 2),
+    "u3": replace(_QISKIT["u3"], phase=lambda theta, phi, lam: -(phi + lam) / 2),
+    "phase": _QISKIT["p"],
+    "cphase": _QISKIT["cp"],
+}
+_QELIB1 = (
+    _SHARED
+    | _named("u u2 u3 sxdg csx cu1 cu3 rxx rzz rccx")
+    | {
+        "u0": _spec(1, 1, lambda length: library.IGate()),
+        "rc3x": _QISKIT["rcccx"],
+        "c3x": _spec(0, 4, library.C3XGate),
+        "c3sqrtx": _QISKIT["c3sx"],
+        "c4x": _spec(0, 5, library.C4XGate),
+    }
+)
+_QUANTINUUM = {
+    "U1q": _QISKIT["r"],
+    "Rz": _QISKIT["rz"],
+    "RZZ": _QISKIT["rzz"],
+    "ZZ": _spec(0, 2, lambda: library.RZZGate(pi / 2)),
+}
+
+
+def _made_of(qubits: int, *steps: tuple[Any, ...]) -> Gate:
+    circuit = QuantumCircuit(qubits)
+    for gate, *places in steps:
+        circuit.append(gate, places)
+    return circuit.to_gate()
+
+
+def _pswap(angle: float) -> Gate:
+    cx, swap, p = library.CXGate(), library.SwapGate(), library.PhaseGate(angle)
+    return _made_of(2, (swap, 0, 1), (cx, 0, 1), (p, 1), (cx, 0, 1))
+
+
+def _ms(first: float, second: float, angle: float = pi / 2) -> Gate:
+    back = (library.RZGate(-first), 0), (library.RZGate(-second), 1)
+    forth = (library.RZGate(first), 0), (library.RZGate(second), 1)
+    return _made_of(2, *back, (library.RXXGate(angle), 0, 1), *forth)
+
+
+def _cphase10(angle: float) -> Gate:
+    return _made_of(2, (library.CPhaseGate(angle, ctrl_state=0), 1, 0))
+
+
+def _cphase00(angle: float) -> Gate:
+    x = library.XGate()
+    return _made_of(2, (x, 1), (library.CPhaseGate(angle, ctrl_state=0), 0, 1), (x, 1))
+
+
+_BRAKET = {
+    "i": _QISKIT["id"],
+    "si": _QISKIT["sdg"],
+    "ti": _QISKIT["tdg"],
+    "v": _QISKIT["sx"],
+    "vi": _QISKIT["sxdg"],
+    "phaseshift": _QISKIT["p"],
+    "prx": _QISKIT["r"],
+    "gpi": _spec(1, 1, lambda a: _made_of(1, (library.XGate(), 0), (library.RZGate(2 * a), 0))),
+    "gpi2": _spec(1, 1, lambda angle: library.RGate(pi / 2, angle)),
+    "cnot": _QISKIT["cx"],
+    "cv": _QISKIT["csx"],
+    "cphaseshift": _QISKIT["cp"],
+    "cphaseshift00": _spec(1, 2, _cphase00),
+    "cphaseshift01": _spec(1, 2, lambda angle: library.CPhaseGate(angle, ctrl_state=0)),
+    "cphaseshift10": _spec(1, 2, _cphase10),
+    "pswap": _spec(1, 2, _pswap),
+    "xx": _QISKIT["rxx"],
+    "yy": _QISKIT["ryy"],
+    "zz": _QISKIT["rzz"],
+    "xy": _spec(1, 2, lambda angle: library.XXPlusYYGate(-angle)),
+    "ms": _spec(3, 2, _ms),
+    "ccnot": _QISKIT["ccx"],
+}
+_MQT = {"iswapdg": _spec(0, 2, lambda: library.iSwapGate().inverse())}
+
+# The specification's matrix has the phase e^{iθ/2}; that of OpenQASM 2 has none.
+BUILT_IN = {"U": replace(_QISKIT["u"], phase=lambda theta, phi, lam: theta / 2)}
+BUILT_IN_OLD = {"U": _QISKIT["u"], "CX": _QISKIT["cx"]}
 LIBRARY_GATES = {
-    "stdgates.inc": _SHARED
-    | {
-        "CX": _SHARED["cx"],
-        "u2": replace(_U2, phase=lambda phi, lam: -(phi + lam) / 2),
-        "u3": replace(_U3, phase=lambda theta, phi, lam: -(phi + lam) / 2),
-        "phase": _SHARED["p"],
-        "cphase": _SHARED["cp"],
-    },
-    "qelib1.inc": _SHARED
-    | {
-        "u": _U,
-        "u0": GateSpec(1, 1, lambda run, values: (library.IGate(), 1)),
-        "u2": _U2,
-        "u3": _U3,
-        "sxdg": _library(library.SXdgGate, 0, 1),
-        "csx": _library(library.CSXGate, 0, 2),
-        "cu1": _library(library.CU1Gate, 1, 2),
-        "cu3": _library(library.CU3Gate, 3, 2),
-        "rxx": _library(library.RXXGate, 1, 2),
-        "rzz": _library(library.RZZGate, 1, 2),
-        "rccx": _library(library.RCCXGate, 0, 3),
-        "rc3x": _library(library.RC3XGate, 0, 4),
-        "c3x": _library(library.C3XGate, 0, 4),
-        "c3sqrtx": _library(library.C3SXGate, 0, 4),
-        "c4x": _library(library.C4XGate, 0, 5),
-    },
+    "stdgates.inc": _STDGATES,
+    "qelib1.inc": _QELIB1,
+    "hqslib1.inc": _QELIB1 | _QUANTINUUM,
 }
-
-# pytket's, in OpenQASM 2. What only it has is found among the gates without an include.
-LIBRARY_GATES["hqslib1.inc"] = LIBRARY_GATES["qelib1.inc"]
+# Where their meaning is certain.
+WITHOUT_INCLUDE = _QISKIT | _BRAKET | _QUANTINUUM | _MQT | _QELIB1 | _STDGATES
 
 
 def controlled(gate: Gate, controls: int, *, on: bool) -> Gate:
