@@ -122,13 +122,13 @@ class FastLane:
 
     def _opaque(self, name: str, parameters: str, qubits: str) -> None:
         def refuse(run: Run, values: Any) -> Any:
-            raise unsupported(None, f"The opaque gate {name:.80}", "add its definition")
+            raise unsupported(f"The opaque gate {name:.80}", "add its definition")
 
         if name == "delay":  # As Qiskit writes it.
             define(self._run, name, _names(parameters), _names(qubits), lambda run: None)
         elif name not in WITHOUT_INCLUDE:
             spec = GateSpec(len(_names(parameters)), len(_names(qubits)), refuse)
-            self._run.define(name, spec, None)
+            self._run.define(name, spec)
 
     def _gate(self, spec: GateSpec, parameters: str, rest: str) -> None:
         applications = self._operands.get((rest, spec.qubits))

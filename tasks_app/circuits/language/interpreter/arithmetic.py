@@ -17,9 +17,10 @@ from tasks_app.circuits.language.interpreter.conversion import (
     nearest_angle,
     rounded,
 )
-from tasks_app.circuits.language.interpreter.deferred import deferrable
+from tasks_app.circuits.language.interpreter.deferred import decided, deferrable
 from tasks_app.circuits.language.interpreter.values import INT, Duration, Type, Word, wrapped
 
+_Operand = int | float | Word | Duration
 _MAX_BITS = 1_024  # Of an integer without a type; more only costs time.
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
@@ -37,13 +38,17 @@ _BITWISE: dict[str, Callable[[int, int], int]] = {
 
 
 def truth(value: Any) -> bool:
-    """The value as a condition."""
+    """The value as a condition. Raises ArithmeticFailure."""
+    if not isinstance(decided(value), int | float | Word):
+        raise ArithmeticFailure("cannot be true or false")
     return bool(value.number if isinstance(value, Word) else value)
 
 
 @deferrable
 def binary(operation: str, a: Any, b: Any) -> Any:
     """Raises ArithmeticFailure."""
+    if not isinstance(a, _Operand) or not isinstance(b, _Operand):
+        return refuse(operation)
     if isinstance(a, Duration) or isinstance(b, Duration):
         return _with_duration(operation, a, b)
     if operation in ("&&", "||"):
@@ -65,6 +70,8 @@ def binary(operation: str, a: Any, b: Any) -> Any:
 @deferrable
 def unary(operation: str, value: Any) -> Any:
     """Raises ArithmeticFailure."""
+    if not isinstance(value, _Operand):
+        return refuse(operation)
     if isinstance(value, Duration):
         return Duration(-value.length, value.unit) if operation == "-" else refuse(operation)
     if operation == "!":
@@ -206,8 +213,12 @@ def _real_power(a: float, b: float) -> float:
 
 def exact(value: Any) -> int:
     """The whole number that a value of a whole type is. Raises ArithmeticFailure."""
-    number = value.number if isinstance(value, Word) and not _real(value) else value
-    return int(number) if isinstance(number, int) else int(refuse("a whole number is needed"))
+    number = value.number if isinstance(decided(value), Word) and not _real(value) else value
+    if not isinstance(number, int):
+        raise ArithmeticFailure(
+            "gives no whole number, which is needed here; cast it with int(...)"
+        )
+    return int(number)
 
 
 def _shifted(operation: str, value: Any, by: Any) -> Any:

@@ -14,6 +14,7 @@ from tasks_app.circuits.language.interpreter.evaluation import (
     evaluate,
     expression,
     integer,
+    known,
     value,
 )
 from tasks_app.circuits.language.interpreter.parts import places_of, selected
@@ -34,11 +35,11 @@ from tasks_app.circuits.language.interpreter.values import (
 @expression(ast.QuantumMeasurement)
 def _measurement(run: Run, node: ast.QuantumMeasurement) -> Any:
     """Measure into hidden bits."""
-    run.forbid_in_gate(node)
+    run.forbid_in_gate()
     source = operand(run, node.qubit)
     size = None if isinstance(source, Qubit) else len(source.items)
-    target = run.new_bits(size, node)
-    run.measure(source, target, node)
+    target = run.new_bits(size)
+    run.measure(source, target)
     return target
 
 
@@ -46,23 +47,23 @@ def operand(run: Run, node: Any) -> Any:
     found = evaluate(run, node)
     if isinstance(found, Clbit | Bits):
         name = getattr(_name_of(node), "name", "this")
-        raise failure(node, f"A qubit is needed here; {name:.80} is classical.")
+        raise failure(f"A qubit is needed here; {name:.80} is classical.", at=node)
     if not isinstance(found, Qubit | Qubits):
-        raise failure(node, "A qubit or quantum register is needed here.")
+        raise failure("A qubit or quantum register is needed here.", at=node)
     return found
 
 
 @statement(ast.QuantumMeasurementStatement)
 def _measure(run: Run, node: ast.QuantumMeasurementStatement) -> None:
-    run.forbid_in_gate(node)
+    run.forbid_in_gate()
     if node.target is None:
         evaluate(run, node.measure)
         return
-    found = run.lookup(_name_of(node.target).name, node.target)
+    found = run.lookup(_name_of(node.target).name)
     if isinstance(found, Variable | Array):
-        assign(run, node.target, evaluate(run, node.measure), node)
+        assign(run, node.target, evaluate(run, node.measure))
         return
-    run.measure(operand(run, node.measure.qubit), evaluate(run, node.target), node)
+    run.measure(operand(run, node.measure.qubit), evaluate(run, node.target))
 
 
 def _name_of(lvalue: Any) -> ast.Identifier:
@@ -74,7 +75,7 @@ def _assignment(run: Run, node: ast.ClassicalAssignment) -> None:
     # An indexed identifier is no expression to the type checker.
     target: Any = node.lvalue
     if node.op.name == "=":
-        assign(run, target, evaluate(run, node.rvalue), node)
+        assign(run, target, evaluate(run, node.rvalue))
         return
     if isinstance(target, ast.IndexedIdentifier):
         target = ast.IndexedIdentifier(target.name, _settled(run, target.indices))
@@ -82,7 +83,7 @@ def _assignment(run: Run, node: ast.ClassicalAssignment) -> None:
     operation = ast.BinaryOperator[node.op.name.removesuffix("=")]
     combined = ast.BinaryExpression(op=operation, lhs=target, rhs=node.rvalue)
     combined.span = node.span
-    assign(run, target, value(run, combined), node)
+    assign(run, target, value(run, combined))
 
 
 def _settled(run: Run, index: Any) -> Any:
@@ -100,42 +101,37 @@ def _settled(run: Run, index: Any) -> Any:
     return settled
 
 
-def assign(run: Run, lvalue: Any, new: Any, node: Any) -> None:
+def assign(run: Run, lvalue: Any, new: Any) -> None:
     """Write to a variable, to bits, or to a part of either."""
-    run.forbid_in_gate(node)
+    run.forbid_in_gate()
     indices = lvalue.indices if isinstance(lvalue, ast.IndexedIdentifier) else []
     name = _name_of(lvalue)
-    found = run.lookup(name.name, name)
+    found = run.lookup(name.name)
     if isinstance(found, Array):
-        _assign_array(run, found, indices, new, node)
+        _assign_array(run, found, indices, new)
     elif isinstance(found, Variable):
         if found.constant:
-            raise failure(node, f"{name.name!r:.80} is a constant and cannot be assigned to.")
+            raise failure(f"{name.name!r:.80} is a constant and cannot be assigned to.")
         if found.depth < run.depth:
             raise Steered
-        found.value = _changed(run, found.value, found.type, indices, new, node)
+        found.value = _changed(run, found.value, found.type, indices, new)
     else:
-        store(run, evaluate(run, lvalue), new, node)
+        store(run, evaluate(run, lvalue), new)
 
 
-def _changed(run: Run, old: Any, declared: Any, indices: Any, new: Any, node: Any) -> Any:
+def _changed(run: Run, old: Any, declared: Any, indices: Any, new: Any) -> Any:
     """The value of a variable or an element after writing to all of it or to some of its bits."""
     if not indices:
-        changed = coerced(run, new, declared, node)
-        if measured.is_runtime(changed):
-            raise Steered
-        return changed
+        return known(coerced(run, new, declared))
     index = indices[0] if isinstance(indices[0], ast.DiscreteSet) else indices[0][0]
     if len(indices) > 1 or (isinstance(indices[0], list) and len(indices[0]) > 1):
-        raise failure(node, "A number has one index.")
+        raise failure("A number has one index.")
     if not isinstance(old, Word) or old.type.kind == "float":
-        raise failure(node, f"A value of type {declared} has no bits to assign.")
-    places = places_of(run, index, old.type.width, node)
+        raise failure(f"A value of type {declared} has no bits to assign.")
+    places = places_of(run, index, old.type.width)
     spots = [places] if isinstance(places, int) else places
     kind = Type("bit", 0 if isinstance(places, int) else len(spots))
-    written = coerced(run, new, kind, node)
-    if measured.is_runtime(written):
-        raise Steered
+    written = known(coerced(run, new, kind))
     bits = int(written) if isinstance(written, bool) else written.number
     pattern = old.pattern
     for i, place in enumerate(spots):
@@ -143,9 +139,9 @@ def _changed(run: Run, old: Any, declared: Any, indices: Any, new: Any, node: An
     return wrapped(old.type, pattern)
 
 
-def _assign_array(run: Run, array: Array, indices: Any, new: Any, node: Any) -> None:
+def _assign_array(run: Run, array: Array, indices: Any, new: Any) -> None:
     if array.readonly:
-        raise failure(node, "This array is readonly; declare the parameter `mutable`.")
+        raise failure("This array is readonly; declare the parameter `mutable`.")
     if array.depth < run.depth:
         raise Steered
     # One pair of brackets for the dimensions, or one for each; the rest name bits of an element.
@@ -154,16 +150,14 @@ def _assign_array(run: Run, array: Array, indices: Any, new: Any, node: Any) -> 
     while rest and len(flat_indices) < array.items.ndim:
         first = rest.pop(0)
         flat_indices += [first] if isinstance(first, ast.DiscreteSet) else first
-    key = selected(run, array, flat_indices, node)
+    key = selected(run, array, flat_indices)
     old = array.items[key] if flat_indices else array.items
     if not isinstance(old, np.ndarray):
-        array.items[key] = _changed(run, old, array.type, rest, new, node)
+        array.items[key] = _changed(run, old, array.type, rest, new)
         return
-    items = array_items(run, new, array.type, node)
+    items = array_items(run, new, array.type)
     if items.shape != old.shape:
-        raise failure(
-            node, f"The array has another shape: {_shape(items)} is assigned to {_shape(old)}."
-        )
+        raise failure(f"The array has another shape: {_shape(items)} is assigned to {_shape(old)}.")
     array.items[key if flat_indices else ...] = items
 
 
@@ -171,22 +165,19 @@ def _shape(items: Any) -> str:
     return " x ".join(map(str, items.shape)) or "a number"
 
 
-def array_items(run: Run, new: Any, base: Type, node: Any) -> Any:
+def array_items(run: Run, new: Any, base: Type) -> Any:
     """A copy of an array or of a literal as an array of this type holds it."""
     if isinstance(new, Array):
         items = new.items
     elif isinstance(new, list):
         items = _as_items(new)
     else:
-        raise failure(node, "An array is needed here.")
+        raise failure("An array is needed here.")
     if items is None:
-        raise failure(node, "The rows of this array have different lengths.")
+        raise failure("The rows of this array have different lengths.")
     copy = np.empty(items.shape, dtype=object)
     for place in np.ndindex(items.shape):
-        held = coerced(run, items[place], base, node)
-        if measured.is_runtime(held):
-            raise Steered
-        copy[place] = held
+        copy[place] = known(coerced(run, items[place], base))
     return copy
 
 
@@ -201,21 +192,21 @@ def _as_items(literal: list[Any]) -> Any:
     return items
 
 
-def store(run: Run, target: Any, new: Any, node: Any) -> None:
+def store(run: Run, target: Any, new: Any) -> None:
     """Write a value to bits."""
-    run.forbid_in_gate(node)
+    run.forbid_in_gate()
     if not isinstance(target, Bits | Clbit):
-        raise failure(node, "This cannot be assigned to.")
+        raise failure("This cannot be assigned to.")
     bits = flat(target)
     kind = Type("bit", 0 if isinstance(target, Clbit) else len(bits))
     new = run.read(new)
     if isinstance(new, Bits | Clbit) and len(flat(new)) != len(bits):
-        raise failure(node, f"{len(flat(new))} bits are assigned to {len(bits)}.")
-    held = coerced(run, new, kind, node)
+        raise failure(f"{len(flat(new))} bits are assigned to {len(bits)}.")
+    held = coerced(run, new, kind)
     values: Sequence[Any] = measured.bits_of(held)
     if run.paths is None:
         values = _unshared(run, bits, values)
-    run.store(bits, values, node)
+    run.store(bits, values)
 
 
 def _unshared(run: Run, bits: Sequence[Clbit], values: Sequence[Any]) -> Sequence[Any]:

@@ -12,6 +12,7 @@ from tasks_app.circuits.language.interpreter.evaluation import (
     coerced,
     condition,
     integer,
+    known,
     type_of,
     value,
 )
@@ -102,7 +103,7 @@ def _run_one(run: Run, branches: list[tuple[Any, Sequence[Any]]], default: Seque
         flags, any_before = [], run.keep(False)
         for holds, _ in branches:
             flags.append(run.keep(measured.both(holds, measured.negate(any_before))))
-            run.store((any_before,), (measured.either(any_before, flags[-1]),), None)
+            run.store((any_before,), (measured.either(any_before, flags[-1]),))
         blocks = [block for _, block in branches]
         if default:
             flags.append(run.keep(measured.negate(any_before)))
@@ -116,7 +117,7 @@ def _run_one(run: Run, branches: list[tuple[Any, Sequence[Any]]], default: Seque
 def _switch(run: Run, node: ast.SwitchStatement) -> None:
     target = value(run, node.target)
     cases = [([integer(run, each) for each in labels], body) for labels, body in node.cases]
-    _check_labels(target, [label for labels, _ in cases for label in labels], node)
+    _check_labels(target, [label for labels, _ in cases for label in labels])
     default = [] if node.default is None else node.default.statements
     if measured.is_runtime(target):
         branches = [
@@ -131,7 +132,7 @@ def _switch(run: Run, node: ast.SwitchStatement) -> None:
         run.run_block(block)
 
 
-def _check_labels(target: Any, labels: list[int], node: ast.SwitchStatement) -> None:
+def _check_labels(target: Any, labels: list[int]) -> None:
     if measured.is_runtime(target):
         bits = measured.bits_of(target)
         kind = Type("int" if bits[-1] is False else "uint", len(bits))
@@ -140,7 +141,7 @@ def _check_labels(target: Any, labels: list[int], node: ast.SwitchStatement) -> 
     elif isinstance(target, int):
         kind = INT if not isinstance(target, bool) else Type("uint", 1)
     else:
-        raise failure(node, "A switch takes a whole number.")
+        raise failure("A switch takes a whole number.")
     highest = (1 << (kind.width - (kind.kind == "int"))) - 1
     lowest = -highest - 1 if kind.kind == "int" else 0
     seen: set[int] = set()
@@ -148,7 +149,7 @@ def _check_labels(target: Any, labels: list[int], node: ast.SwitchStatement) -> 
         if label in seen or not lowest <= label <= highest:
             shown = label if label.bit_length() < 200 else "a very large one"
             raise failure(
-                node, f"A case stands twice, or is no value from {lowest} to {highest}: {shown}."
+                f"A case stands twice, or is no value from {lowest} to {highest}: {shown}."
             )
         seen.add(label)
 
@@ -157,12 +158,10 @@ def _check_labels(target: Any, labels: list[int], node: ast.SwitchStatement) -> 
 def _for(run: Run, node: ast.ForInLoop) -> None:
     declared = type_of(run, node.type)
     for each in _loop_values(run, node.set_declaration):
-        run.count_steps(1, node)
+        run.count_steps(1)
         with run.scope():
-            held = coerced(run, each, declared, node)
-            if measured.is_runtime(held):
-                raise Steered
-            run.define(node.identifier.name, Variable(held, declared, depth=run.depth), node)
+            held = known(coerced(run, each, declared))
+            run.define(node.identifier.name, Variable(held, declared, depth=run.depth))
             if not _iterate(run, node.block):
                 break
 
@@ -186,13 +185,11 @@ def _loop_values(run: Run, node: Any) -> Any:
         return range_of(run, node)
     if isinstance(node, ast.DiscreteSet):
         return [value(run, item) for item in node.values]
-    found = value(run, node)
-    if measured.is_runtime(found):
-        raise Steered
+    found = known(value(run, node))
     if isinstance(found, Word) and found.type.kind == "bit":
         return [bool(found.number >> place & 1) for place in range(found.type.width)]
     if not isinstance(found, Array) or found.items.ndim != 1:
-        raise failure(node, "A loop goes over a range, a set, bits or an array of one dimension.")
+        raise failure("A loop goes over a range, a set, bits or an array of one dimension.")
     return list(found.items)
 
 
@@ -208,7 +205,7 @@ def _while(run: Run, node: ast.WhileLoop) -> None:
             with run.circuit.while_loop(holds), _decided_at_run_time(run):
                 _iterate_at_run_time(run, node.block)
             return
-        run.count_steps(1, node)
+        run.count_steps(1)
         if not holds:
             return
         with run.scope():

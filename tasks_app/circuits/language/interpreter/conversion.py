@@ -45,6 +45,8 @@ def convert(value: Any, to: Type) -> Any:
 @deferrable
 def as_float(value: Any) -> Any:
     """The number as a float. Raises ArithmeticFailure."""
+    if not isinstance(value, int | float | Word):
+        raise ArithmeticFailure("gives no number, which is needed here")
     try:
         return value.real if isinstance(value, Word) else float(value)
     except OverflowError:
@@ -54,8 +56,6 @@ def as_float(value: Any) -> Any:
 @deferrable
 def as_parameter(value: Any) -> Any:
     """A finite number, as a gate takes it. Raises ArithmeticFailure."""
-    if not isinstance(value, int | float | Word):
-        raise ArithmeticFailure("gives no number, which is needed here")
     number = as_float(value)
     if not math.isfinite(number):
         raise ArithmeticFailure("gives no finite number")

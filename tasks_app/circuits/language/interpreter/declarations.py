@@ -7,11 +7,16 @@ import numpy as np
 from openqasm3 import ast
 from qiskit.circuit import Clbit, Qubit
 
-from tasks_app.circuits.language.interpreter import measured
 from tasks_app.circuits.language.interpreter.assignments import array_items, store
 from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure, convert
 from tasks_app.circuits.language.interpreter.deferred import deferrable
-from tasks_app.circuits.language.interpreter.evaluation import coerced, evaluate, integer, type_of
+from tasks_app.circuits.language.interpreter.evaluation import (
+    coerced,
+    evaluate,
+    integer,
+    known,
+    type_of,
+)
 from tasks_app.circuits.language.interpreter.functions import CONSTANTS
 from tasks_app.circuits.language.interpreter.run import Run, Steered, statement
 from tasks_app.circuits.language.interpreter.values import (
@@ -29,7 +34,7 @@ from tasks_app.circuits.language.interpreter.values import (
 @statement(ast.QubitDeclaration)
 def _qubits(run: Run, node: ast.QubitDeclaration) -> None:
     size = None if node.size is None else integer(run, node.size)
-    run.declare_qubits(node.qubit.name, size, node)
+    run.declare_qubits(node.qubit.name, size)
 
 
 def size_of(run: Run, declared: Any) -> int | None:
@@ -39,25 +44,23 @@ def size_of(run: Run, declared: Any) -> int | None:
 
 @statement(ast.ClassicalDeclaration)
 def _variable(run: Run, node: ast.ClassicalDeclaration) -> None:
-    run.forbid_in_gate(node)
+    run.forbid_in_gate()
     name, initial = node.identifier.name, node.init_expression
     if isinstance(node.type, ast.BitType):
         size = size_of(run, node.type)
         # The initial value may use an outer variable of the same name.
         held = None if initial is None else evaluate(run, initial)
-        bits = run.declare_bits(name, size, node)
+        bits = run.declare_bits(name, size)
         if initial is not None:
-            store(run, bits, held, node)
+            store(run, bits, held)
         return
     if isinstance(node.type, ast.ArrayType):
-        run.define(name, _array(run, node.type, initial, node), node)
+        run.define(name, _array(run, node.type, initial))
         return
     declared = type_of(run, node.type)
     held = _zero(node.type, declared) if initial is None else evaluate(run, initial)
-    held = coerced(run, held, declared, node)
-    if measured.is_runtime(held):
-        raise Steered
-    run.define(name, Variable(held, declared, depth=run.depth), node)
+    held = known(coerced(run, held, declared))
+    run.define(name, Variable(held, declared, depth=run.depth))
 
 
 def _zero(node: Any, declared: Type) -> Any:
@@ -66,19 +69,19 @@ def _zero(node: Any, declared: Type) -> Any:
     return Duration(0.0) if declared.kind == "duration" else 0.0 if declared.kind == "angle" else 0
 
 
-def _array(run: Run, declared: ast.ArrayType, initial: Any, node: Any) -> Array:
+def _array(run: Run, declared: ast.ArrayType, initial: Any) -> Array:
     base = type_of(run, declared.base_type)
     shape = tuple(integer(run, dimension) for dimension in declared.dimensions)
     if min(shape) < 1:
-        raise failure(node, "An array needs at least one element in each dimension.")
-    run.count_steps(prod(shape), node)
+        raise failure("An array needs at least one element in each dimension.")
+    run.count_steps(prod(shape))
     if initial is None:
         items = np.empty(shape, dtype=object)
-        items[...] = coerced(run, _zero(declared.base_type, base), base, node)
+        items[...] = coerced(run, _zero(declared.base_type, base), base)
     else:
-        items = array_items(run, evaluate(run, initial), base, node)
+        items = array_items(run, evaluate(run, initial), base)
     if items.shape != shape:
-        raise failure(node, "The array has another shape than declared.")
+        raise failure("The array has another shape than declared.")
     return Array(base, items, run.depth)
 
 
@@ -89,8 +92,7 @@ def _constant(run: Run, node: ast.ConstantDeclaration) -> None:
     declared = type_of(run, node.type)
     run.define(
         node.identifier.name,
-        Variable(coerced(run, held, declared, node), declared, constant=True),
-        node,
+        Variable(coerced(run, held, declared), declared, constant=True),
     )
 
 
@@ -100,18 +102,18 @@ def _check_constant(run: Run, node: Any) -> None:
     while parts:
         each = parts.pop()
         if isinstance(each, ast.QuantumMeasurement):
-            raise failure(each, "A constant cannot depend on a measurement.")
+            raise failure("A constant cannot depend on a measurement.", at=each)
         if isinstance(each, ast.FunctionCall) and isinstance(
             run.globals.get(each.name.name), ast.SubroutineDefinition
         ):
-            raise failure(each, f"A constant cannot come from a call of {each.name.name!r:.80}.")
+            raise failure(f"A constant cannot come from a call of {each.name.name!r:.80}.", at=each)
         if isinstance(each, ast.Identifier) and each.name not in CONSTANTS:
-            found = run.lookup(each.name, each)
+            found = run.lookup(each.name)
             if isinstance(found, Variable | Array | Bits | Clbit) and not getattr(
                 found, "constant", False
             ):
                 raise failure(
-                    each, f"A constant is made of constants; {each.name!r:.80} is a variable."
+                    f"A constant is made of constants; {each.name!r:.80} is a variable.", at=each
                 )
         if isinstance(each, ast.FunctionCall):
             parts += each.arguments
@@ -128,14 +130,14 @@ def _io(run: Run, node: ast.IODeclaration) -> None:
         return
     declared = type_of(run, node.type)
     name = node.identifier.name
-    given = run.input_value(name, node)
+    given = run.input_value(name)
     try:
         held = _given(given, declared)
     except ArithmeticFailure:
         raise failure(
-            node, f"The value given for {name!r:.80} does not fit.", "invalid_parameters"
+            f"The value given for {name!r:.80} does not fit.", "invalid_parameters"
         ) from None
-    run.define(name, Variable(held, declared, constant=True), node)
+    run.define(name, Variable(held, declared, constant=True))
 
 
 @deferrable
@@ -149,17 +151,17 @@ def _given(given: Any, declared: Type) -> Any:
 def _output(run: Run, node: ast.IODeclaration) -> None:
     name = node.identifier.name
     if isinstance(node.type, ast.BitType):
-        run.outputs.append(run.declare_bits(name, size_of(run, node.type), node))
+        run.outputs.append(run.declare_bits(name, size_of(run, node.type)))
         return
     if isinstance(node.type, ast.ArrayType):
-        raise unsupported(node, "An output of type array", "declare its elements one by one")
+        raise unsupported("An output of type array", "declare its elements one by one")
     declared = type_of(run, node.type)
     if declared.kind in ("float", "duration"):
-        raise unsupported(node, f"An output of type {declared.kind}", "declare bits or an integer")
+        raise unsupported(f"An output of type {declared.kind}", "declare bits or an integer")
     if run.paths is None:
         raise Steered
-    variable = Variable(coerced(run, _zero(node.type, declared), declared, node), declared)
-    run.define(name, variable, node)
+    variable = Variable(coerced(run, _zero(node.type, declared), declared), declared)
+    run.define(name, variable)
     run.outputs.append(variable)
 
 
@@ -170,14 +172,12 @@ def _alias(run: Run, node: Any) -> None:
     if loose and isinstance(found, Clbit | Qubit):
         found = Bits((found,)) if isinstance(found, Clbit) else Qubits((found,))
     if isinstance(found, Array):
-        raise unsupported(node, "An alias of an array", "write the array's own name")
+        raise unsupported("An alias of an array", "write the array's own name")
     if not isinstance(found, Qubits | Qubit | Bits | Clbit):
-        raise failure(node, "Only quantum and bit registers can have an alias.")
-    run.define(node.target.name, found, node)
+        raise failure("Only quantum and bit registers can have an alias.")
+    run.define(node.target.name, found)
 
 
 @statement(ast.Include)
 def _include(run: Run, node: ast.Include) -> None:
-    if len(run.scopes) > 1:
-        raise failure(node, "Include a library at the top level.")
     run.include(node.filename)

@@ -73,6 +73,13 @@ class Deferred:
     __hash__ = object.__hash__
 
 
+def decided(value: Any) -> Any:
+    """The value where it decides more than an angle. Raises Decides if it is not known yet."""
+    if type(value) is Deferred:
+        value.needed()
+    return value
+
+
 def deferrable(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of values that waits with those of its operands that have to wait."""
 

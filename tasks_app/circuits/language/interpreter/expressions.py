@@ -11,7 +11,6 @@ from tasks_app.circuits.language.interpreter.conversion import as_float, convert
 from tasks_app.circuits.language.interpreter.deferred import deferrable
 from tasks_app.circuits.language.interpreter.evaluation import (
     coerced,
-    computed,
     condition,
     evaluate,
     expression,
@@ -61,20 +60,20 @@ def _array(run: Run, node: ast.ArrayLiteral) -> list[Any]:
 
 @expression(ast.Identifier)
 def _identifier(run: Run, node: ast.Identifier) -> Any:
-    found = run.lookup(node.name, node)
+    found = run.lookup(node.name)
     return found.value if isinstance(found, Variable) else found
 
 
 @expression(ast.IndexExpression)
 def _index(run: Run, node: ast.IndexExpression) -> Any:
-    return part(run, evaluate(run, node.collection), node.index, node)
+    return part(run, evaluate(run, node.collection), node.index)
 
 
 @expression(ast.IndexedIdentifier)
 def _indexed(run: Run, node: ast.IndexedIdentifier) -> Any:
     found = _identifier(run, node.name)
     for index in node.indices:
-        found = part(run, found, index, node)
+        found = part(run, found, index)
     return found
 
 
@@ -87,20 +86,20 @@ def _concatenation(run: Run, node: ast.Concatenation) -> Any:
     left, right = sides
     if isinstance(left, Array) and isinstance(right, Array):
         if left.items.size + right.items.size > _MAX_ARRAY:
-            raise failure(node, "This array is too long.", "too_many_operations")
+            raise failure("This array is too long.", "too_many_operations")
         if left.items.shape[1:] != right.items.shape[1:] or left.type != right.type:
-            raise failure(node, "Only arrays of one type and shape can be joined.")
+            raise failure("Only arrays of one type and shape can be joined.")
         return Array(left.type, np.concatenate([left.items, right.items]))
     for kind in (Qubits, Bits):
         if isinstance(left, kind) and isinstance(right, kind):
             if set(left.items) & set(right.items):
-                raise failure(node, "The joined registers overlap.")
+                raise failure("The joined registers overlap.")
             return kind(left.items + right.items)
     a, b = run.read(left), run.read(right)
     if all(isinstance(each, Word) and each.type.kind == "bit" for each in (a, b)):
         width = a.type.width + b.type.width
         return Word(Type("bit", width), b.number << a.type.width | a.number)
-    raise failure(node, "Only registers and arrays of one kind can be joined.")
+    raise failure("Only registers and arrays of one kind can be joined.")
 
 
 @expression(ast.UnaryExpression)
@@ -108,7 +107,7 @@ def _unary(run: Run, node: ast.UnaryExpression) -> Any:
     found = value(run, node.expression)
     if measured.is_runtime(found):
         return measured.unary(node.op.name, found)
-    return computed(node, lambda: arithmetic.unary(node.op.name, found))
+    return arithmetic.unary(node.op.name, found)
 
 
 @expression(ast.BinaryExpression)
@@ -116,7 +115,7 @@ def _binary(run: Run, node: ast.BinaryExpression) -> Any:
     operation = node.op.name
     left = value(run, node.lhs)
     if operation in ("&&", "||") and not measured.is_runtime(left):
-        decided = computed(node, lambda: arithmetic.truth(left))
+        decided = arithmetic.truth(left)
         if decided == (operation == "||"):  # The right side is not asked.
             return decided
         return condition(run, node.rhs)
@@ -130,8 +129,8 @@ def _binary(run: Run, node: ast.BinaryExpression) -> Any:
             left, right, operation = right, left, mirrored.get(operation, operation)
         return measured.binary(operation, left, right, run.keep)
     if run.old and operation == "/":
-        return computed(node, lambda: arithmetic.binary("/", as_float(left), as_float(right)))
-    return computed(node, lambda: arithmetic.binary(operation, left, right))
+        return arithmetic.binary("/", as_float(left), as_float(right))
+    return arithmetic.binary(operation, left, right)
 
 
 @expression(ast.SizeOf)
@@ -139,9 +138,9 @@ def _sizeof(run: Run, node: ast.SizeOf) -> Any:
     target = evaluate(run, node.target)
     dimension = 0 if node.index is None else integer(run, node.index)
     if not isinstance(target, Array):
-        return wrapped(UINT, length_of(target, node))
+        return wrapped(UINT, length_of(target))
     if not 0 <= dimension < target.items.ndim:
-        raise failure(node, f"This array has {target.items.ndim} dimensions.")
+        raise failure(f"This array has {target.items.ndim} dimensions.")
     return wrapped(UINT, target.items.shape[dimension])
 
 
@@ -149,10 +148,10 @@ def _sizeof(run: Run, node: ast.SizeOf) -> Any:
 def _cast(run: Run, node: ast.Cast) -> Any:
     found, declared = value(run, node.argument), type_of(run, node.type)
     if not measured.is_runtime(found):
-        return computed(node, lambda: _casted(found, declared))
+        return _casted(found, declared)
     if declared.kind == "int":
         declared = Type("uint", declared.width)
-    return coerced(run, found, declared, node)
+    return coerced(run, found, declared)
 
 
 @deferrable

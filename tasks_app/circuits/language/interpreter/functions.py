@@ -77,6 +77,8 @@ def call(name: str, *arguments: Any) -> Any:
     wanted, function = _FUNCTIONS.get(name, (1, None))
     if len(arguments) != wanted:
         raise ArithmeticFailure(f"needs {wanted} argument{'s' * (wanted > 1)} for {name}")
+    if not all(isinstance(each, int | float | Word) for each in arguments):
+        return refuse(name)
     if function is not None:
         return function(*arguments)
     try:

@@ -27,7 +27,7 @@ from tasks_app.circuits.language.interpreter.values import (
 @statement(ast.QuantumGateDefinition)
 def _definition(run: Run, node: ast.QuantumGateDefinition) -> None:
     parameters, qubits = [each.name for each in node.arguments], [each.name for each in node.qubits]
-    define(run, node.name.name, parameters, qubits, lambda run: run.run_block(node.body), node)
+    define(run, node.name.name, parameters, qubits, lambda run: run.run_block(node.body))
 
 
 def define(
@@ -36,18 +36,17 @@ def define(
     parameters: Sequence[str],
     qubits: Sequence[str],
     execute: Callable[[Run], None],
-    node: Any = None,
 ) -> None:
     """Define a gate of the program's own; `execute` runs the statements of its body."""
     if len(run.scopes) > 1:
-        raise failure(node, "Gates can be defined at the top level only.")
+        raise failure("Gates can be defined at the top level only.")
     if len({*parameters, *qubits}) < len(parameters) + len(qubits):
-        raise failure(node, "Two parameters of this gate have the same name.")
+        raise failure("Two parameters of this gate have the same name.")
 
     def make(run: Run, values: tuple[Any, ...]) -> tuple[Gate, int]:
         key = execute, values
         if key not in run.made:
-            with run.frame(node) as names, run.counting() as counted:
+            with run.frame() as names, run.counting() as counted:
                 for parameter, given in zip(parameters, values, strict=True):
                     names[parameter] = Variable(given, constant=True)
                 definition = _body(run, qubits, execute)
@@ -58,7 +57,7 @@ def define(
             run.made[key] = gate, size
         return run.made[key]  # type: ignore[no-any-return]
 
-    run.define(name, GateSpec(len(parameters), len(qubits), make), node)
+    run.define(name, GateSpec(len(parameters), len(qubits), make))
     _try(run, lambda: make(run, (1.0,) * len(parameters)))
 
 
@@ -88,11 +87,10 @@ def _body(run: Run, qubits: Sequence[str], execute: Callable[[Run], None]) -> Qu
 
 @statement(ast.QuantumGate)
 def _gate(run: Run, node: ast.QuantumGate) -> None:
-    spec = named(run, node.name.name, node)
+    spec = named(run, node.name.name)
     values = tuple(parameter(run, argument) for argument in node.arguments)
     if len(values) != spec.parameters:
         raise failure(
-            node,
             f"The gate {node.name.name:.80} takes {spec.parameters} parameters, not {len(values)}.",
         )
     if node.modifiers:
@@ -103,7 +101,7 @@ def _gate(run: Run, node: ast.QuantumGate) -> None:
                 gate = library.with_phase(gate, spec.phase(*run.angles(values)))
             run.made[key] = _modified(run, gate, size, node.modifiers)
         spec = _made(*run.made[key])
-    apply(run, spec, values, _applications(run, node, spec.qubits), node)
+    apply(run, spec, values, _applications(run, node, spec.qubits))
 
 
 def _made(gate: Gate, size: int) -> GateSpec:
@@ -111,7 +109,7 @@ def _made(gate: Gate, size: int) -> GateSpec:
 
 
 def _applications(run: Run, node: Any, width: int) -> list[tuple[Qubit, ...]]:
-    return broadcast([operand(run, qubit) for qubit in node.qubits], width, node)
+    return broadcast([operand(run, qubit) for qubit in node.qubits], width)
 
 
 def apply(
@@ -119,12 +117,11 @@ def apply(
     spec: GateSpec,
     values: tuple[Any, ...],
     applications: Sequence[tuple[Qubit, ...]],
-    node: Any = None,
 ) -> None:
     """Put the gate of these values on some qubits, once for each application."""
     angles = run.angles(values)
     gate, size = (None, 1) if spec.standard is not None else spec.make(run, values)
-    run.count_steps(size * len(applications), node)
+    run.count_steps(size * len(applications))
     for qubits in applications:
         run.put(
             CircuitInstruction.from_standard(spec.standard, qubits, angles)
@@ -135,16 +132,16 @@ def apply(
         run.circuit.global_phase += len(applications) * spec.phase(*angles)
 
 
-def named(run: Run, name: str, node: Any = None) -> GateSpec:
+def named(run: Run, name: str) -> GateSpec:
     spec = run.globals.get(name)
     if spec is None and name in WITHOUT_INCLUDE:
         spec = WITHOUT_INCLUDE[name]
         run.take_as_included(name, spec)
     if isinstance(spec, ast.SubroutineDefinition):
-        raise failure(node, f"{name!r:.80} is a subroutine; call it as {name:.80}(...).")
+        raise failure(f"{name!r:.80} is a subroutine; call it as {name:.80}(...).")
     if not isinstance(spec, GateSpec):
         raise failure(
-            node, f"The gate {name!r:.80} is not defined; define it before, or look at its name."
+            f"The gate {name!r:.80} is not defined; define it before, or look at its name."
         )
     return spec
 
@@ -160,7 +157,7 @@ def _phase(run: Run, node: ast.QuantumPhase) -> None:
         return
     gate, size = _modified(run, library.global_phase(angle), 1, node.modifiers)
     if gate.num_qubits:
-        apply(run, _made(gate, size), (), _applications(run, node, gate.num_qubits), node)
+        apply(run, _made(gate, size), (), _applications(run, node, gate.num_qubits))
     elif seen:
         run.circuit.global_phase += gate.definition.global_phase
 
@@ -174,11 +171,11 @@ def _modified(
             gate = gate.inverse()
         elif kind is ast.GateModifierName.pow:
             size *= max(int(abs(argument)), 1)
-            run.count_steps(size, modifier)
+            run.count_steps(size)
             gate = library.power(gate, argument)
         else:
             if not 1 <= argument <= run.limits.max_qubits:
-                raise failure(modifier, "The number of controls must be at least 1.")
+                raise failure("The number of controls must be at least 1.")
             on = kind is ast.GateModifierName.ctrl
             gate = library.controlled(gate, int(argument), on=on)
     return gate, size
@@ -209,7 +206,7 @@ def _reset(run: Run, node: ast.QuantumReset) -> None:
 def _delay(run: Run, node: ast.DelayInstruction) -> None:
     duration = value(run, node.duration)
     if not isinstance(duration, Duration):
-        raise failure(node, "A delay needs a duration.")
+        raise failure("A delay needs a duration.")
     qubits = [qubit for item in node.qubits for qubit in flat(operand(run, item))]
     if run.paths is None:  # Without a noise model that decays, time has no effect.
         for qubit in qubits or run.circuit.qubits:
@@ -222,17 +219,17 @@ def _box(run: Run, node: ast.Box) -> None:
         run.run_block(node.body)
 
 
-def broadcast(operands: Sequence[Any], width: int, node: Any = None) -> list[tuple[Qubit, ...]]:
+def broadcast(operands: Sequence[Any], width: int) -> list[tuple[Qubit, ...]]:
     """The qubits of each application of a gate of `width` qubits."""
     if len(operands) != width:
-        raise failure(node, f"The gate takes {width} qubits, not {len(operands)}.")
+        raise failure(f"The gate takes {width} qubits, not {len(operands)}.")
     lengths = {len(item.items) for item in operands if isinstance(item, Qubits)}
     if len(lengths) > 1:
-        raise failure(node, "The registers have different lengths.")
+        raise failure("The registers have different lengths.")
     times = lengths.pop() if lengths else 1
     columns = [item.items if isinstance(item, Qubits) else (item,) * times for item in operands]
     applications = list(zip(*columns, strict=True))
     for qubits in applications:
         if len(set(qubits)) < len(qubits):
-            raise failure(node, "A gate cannot take the same qubit twice.")
+            raise failure("A gate cannot take the same qubit twice.")
     return applications

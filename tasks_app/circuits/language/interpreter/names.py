@@ -47,47 +47,47 @@ class Names:
         self._steps = 0
         self._calls = 0
 
-    def physical_qubit(self, name: str, node: Any) -> Qubit:
+    def physical_qubit(self, name: str) -> Qubit:
         """The qubit of the hardware with a number, `$0`."""
         raise NotImplementedError
 
-    def define(self, name: str, value: Any, node: Any) -> None:
+    def define(self, name: str, value: Any) -> None:
         scope = self.scopes[-1]
         if name in scope and not (scope is self.globals and name in self._library_names):
-            raise failure(node, f"The name {name!r:.80} is already taken.")
+            raise failure(f"The name {name!r:.80} is already taken.")
         scope[name] = value
         if scope is self.globals:  # A name of the user's hides one of a library.
             self._library_names.discard(name)
 
-    def lookup(self, name: str, node: Any = None) -> Any:
+    def lookup(self, name: str) -> Any:
         for scope in reversed(self.scopes):
             if name in scope:
                 if self.in_gate and scope is self.globals:
-                    self._check_seen_in_gate(name, scope[name], node)
+                    self._check_seen_in_gate(name, scope[name])
                 return scope[name]
         if name in CONSTANTS:
             return CONSTANTS[name]
         if name.startswith("$") and name[1:].isdecimal() and not self.in_gate:
-            return self.physical_qubit(name, node)
-        raise failure(node, f"The name {name!r:.80} is not defined.")
+            return self.physical_qubit(name)
+        raise failure(f"The name {name!r:.80} is not defined.")
 
-    def _check_seen_in_gate(self, name: str, found: Any, node: Any) -> None:
+    def _check_seen_in_gate(self, name: str, found: Any) -> None:
         if isinstance(found, _QUANTUM):
-            raise failure(node, "The body of a gate sees no qubit but its own.")
+            raise failure("The body of a gate sees no qubit but its own.")
         if isinstance(found, Array) or (isinstance(found, Variable) and not found.constant):
             raise failure(
-                node, f"The body of a gate sees constants only; give {name!r:.80} as a parameter."
+                f"The body of a gate sees constants only; give {name!r:.80} as a parameter."
             )
 
-    def input_value(self, name: str, node: Any) -> Any:
+    def input_value(self, name: str) -> Any:
         if name not in self._inputs:
-            raise failure(
-                node, f"Give a value for {name!r:.80} in parameters.", "invalid_parameters"
-            )
+            raise failure(f"Give a value for {name!r:.80} in parameters.", "invalid_parameters")
         self._used_inputs.add(name)
         return self._inputs[name]
 
     def include(self, filename: str) -> None:
+        if len(self.scopes) > 1:
+            raise failure("Include a library at the top level.")
         gates = library.LIBRARY_GATES[filename]
         new = gates.keys() - self.globals.keys()
         self.globals.update(gates if len(new) == len(gates) else {n: gates[n] for n in new})
@@ -124,10 +124,10 @@ class Names:
             self.scopes.pop()
 
     @contextmanager
-    def frame(self, node: Any) -> Iterator[dict[str, Any]]:
+    def frame(self) -> Iterator[dict[str, Any]]:
         """The scope of a body that sees nothing of its caller but what is global."""
         if self._calls >= _MAX_CALLS:
-            raise failure(node, f"More than {_MAX_CALLS} calls are nested.", "too_deeply_nested")
+            raise failure(f"More than {_MAX_CALLS} calls are nested.", "too_deeply_nested")
         saved, self.scopes = self.scopes, [self.globals, {}]
         self._calls += 1
         try:
@@ -136,11 +136,11 @@ class Names:
             self.scopes = saved
             self._calls -= 1
 
-    def count_steps(self, steps: int, node: Any = None) -> None:
+    def count_steps(self, steps: int) -> None:
         self._steps += steps
         if self._steps > self.limits.max_operations:
             message = _LOOP_RAN_AWAY.format(self.limits.max_operations)
-            raise failure(node, message, "too_many_operations")
+            raise failure(message, "too_many_operations")
 
     @contextmanager
     def counting(self) -> Iterator[Callable[[], int]]:

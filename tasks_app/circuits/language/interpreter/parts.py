@@ -23,14 +23,14 @@ def range_of(run: Run, node: ast.RangeDefinition, length: int | None = None) -> 
     """Both ends included, as OpenQASM has it; open ends need `length`."""
     step = 1 if node.step is None else integer(run, node.step)
     if step == 0:
-        raise failure(node, "The step of a range must not be 0.")
+        raise failure("The step of a range must not be 0.")
     if length is None and (node.start is None or node.end is None):
-        raise failure(node, "This range needs a start and an end.")
+        raise failure("This range needs a start and an end.")
     last = (length or 0) - 1
     start = _end(run, node.start, 0 if step > 0 else last, length)
     end = _end(run, node.end, last if step > 0 else 0, length)
     if max(abs(start), abs(end)) >= 2**62:  # Python counts no longer ranges.
-        raise failure(node, "This range is too large.")
+        raise failure("This range is too large.")
     return range(start, end + (1 if step > 0 else -1), step)
 
 
@@ -41,7 +41,7 @@ def _end(run: Run, node: Any, default: int, length: int | None) -> int:
     return found + length if length is not None and found < 0 else found
 
 
-def places_of(run: Run, index: Any, length: int, node: Any) -> int | list[int]:
+def places_of(run: Run, index: Any, length: int) -> int | list[int]:
     """Where one index, range or set points to in a collection of this length."""
     if isinstance(index, ast.DiscreteSet):
         found = [integer(run, item) for item in index.values]
@@ -51,29 +51,29 @@ def places_of(run: Run, index: Any, length: int, node: Any) -> int | list[int]:
         found = [integer(run, index)]
     for place in found:
         if not -length <= place < length:
-            raise failure(node, f"Index {place} is outside 0 to {length - 1}.")
+            raise failure(f"Index {place} is outside 0 to {length - 1}.")
     if len(found) > length:
-        raise failure(node, "This selects more elements than there are.")
+        raise failure("This selects more elements than there are.")
     single = not isinstance(index, ast.DiscreteSet | ast.RangeDefinition)
     return found[0] % length if single else [place % length for place in found]
 
 
-def part(run: Run, whole: Any, index: Any, node: Any) -> Any:
+def part(run: Run, whole: Any, index: Any) -> Any:
     """The part of a register, an array or a number that an index names."""
     indices = [index] if isinstance(index, ast.DiscreteSet) else index
     if isinstance(whole, Array):
-        found = whole.items[selected(run, whole, indices, node)]
+        found = whole.items[selected(run, whole, indices)]
         if isinstance(found, np.ndarray):
             return Array(whole.type, found, whole.depth, whole.readonly)
         return found
     for each in indices:
-        whole = _part(run, whole, each, node)
+        whole = _part(run, whole, each)
     return whole
 
 
-def _part(run: Run, whole: Any, index: Any, node: Any) -> Any:
-    length = length_of(whole, node)
-    places = places_of(run, index, length, node)
+def _part(run: Run, whole: Any, index: Any) -> Any:
+    length = length_of(whole)
+    places = places_of(run, index, length)
     if isinstance(whole, Qubits | Bits):
         if isinstance(places, int):
             return whole.items[places]
@@ -91,23 +91,23 @@ def _part(run: Run, whole: Any, index: Any, node: Any) -> Any:
     return Word(Type("bit", len(places)), picked)
 
 
-def length_of(whole: Any, node: Any) -> int:
+def length_of(whole: Any) -> int:
     if isinstance(whole, Qubits | Bits):
         return len(whole.items)
     if isinstance(whole, Signal):
         return len(whole.bits)
     if isinstance(whole, Word) and whole.type.kind != "float":
         return whole.type.width
-    raise failure(node, "This has no elements.")
+    raise failure("This has no elements.")
 
 
-def selected(run: Run, array: Array, indices: Sequence[Any], node: Any) -> Any:
+def selected(run: Run, array: Array, indices: Sequence[Any]) -> Any:
     """The key of NumPy for these indices, as slices wherever they can be: those share memory."""
     if len(indices) > array.items.ndim:
-        raise failure(node, f"This array has {array.items.ndim} dimensions.")
+        raise failure(f"This array has {array.items.ndim} dimensions.")
     key: list[Any] = []
     for index, length in zip(indices, array.items.shape, strict=False):
-        places = places_of(run, index, length, node)
+        places = places_of(run, index, length)
         key.append(_slice(places) if isinstance(index, ast.RangeDefinition) else places)
     return tuple(key)
 

@@ -134,46 +134,39 @@ class Run(Names):
 
     def execute(self, node: Any) -> None:
         """Raises CircuitError, Steered or ProgramEnd."""
-        function = STATEMENTS.get(type(node))
-        if function is None:
-            kind = re.sub("(?<=.)([A-Z])", r" \1", type(node).__name__).lower()
-            raise unsupported(node, f"A statement of the kind {kind!r}")
         try:
             self.count_steps(1)
+            function = STATEMENTS.get(type(node))
+            if function is None:
+                kind = re.sub("(?<=.)([A-Z])", r" \1", type(node).__name__).lower()
+                raise unsupported(f"A statement of the kind {kind!r}")
             function(self, node)
+            if self.old:
+                _check_old(node)
         except CircuitError as error:
             locate(error, node)
             raise
         except Steered:
-            if self.old:
-                raise failure(node, "OpenQASM 2 reads a measured value in an `if` only.") from None
-            raise
-        if self.old:
-            self._check_old(node)
-
-    def _check_old(self, node: Any) -> None:
-        """Refuse what OpenQASM 2 does not have, once it is known to have no other error."""
-        if node.annotations or getattr(node, "modifiers", None) or not isinstance(node, _OLD):
-            raise failure(
-                node, "This is no statement of OpenQASM 2; begin with OPENQASM 3.0;", "syntax_error"
-            )
+            if not self.old:
+                raise
+            raise failure("OpenQASM 2 reads measured values in `if` only.", at=node) from None
 
     def run_block(self, statements: Sequence[Any]) -> None:
         for each in statements:
             self.execute(each)
 
-    def declare_qubits(self, name: str, size: int | None, node: Any = None) -> None:
+    def declare_qubits(self, name: str, size: int | None) -> None:
         """`size` is `None` for a single qubit."""
         if len(self.scopes) > 1:
-            raise failure(node, "Qubits can be declared at the top level only.")
+            raise failure("Qubits can be declared at the top level only.")
         count = 1 if size is None else size
-        self._check_size(len(self.places), count, self.limits.max_qubits, node)
+        self._check_size(len(self.places), count, self.limits.max_qubits)
         if size is None:
-            self.define(name, Qubit(), node)
+            self.define(name, Qubit())
             self._new_qubits([self.globals[name]])
             return
         register = QuantumRegister(size, _register_name(name, self.circuit.qregs))
-        self.define(name, Qubits(tuple(register)), node)
+        self.define(name, Qubits(tuple(register)))
         self._new_qubits(list(register), register)
 
     def _new_qubits(self, qubits: list[Qubit], register: Any = None) -> list[Qubit]:
@@ -187,26 +180,26 @@ class Run(Names):
             self.circuit.add_register(register)
         return qubits
 
-    def physical_qubit(self, name: str, node: Any) -> Qubit:
+    def physical_qubit(self, name: str) -> Qubit:
         index = int(name[1:][:12])
-        self._check_size(len(self.places), index + 1, self.limits.max_qubits, node)
+        self._check_size(len(self.places), index + 1, self.limits.max_qubits)
         for place in range(index + 1):
             if f"${place}" not in self.globals:
                 self.globals[f"${place}"] = self._new_qubits([Qubit()])[0]
         return self.globals[f"${index}"]
 
-    def declare_bits(self, name: str, size: int | None, node: Any = None) -> Any:
+    def declare_bits(self, name: str, size: int | None) -> Any:
         """`size` is `None` for a single bit."""
-        value = self.new_bits(size, node, name)
-        self.define(name, value, node)
+        value = self.new_bits(size, name)
+        self.define(name, value)
         if len(self.scopes) == 1:
             self.registers.append(value)
         return value
 
-    def new_bits(self, size: int | None, node: Any, name: str = "") -> Any:
+    def new_bits(self, size: int | None, name: str = "") -> Any:
         """Bits that are 0; without a name no one counts them."""
-        self.forbid_in_gate(node)
-        self._check_size(self._bits, size or 1, self.limits.max_clbits, node, size)
+        self.forbid_in_gate()
+        self._check_size(self._bits, size or 1, self.limits.max_clbits, size)
         counted = len(self.scopes) == 1 and name
         if counted:
             self._bits += size or 1
@@ -220,24 +213,20 @@ class Run(Names):
                 raise Steered
             self.circuit.add_bits(bits)
             if self.depth:  # The block may run again.
-                self.store(bits, [False] * len(bits), node)
+                self.store(bits, [False] * len(bits))
         return bits[0] if size is None else Bits(bits)
 
-    def _check_size(
-        self, have: int, more: int, allowed: int, node: Any, size: int | None = 1
-    ) -> None:
+    def _check_size(self, have: int, more: int, allowed: int, size: int | None = 1) -> None:
         if more < 1 or size == 0:
-            raise failure(node, "A register needs at least one element.")
+            raise failure("A register needs at least one element.")
         if have + more > allowed:
             kind = "qubits" if allowed == self.limits.max_qubits else "classical bits"
             code = "too_many_qubits" if kind == "qubits" else "too_many_clbits"
-            raise failure(
-                node, f"{have + more:,} {kind} are declared, {allowed:,} are allowed.", code
-            )
+            raise failure(f"{have + more:,} {kind} are declared, {allowed:,} are allowed.", code)
 
-    def forbid_in_gate(self, node: Any) -> None:
+    def forbid_in_gate(self) -> None:
         if self.in_gate:
-            raise failure(node, "The body of a gate holds gates only.")
+            raise failure("The body of a gate holds gates only.")
 
     # Operations.
 
@@ -258,14 +247,14 @@ class Run(Names):
             places = [self.places[qubit] for qubit in instruction.qubits]
             self.paths.apply(instruction.operation, places)
 
-    def measure(self, source: Any, target: Any, node: Any = None) -> None:
-        self.forbid_in_gate(node)
+    def measure(self, source: Any, target: Any) -> None:
+        self.forbid_in_gate()
         qubits, bits = flat(source), flat(target)
         if not isinstance(target, Bits | Clbit):
-            raise failure(node, "A measurement is written to a bit or a bit register.")
+            raise failure("A measurement is written to a bit or a bit register.")
         if len(qubits) != len(bits):
-            raise failure(node, f"{len(qubits)} qubits are measured to {len(bits)} bits.")
-        self.count_steps(len(bits), node)
+            raise failure(f"{len(qubits)} qubits are measured to {len(bits)} bits.")
+        self.count_steps(len(bits))
         if self.paths is not None:
             outcomes = self.paths.measure([self.places[qubit] for qubit in qubits])
             self.memory.update(zip(bits, outcomes, strict=True))
@@ -280,7 +269,7 @@ class Run(Names):
 
     def reset(self, operand: Any) -> None:
         if not self.old:  # Where Qiskit writes gates that begin with resets.
-            self.forbid_in_gate(None)
+            self.forbid_in_gate()
         for qubit in flat(operand):
             if self.paths is None:
                 self.put(CircuitInstruction(_RESET, (qubit,)))
@@ -301,9 +290,9 @@ class Run(Names):
         pattern = sum(self.memory.get(bit, False) << i for i, bit in enumerate(value.items))
         return Word(Type("bit", len(value.items)), pattern)
 
-    def store(self, bits: Sequence[Clbit], values: Sequence[Any], node: Any) -> None:
+    def store(self, bits: Sequence[Clbit], values: Sequence[Any]) -> None:
         """One by one: a value must not read a bit stored before it."""
-        self.count_steps(len(bits), node)
+        self.count_steps(len(bits))
         for bit, value in zip(bits, values, strict=True):
             if self.paths is not None:
                 self.memory[bit] = value
@@ -312,9 +301,16 @@ class Run(Names):
 
     def keep(self, value: Any) -> Clbit:
         """A hidden bit with this value."""
-        bit = self.new_bits(None, None)
-        self.store((bit,), (value,), None)
+        bit = self.new_bits(None)
+        self.store((bit,), (value,))
         return bit
+
+
+def _check_old(node: Any) -> None:
+    """Refuse what OpenQASM 2 does not have, once it is known to have no other error."""
+    if node.annotations or getattr(node, "modifiers", None) or not isinstance(node, _OLD):
+        text = "This is no statement of OpenQASM 2; begin with OPENQASM 3.0;"
+        raise failure(text, "syntax_error")
 
 
 def _copied(value: Any) -> Any:

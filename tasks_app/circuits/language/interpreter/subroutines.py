@@ -4,15 +4,15 @@ from typing import Any
 
 from openqasm3 import ast
 
-from tasks_app.circuits.language.interpreter import functions, measured
+from tasks_app.circuits.language.interpreter import functions
 from tasks_app.circuits.language.interpreter.assignments import operand, store
 from tasks_app.circuits.language.interpreter.declarations import size_of
 from tasks_app.circuits.language.interpreter.evaluation import (
     coerced,
-    computed,
     evaluate,
     expression,
     integer,
+    known,
     type_of,
     value,
 )
@@ -37,20 +37,20 @@ class _Return(Exception):
 
 @statement(ast.SubroutineDefinition)
 def _subroutine(run: Run, node: ast.SubroutineDefinition) -> None:
-    run.define(node.name.name, node, node)
+    run.define(node.name.name, node)
 
 
 @statement(ast.ExpressionStatement)
 def _expression_statement(run: Run, node: ast.ExpressionStatement) -> None:
     if not isinstance(node.expression, ast.FunctionCall):
-        raise failure(node, "This statement does nothing; is something missing?")
+        raise failure("This statement does nothing; is something missing?")
     evaluate(run, node.expression)
 
 
 @statement(ast.ReturnStatement)
 def _return(run: Run, node: ast.ReturnStatement) -> None:
     if run.began.call is None:
-        raise failure(node, "A return belongs in a subroutine.")
+        raise failure("A return belongs in a subroutine.")
     if run.depth != run.began.call:
         raise Steered
     raise _Return(None if node.expression is None else value(run, node.expression))
@@ -63,19 +63,16 @@ def _call(run: Run, node: ast.FunctionCall) -> Any:
     if isinstance(routine, ast.SubroutineDefinition):
         return _call_subroutine(run, routine, node)
     if not functions.is_function(name):
-        raise failure(node, f"The subroutine {name!r:.80} is not defined.")
-    arguments = [value(run, argument) for argument in node.arguments]
-    if any(map(measured.is_runtime, arguments)):
-        raise Steered
-    return computed(node, lambda: functions.call(name, *arguments))
+        raise failure(f"The subroutine {name!r:.80} is not defined.")
+    arguments = [known(value(run, argument)) for argument in node.arguments]
+    return functions.call(name, *arguments)
 
 
 def _call_subroutine(run: Run, routine: ast.SubroutineDefinition, node: Any) -> Any:
-    run.forbid_in_gate(node)
+    run.forbid_in_gate()
     run.called += 1
     if len(node.arguments) != len(routine.arguments):
         raise failure(
-            node,
             f"The subroutine {routine.name.name:.80} takes {len(routine.arguments)} arguments, "
             f"not {len(node.arguments)}.",
         )
@@ -86,7 +83,7 @@ def _call_subroutine(run: Run, routine: ast.SubroutineDefinition, node: Any) -> 
     outer, run.began = run.began, Depths(call=run.depth)
     returned = None
     try:
-        with run.frame(node) as names:
+        with run.frame() as names:
             for declared, held in zip(routine.arguments, values, strict=True):
                 names[declared.name.name] = held
             run.run_block(routine.body)
@@ -96,9 +93,9 @@ def _call_subroutine(run: Run, routine: ast.SubroutineDefinition, node: Any) -> 
         run.began = outer
     if routine.return_type is None or returned is None:
         if routine.return_type is not None:
-            raise failure(node, f"The subroutine {routine.name.name:.80} ended without a return.")
+            raise failure(f"The subroutine {routine.name.name:.80} ended without a return.")
         return None
-    return coerced(run, returned, type_of(run, routine.return_type), node)
+    return coerced(run, returned, type_of(run, routine.return_type))
 
 
 def _argument(run: Run, declared: Any, given: Any) -> Any:
@@ -106,36 +103,33 @@ def _argument(run: Run, declared: Any, given: Any) -> Any:
         qubits = operand(run, given)
         size = size_of(run, declared)
         if (len(qubits.items) if isinstance(qubits, Qubits) else None) != size:
-            raise failure(given, "The argument has another number of qubits than declared.")
+            raise failure("The argument has another number of qubits than declared.")
         return qubits
     found = evaluate(run, given)
     if isinstance(declared.type, ast.ArrayReferenceType):
-        return _array_argument(run, declared, found, given)
+        return _array_argument(run, declared, found)
     kind = type_of(run, declared.type)
     if kind.kind == "bit":
-        bits = run.new_bits(kind.width or None, given)
-        store(run, bits, found, given)
+        bits = run.new_bits(kind.width or None)
+        store(run, bits, found)
         return bits
-    held = coerced(run, found, kind, given)
-    if measured.is_runtime(held):
-        raise Steered
-    return Variable(held, kind, depth=run.depth)
+    return Variable(known(coerced(run, found, kind)), kind, depth=run.depth)
 
 
-def _array_argument(run: Run, declared: Any, found: Any, given: Any) -> Array:
+def _array_argument(run: Run, declared: Any, found: Any) -> Array:
     if not isinstance(found, Array):
-        raise failure(given, "An array is needed here.")
+        raise failure("An array is needed here.")
     readonly = declared.access is ast.AccessControl.readonly
     if found.readonly and not readonly:
-        raise failure(given, "A readonly array is given where it may be changed.")
+        raise failure("A readonly array is given where it may be changed.")
     base = type_of(run, declared.type.base_type)
     if base != found.type:
-        raise failure(given, f"An array of {base} is needed here, not of {found.type}.")
+        raise failure(f"An array of {base} is needed here, not of {found.type}.")
     dimensions = declared.type.dimensions
     if not isinstance(dimensions, list):
         wanted = integer(run, dimensions)
         if found.items.ndim != wanted:
-            raise failure(given, f"An array of {wanted} dimensions is needed here.")
+            raise failure(f"An array of {wanted} dimensions is needed here.")
     elif tuple(integer(run, each) for each in dimensions) != found.items.shape:
-        raise failure(given, "The array has another shape than declared.")
+        raise failure("The array has another shape than declared.")
     return Array(found.type, found.items, found.depth, readonly)

@@ -114,22 +114,24 @@ class _Node(Protocol):
     def span(self) -> Any: ...
 
 
-def failure(node: _Node | None, message: str, code: str = "invalid_program") -> CircuitError:
-    """An error placed at a node of the syntax tree."""
+def failure(
+    message: str, code: str = "invalid_program", *, at: _Node | None = None
+) -> CircuitError:
+    """An error at a node of the syntax tree, else at the one that is being executed."""
     error = CircuitError(code, message)
-    if node is not None:
-        locate(error, node)
+    if at is not None:
+        locate(error, at)
     return error
+
+
+def unsupported(
+    feature: str, instead: str = "write the circuit without it", *, at: _Node | None = None
+) -> CircuitError:
+    """The error for a part of the language, by name."""
+    return failure(f"{feature} is not supported; {instead}.", "unsupported_feature", at=at)
 
 
 def locate(error: CircuitError, node: _Node) -> None:
     """Say where an error is, unless it is said already."""
     if error.line is None and node.span is not None:
         error.line, error.column = node.span.start_line, node.span.start_column + 1
-
-
-def unsupported(
-    node: _Node | None, feature: str, instead: str = "write the circuit without it"
-) -> CircuitError:
-    """The error for a part of the language, by name."""
-    return failure(node, f"{feature} is not supported; {instead}.", "unsupported_feature")
