@@ -99,7 +99,7 @@ class FastLane:
         bits = self._named(name)
         if not isinstance(bits, Clbit | Bits):
             raise _NotPlain
-        holds = measured.binary("==", bits, int(number), self._run.keep)
+        holds = measured.binary("==", bits, int(number))
         if isinstance(holds, bool):
             raise _NotPlain
         with control.branch(self._run, holds):

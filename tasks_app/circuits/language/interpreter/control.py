@@ -120,10 +120,7 @@ def _switch(run: Run, node: ast.SwitchStatement) -> None:
     _check_labels(target, [label for labels, _ in cases for label in labels])
     default = [] if node.default is None else node.default.statements
     if measured.is_runtime(target):
-        branches = [
-            (measured.any_equal(target, labels, run.keep), body.statements)
-            for labels, body in cases
-        ]
+        branches = [(measured.any_equal(target, labels), body.statements) for labels, body in cases]
         _run_one(run, [(holds, body) for holds, body in branches if holds is not False], default)
         return
     chosen = arithmetic.exact(target)

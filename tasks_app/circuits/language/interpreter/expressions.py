@@ -127,7 +127,7 @@ def _binary(run: Run, node: ast.BinaryExpression) -> Any:
         mirrored = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
         if operation in (*mirrored, "==", "!=") and not measured.is_runtime(left):
             left, right, operation = right, left, mirrored.get(operation, operation)
-        return measured.binary(operation, left, right, run.keep)
+        return measured.binary(operation, left, right)
     if run.old and operation == "/":
         return arithmetic.binary("/", as_float(left), as_float(right))
     return arithmetic.binary(operation, left, right)

@@ -16,9 +16,6 @@ from tasks_app.circuits.language.interpreter.arithmetic import truth
 from tasks_app.circuits.language.interpreter.run import Steered
 from tasks_app.circuits.language.interpreter.values import Bits, Word
 
-_CHAIN = 16  # Links of a chain of logic before it is kept in a bit: the simulator recurses.
-Keep = Callable[[Any], Clbit]
-
 
 @dataclass(frozen=True, slots=True)
 class Signal:
@@ -81,7 +78,7 @@ def unary(operation: str, value: Any) -> Any:
     return Signal(tuple(map(_not, bits_of(value))))
 
 
-def binary(operation: str, a: Any, b: Any, keep: Keep) -> Any:
+def binary(operation: str, a: Any, b: Any) -> Any:
     """An operation on values of which at least one is known at run time only."""
     if operation in ("&&", "||"):
         return (both if operation == "&&" else either)(a, b)
@@ -104,12 +101,12 @@ def binary(operation: str, a: Any, b: Any, keep: Keep) -> Any:
         return differ if operation == "!=" else _not(differ)
     if operation in (">", "<="):
         x, y = y, x
-    less = _less(x, y, keep)
+    less = _less(x, y)
     return less if operation in ("<", ">") else _not(less)
 
 
-def any_equal(value: Any, numbers: Iterable[int], keep: Keep) -> Any:
-    return _tree(_or, [False, *(binary("==", value, number, keep) for number in numbers)])
+def any_equal(value: Any, numbers: Iterable[int]) -> Any:
+    return _tree(_or, [False, *(binary("==", value, number) for number in numbers)])
 
 
 def _as_wide(value: Any, other: Sequence[Any], bits: Sequence[Any]) -> tuple[Any, ...]:
@@ -126,13 +123,15 @@ def _extended(x: Sequence[Any], y: Sequence[Any]) -> tuple[tuple[Any, ...], tupl
     return (*x, *[False] * (width - len(x))), (*y, *[False] * (width - len(y)))
 
 
-def _less(x: Sequence[Any], y: Sequence[Any], keep: Keep) -> Any:
-    below: Any = False
-    for place, (left, right) in enumerate(zip(x, y, strict=True), 1):
-        below = _choose(_xor(left, right), right, below)
-        if place % _CHAIN == 0 and isinstance(below, expr.Expr):
-            below = keep(below)
-    return below
+def _less(x: Sequence[Any], y: Sequence[Any]) -> Any:
+    """Whether the first number is the smaller one."""
+
+    def joined(low: Any, high: Any) -> Any:
+        return _or(high[0], _and(high[1], low[0])), _and(high[1], low[1])
+
+    # Of each place, whether it is less there and whether it is equal.
+    places = [(_and(_not(a), b), _not(_xor(a, b))) for a, b in zip(x, y, strict=True)]
+    return _tree(joined, places, (False, True))[0]
 
 
 def _shifted(operation: str, value: Any, places: Any) -> Signal:
@@ -145,11 +144,11 @@ def _shifted(operation: str, value: Any, places: Any) -> Signal:
     return Signal((*bits[places:], *[False] * places))
 
 
-def _tree(combine: Callable[[Any, Any], Any], bits: Iterable[Any]) -> Any:
+def _tree(combine: Callable[[Any, Any], Any], bits: Iterable[Any], neutral: Any = False) -> Any:
     """All bits combined, as a tree because a chain of thousands is too deep."""
     terms = list(bits)
     while len(terms) > 1:
-        pairs = zip_longest(terms[::2], terms[1::2], fillvalue=False)
+        pairs = zip_longest(terms[::2], terms[1::2], fillvalue=neutral)
         terms = [combine(left, right) for left, right in pairs]
     return terms[0]
 
@@ -181,12 +180,6 @@ def _xor(a: Any, b: Any) -> Any:
         if isinstance(known, bool):
             return _not(other) if known else other
     return False if a is b else expr.bit_xor(a, b)
-
-
-def _choose(which: Any, if_true: Any, if_false: Any) -> Any:
-    if isinstance(which, bool):
-        return if_true if which else if_false
-    return _or(_and(which, if_true), _and(_not(which), if_false))
 
 
 _LOGIC = {"&": _and, "|": _or, "^": _xor}
