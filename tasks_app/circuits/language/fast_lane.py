@@ -9,11 +9,18 @@ from qiskit.circuit import Clbit, Qubit
 
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.language.interpreter import Run, arithmetic, control, functions, measured
-from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure, as_parameter
+from tasks_app.circuits.language.interpreter.conversion import as_parameter
 from tasks_app.circuits.language.interpreter.deferred import Deferred
 from tasks_app.circuits.language.interpreter.gates import apply, broadcast, define, named
 from tasks_app.circuits.language.interpreter.library import WITHOUT_INCLUDE, GateSpec
-from tasks_app.circuits.language.interpreter.values import Bits, Qubits, Variable, Word, unsupported
+from tasks_app.circuits.language.interpreter.values import (
+    Bits,
+    Qubits,
+    Variable,
+    Word,
+    flat,
+    unsupported,
+)
 from tasks_app.circuits.language.parse import parse_statement, statement_end
 
 # A name, perhaps parameters in parentheses, and the rest up to `;`. Nothing here tries a text in
@@ -27,8 +34,12 @@ _HEAD = r"\s++([A-Za-z_]\w*+)\s*+(?:\(([\w\s,]*+)\))?+([\w\s,]*+)"
 _GATE = re.compile(r"\s*+gate" + _HEAD + r"\{([^{}]*+)\}", re.ASCII)
 _OPAQUE = re.compile(r"\s*+opaque" + _HEAD + ";", re.ASCII)
 _INCLUDE = re.compile(r"""\s*+include\s*+(?:"([^"\n]*)"|'([^'\n]*)')\s*+;""")
-_OPERAND = re.compile(r"\s*+([A-Za-z_]\w*+)\s*+(?:\[\s*+([0-9]{1,9}+)\s*+\]\s*+)?", re.ASCII)
-_DECLARATION = re.compile(r"(?:\[\s*+([0-9]{1,9}+)\s*+\]\s*+)?([A-Za-z_]\w*+)\s*+", re.ASCII)
+_OPERAND = re.compile(
+    r"\s*+(?P<name>[A-Za-z_]\w*+)\s*+(?:\[\s*+(?P<size>[0-9]{1,9}+)\s*+\]\s*+)?", re.ASCII
+)
+_DECLARATION = re.compile(
+    r"(?:\[\s*+(?P<size>[0-9]{1,9}+)\s*+\]\s*+)?(?P<name>[A-Za-z_]\w*+)\s*+", re.ASCII
+)
 _DECIMAL = re.compile(r"\s*-?[0-9]+\.[0-9]+(?:[eE][+-]?[0-9]+)?\s*", re.ASCII)
 _ARITHMETIC = re.compile(r"[\wπ\s.+\-*/(),]*", re.ASCII)
 _NAME = re.compile(r"(?<![\w.])[A-Za-z_π]\w*")
@@ -55,11 +66,14 @@ class FastLane:
             "measure": self._measure_arrow,
             "reset": self._reset,
             "barrier": self._barrier,
-            "qreg": self._qreg,
-            "creg": self._creg,
+            "qreg": lambda rest: _declare(run.declare_qubits, _OPERAND, rest),
+            "creg": lambda rest: _declare(run.declare_bits, _OPERAND, rest),
         }
         if not run.old:
-            self._keywords |= {"qubit": self._qubits, "bit": self._bits}
+            self._keywords |= {
+                "qubit": lambda rest: _declare(run.declare_qubits, _DECLARATION, rest),
+                "bit": lambda rest: _declare(run.declare_bits, _DECLARATION, rest),
+            }
 
     def drive(self, offset: int) -> int:
         """Execute statements from `offset`; return where the first other one begins."""
@@ -144,24 +158,21 @@ class FastLane:
         apply(self._run, spec, values, applications)
 
     def _measure_arrow(self, rest: str) -> None:
-        source, arrow, target = rest.partition("->")
-        if not arrow:
-            raise _NotPlain
+        source, _, target = rest.partition("->")
         self._measure(source, target)
 
     def _measure_assign(self, statement: str) -> None:
-        target, equals, source = statement.partition("=")
-        source = source.lstrip()
-        if not equals or not source.startswith("measure") or not source[7:8].isspace():
-            raise _NotPlain
-        self._measure(source[7:], target)
+        target, _, source = statement.partition("=")
+        match source.split(None, 1):
+            case ["measure", qubits]:
+                self._measure(qubits, target)
+            case _:
+                raise _NotPlain
 
     def _measure(self, source: str, target: str) -> None:
         self._needs_circuit()
         qubits, bits = self._qubit(source), self._named(target)
         if not isinstance(bits, Clbit | Bits):
-            raise _NotPlain
-        if _length(qubits) != _length(bits):
             raise _NotPlain
         self._run.measure(qubits, bits)
 
@@ -175,25 +186,8 @@ class FastLane:
             raise _NotPlain
 
     def _barrier(self, rest: str) -> None:
-        self._needs_circuit()
-        circuit = self._run.circuit
-        if not rest.strip():
-            circuit.barrier(circuit.qubits)
-            return
-        operands = [self._qubit(operand) for operand in rest.split(",")]
-        circuit.barrier(list(dict.fromkeys(qubit for item in operands for qubit in _items(item))))
-
-    def _qubits(self, rest: str) -> None:
-        self._run.declare_qubits(*_declared(_DECLARATION.fullmatch(rest), 2, 1))
-
-    def _bits(self, rest: str) -> None:
-        self._run.declare_bits(*_declared(_DECLARATION.fullmatch(rest), 2, 1))
-
-    def _qreg(self, rest: str) -> None:
-        self._run.declare_qubits(*_declared(_OPERAND.fullmatch(rest), 1, 2))
-
-    def _creg(self, rest: str) -> None:
-        self._run.declare_bits(*_declared(_OPERAND.fullmatch(rest), 1, 2))
+        operands = rest.split(",") if rest.strip() else []
+        self._run.barrier([qubit for each in operands for qubit in flat(self._qubit(each))])
 
     def _named(self, text: str) -> Any:
         """A register, or an element of one."""
@@ -214,12 +208,9 @@ class FastLane:
         return value
 
     def _evaluated(self, parameters: str) -> tuple[Any, ...]:
-        try:
-            if _DECIMAL.fullmatch(parameters):
-                return (as_parameter(float(parameters)),)
-            return tuple(as_parameter(self._value(tree)) for tree in _trees(parameters))
-        except ArithmeticFailure:
-            raise _NotPlain from None
+        if _DECIMAL.fullmatch(parameters):
+            return (as_parameter(float(parameters)),)
+        return tuple(as_parameter(self._value(tree)) for tree in _trees(parameters))
 
     def _value(self, tree: ast.expr) -> Any:
         match tree:
@@ -290,15 +281,10 @@ def _names(text: str) -> list[str]:
     return names
 
 
-def _declared(match: re.Match[str] | None, name: int, size: int) -> tuple[str, int | None]:
+def _declare(
+    declare: Callable[[str, int | None], object], pattern: re.Pattern[str], text: str
+) -> None:
+    match = pattern.fullmatch(text)
     if match is None:
         raise _NotPlain
-    return match[name], None if match[size] is None else int(match[size])
-
-
-def _items(value: Any) -> tuple[Any, ...]:
-    return value.items if isinstance(value, Qubits | Bits) else (value,)
-
-
-def _length(value: Any) -> int:
-    return len(_items(value))
+    declare(match["name"], None if match["size"] is None else int(match["size"]))

@@ -192,9 +192,7 @@ def _modifier(run: Run, modifier: ast.QuantumGateModifier) -> tuple[ast.GateModi
 
 @statement(ast.QuantumBarrier)
 def _barrier(run: Run, node: ast.QuantumBarrier) -> None:
-    qubits = [qubit for item in node.qubits for qubit in flat(operand(run, item))]
-    if run.in_gate or run.paths is None:
-        run.circuit.barrier(list(dict.fromkeys(qubits)) or run.circuit.qubits)
+    run.barrier([qubit for item in node.qubits for qubit in flat(operand(run, item))])
 
 
 @statement(ast.QuantumReset)

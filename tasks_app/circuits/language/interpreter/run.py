@@ -276,6 +276,11 @@ class Run(Names):
             else:
                 self.paths.reset(self.places[qubit])
 
+    def barrier(self, qubits: Sequence[Qubit]) -> None:
+        """Without qubits: of all."""
+        if self.in_gate or self.paths is None:
+            self.circuit.barrier(list(dict.fromkeys(qubits)) or self.circuit.qubits)
+
     def tie(self) -> None:
         """Aer keeps the order of what shares a qubit: without one, a block with stores moves."""
         if self.circuit.qubits:
