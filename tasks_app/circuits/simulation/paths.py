@@ -140,9 +140,6 @@ class Walk:
 
     # What the program does on its path.
 
-    def grow(self, qubits: int) -> None:
-        """Fresh qubits take no place in the state."""
-
     def apply(self, gate: Any, qubits: Sequence[int]) -> None:
         if self._repeat:
             return

@@ -15,11 +15,9 @@ from openqasm3 import ast
 from qiskit import QuantumCircuit
 from qiskit.circuit import (
     CircuitInstruction,
-    ClassicalRegister,
     Clbit,
     Measure,
     Parameter,
-    QuantumRegister,
     Qubit,
     Reset,
 )
@@ -77,7 +75,6 @@ class ProgramEnd(Exception):
 class Paths(Protocol):
     """The quantum state on one path through a program."""
 
-    def grow(self, qubits: int) -> None: ...
     def apply(self, gate: Any, qubits: Sequence[int]) -> None: ...
     def measure(self, qubits: Sequence[int]) -> Sequence[bool]: ...
     def reset(self, qubit: int) -> None: ...
@@ -159,68 +156,54 @@ class Run(Names):
         """`size` is `None` for a single qubit."""
         if len(self.scopes) > 1:
             raise failure("Qubits can be declared at the top level only.")
-        count = 1 if size is None else size
-        self._check_size(len(self.places), count, self.limits.max_qubits)
-        if size is None:
-            self.define(name, Qubit())
-            self._new_qubits([self.globals[name]])
-            return
-        register = QuantumRegister(size, _register_name(name, self.circuit.qregs))
-        self.define(name, Qubits(tuple(register)))
-        self._new_qubits(list(register), register)
+        self._check_size(len(self.places), size, "qubits", self.limits.max_qubits)
+        qubits = tuple(Qubit() for _ in range(1 if size is None else size))
+        self.define(name, qubits[0] if size is None else Qubits(qubits))
+        self._add_qubits(qubits)
 
-    def _new_qubits(self, qubits: list[Qubit], register: Any = None) -> list[Qubit]:
+    def _add_qubits(self, qubits: Sequence[Qubit]) -> None:
         for qubit in qubits:
             self.places[qubit] = len(self.places)
-        if self.paths is not None:
-            self.paths.grow(len(qubits))
-        elif register is None:
+        if self.paths is None:
             self.circuit.add_bits(qubits)
-        else:
-            self.circuit.add_register(register)
-        return qubits
 
     def physical_qubit(self, name: str) -> Qubit:
         index = int(name[1:][:12])
-        self._check_size(len(self.places), index + 1, self.limits.max_qubits)
+        self._check_size(len(self.places), index + 1, "qubits", self.limits.max_qubits)
         for place in range(index + 1):
             if f"${place}" not in self.globals:
-                self.globals[f"${place}"] = self._new_qubits([Qubit()])[0]
+                self.globals[f"${place}"] = Qubit()
+                self._add_qubits([self.globals[f"${place}"]])
         return self.globals[f"${index}"]
 
     def declare_bits(self, name: str, size: int | None) -> Any:
         """`size` is `None` for a single bit."""
-        value = self.new_bits(size, name)
+        counted = len(self.scopes) == 1
+        value = self.new_bits(size, counted=counted)
         self.define(name, value)
-        if len(self.scopes) == 1:
+        if counted:
             self.registers.append(value)
+            self._bits += len(flat(value))
         return value
 
-    def new_bits(self, size: int | None, name: str = "") -> Any:
-        """Bits that are 0; without a name no one counts them."""
+    def new_bits(self, size: int | None, *, counted: bool = False) -> Any:
+        """Bits that are 0."""
         self.forbid_in_gate()
-        self._check_size(self._bits, size or 1, self.limits.max_clbits, size)
-        counted = len(self.scopes) == 1 and name
-        if counted:
-            self._bits += size or 1
-        if self.paths is None and counted and size is not None:
-            register = ClassicalRegister(size, _register_name(name, self.circuit.cregs))
-            self.circuit.add_register(register)
-            return Bits(tuple(register))
-        bits = tuple(Clbit() for _ in range(size or 1))
+        self._check_size(self._bits, size, "classical bits", self.limits.max_clbits)
+        bits = tuple(Clbit() for _ in range(1 if size is None else size))
         if self.paths is None:
-            if self.circuit.num_clbits + len(bits) > self.limits.max_clbits:
+            if not counted and self.circuit.num_clbits + len(bits) > self.limits.max_clbits:
                 raise Steered
             self.circuit.add_bits(bits)
             if self.depth:  # The block may run again.
                 self.store(bits, [False] * len(bits))
         return bits[0] if size is None else Bits(bits)
 
-    def _check_size(self, have: int, more: int, allowed: int, size: int | None = 1) -> None:
-        if more < 1 or size == 0:
+    def _check_size(self, have: int, size: int | None, kind: str, allowed: int) -> None:
+        more = 1 if size is None else size
+        if more < 1:
             raise failure("A register needs at least one element.")
         if have + more > allowed:
-            kind = "qubits" if allowed == self.limits.max_qubits else "classical bits"
             code = "too_many_qubits" if kind == "qubits" else "too_many_clbits"
             raise failure(f"{have + more:,} {kind} are declared, {allowed:,} are allowed.", code)
 
@@ -329,10 +312,3 @@ def _renewed(old: Mapping[str, Any], new: Mapping[str, Any], output: Any) -> Any
     if not isinstance(output, Variable):
         return output
     return next(new[name] for name, value in old.items() if value is output)
-
-
-def _register_name(name: str, taken: Sequence[Any]) -> str:
-    names = {register.name for register in taken}
-    if name not in names:
-        return name
-    return next(f"{name}_{n}" for n in range(len(names) + 1) if f"{name}_{n}" not in names)
