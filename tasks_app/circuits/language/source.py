@@ -1,4 +1,4 @@
-"""The circuit as text: its language, without comments, and with no include left to open."""
+"""The circuit as text: its language, and without comments."""
 
 import re
 from dataclasses import dataclass
@@ -7,8 +7,6 @@ from typing import Literal
 from tasks_app.circuits.errors import CircuitError
 
 Language = Literal["OpenQASM 2", "OpenQASM 3"]
-LIBRARIES = ("stdgates.inc", "qelib1.inc")
-_OLD_LIBRARIES = (*LIBRARIES, "hqslib1.inc")  # In OpenQASM 2, as pytket writes it.
 
 _MAX_NESTING = 100
 _NO_BRACKETS = re.compile(r"[^()\[\]{}]+")
@@ -22,21 +20,15 @@ _COMMENT_STRING_OR_LINE = re.compile(
 _CHANGES_THE_PROGRAM = re.compile(r"\s*braket\s+(?:unitary|noise)\b")
 _OPENQASM_2 = re.compile(r"(?>\s+|//[^\n]*|/\*.*?\*/)*+OPENQASM\s+2\b", re.DOTALL)
 _VERSION = re.compile(r"\s*OPENQASM\s+([0-9]+)(?:\.[0-9]+)?\s*;")
-_VERSION_WORD = re.compile(r"\s*OPENQASM\b")
-_INCLUDE = re.compile(r"""\binclude\b\s*(?:"([^"\n]*)"|'([^'\n]*)')?""")
+_VERSION_WORD = re.compile(r"\s*(OPENQASM)\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A program safe to hand to a parser.
-
-    `text` has the lines and columns of the submission with every comment blanked: what was
-    checked here is what a parser sees.
-    """
+    """A program as its submission had it, line by line, with every comment blanked."""
 
     text: str
     language: Language
-    libraries: frozenset[str]
     notes: tuple[str, ...] = ()
     """What was left out, in sentences for the result's metadata."""
 
@@ -47,26 +39,24 @@ def read_source(circuit: str) -> Source:
     Raises CircuitError. Takes time linear in the length of the circuit.
     """
     if bad := _FORBIDDEN.search(circuit):
-        line, column = position(circuit, bad.start())
-        raise CircuitError(
-            "invalid_character",
-            f"The circuit holds the character U+{ord(bad.group()):04X}; remove it.",
-            line=line,
-            column=column,
-        )
-    text = circuit.removeprefix("\ufeff") if circuit[0] == "\ufeff" else circuit
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+        message = f"The circuit holds the character U+{ord(bad.group()):04X}; remove it."
+        raise error_at(circuit, bad.start(), "invalid_character", message)
     notes: dict[str, None] = {}
+    text = circuit.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     text = _blanked(text, notes)
     if not text.strip():
         raise CircuitError("empty_circuit", "The circuit is all comment; send an OpenQASM program.")
-    language = _language(text)
-    return Source(text, language, _libraries(text, language), tuple(notes))
+    return Source(text, _language(text), tuple(notes))
 
 
 def position(text: str, offset: int) -> tuple[int, int]:
     """Line and column of an offset, both from 1."""
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
+
+
+def error_at(text: str, offset: int, code: str, message: str) -> CircuitError:
+    line, column = position(text, offset)
+    return CircuitError(code, message, line=line, column=column)
 
 
 def _blanked(circuit: str, notes: dict[str, None]) -> str:
@@ -82,10 +72,8 @@ def _blanked(circuit: str, notes: dict[str, None]) -> str:
         if match.group() == "/*":
             end = circuit.find("*/", end) + 2
             if end == 1:
-                line, column = position(circuit, start)
-                raise CircuitError(
-                    "syntax_error", "This comment has no end; add */.", line=line, column=column
-                )
+                message = "This comment has no end; add */."
+                raise error_at(circuit, start, "syntax_error", message)
         done = end
         if circuit[start] in "\"'":
             pieces.append(match.group())
@@ -111,61 +99,30 @@ def _follows_a_modifier(circuit: str, at: int) -> bool:
 
 def _left_out(circuit: str, match: re.Match[str]) -> str:
     """The note on an annotation or a pragma, which the specification says to ignore."""
-    line, column = position(circuit, match.start())
     if match["annotation"]:
         return f"The annotation @{match['annotation'][:80]} was ignored."
+    pragma = match["pragma"].strip()[:80]
     if _CHANGES_THE_PROGRAM.match(match["pragma"]):
-        raise CircuitError(
-            "unsupported_feature",
-            f"This pragma changes what the program does: {match['pragma'].strip()[:80]!r} is not "
-            "supported; define the gate with `gate`, or send `noise` with the task.",
-            line=line,
-            column=column,
+        message = (
+            f"This pragma changes what the program does: {pragma!r} is not supported; "
+            "define the gate with `gate`, or send `noise` with the task."
         )
-    return f"The pragma {match['pragma'].strip()[:80]!r} on line {line} was ignored."
+        raise error_at(circuit, match.start(), "unsupported_feature", message)
+    line, _ = position(circuit, match.start())
+    return f"The pragma {pragma!r} on line {line} was ignored."
 
 
 def _language(text: str) -> Language:
     match = _VERSION.match(text)
-    if match is None:
-        if word := _VERSION_WORD.match(text):
-            line, column = position(text, word.end() - len("OPENQASM"))
-            raise CircuitError(
-                "unsupported_version",
-                "The version line must read OPENQASM 2.0; or OPENQASM 3.0;",
-                line=line,
-                column=column,
-            )
-        return "OpenQASM 3"
-    if match[1] == "2":
-        return "OpenQASM 2"
-    if match[1] == "3":
-        return "OpenQASM 3"
-    line, column = position(text, match.start(1))
-    raise CircuitError(
-        "unsupported_version",
-        f"OpenQASM {match[1][:20]} is not supported; write OPENQASM 2.0; or OPENQASM 3.0;",
-        line=line,
-        column=column,
-    )
-
-
-def _libraries(text: str, language: Language) -> frozenset[str]:
-    allowed = _OLD_LIBRARIES if language == "OpenQASM 2" else LIBRARIES
-    found = set()
-    for match in _INCLUDE.finditer(text):
-        name = match[1] or match[2]
-        if name not in allowed:
-            line, column = position(text, match.start())
-            raise CircuitError(
-                "include_not_allowed",
-                f"The library {(name or '')[:80]!r} cannot be included, only stdgates.inc and "
-                "qelib1.inc can; paste its definitions into the circuit.",
-                line=line,
-                column=column,
-            )
-        found.add(name)
-    return frozenset(found)
+    if match and match[1] in ("2", "3"):
+        return "OpenQASM 2" if match[1] == "2" else "OpenQASM 3"
+    if match:
+        what = f"OpenQASM {match[1][:20]} is not supported; write OPENQASM 2.0; or OPENQASM 3.0;"
+        raise error_at(text, match.start(1), "unsupported_version", what)
+    if word := _VERSION_WORD.match(text):
+        what = "The version line must read OPENQASM 2.0; or OPENQASM 3.0;"
+        raise error_at(text, word.start(1), "unsupported_version", what)
+    return "OpenQASM 3"
 
 
 def check_nesting(text: str) -> None:

@@ -86,7 +86,7 @@ HOSTILE = {
     "an unclosed comment": (V3 + "/* qubit q;", SYNTAX),
     "many unclosed comments": ("/*" * 400_000, SYNTAX),
     "only comment": ("/" * 1_000_000, "empty_circuit"),
-    "an unclosed string": (V3 + 'include "stdgates.inc', INCLUDE),
+    "an unclosed string": (V3 + 'include "stdgates.inc', SYNTAX),
     "quotes": (V3 + '"' * 100_001, SYNTAX),
     "keywords": ("gate " * 100_000, SYNTAX),
     "elses": (V3 + "if (true) {} " + "else " * 20_000, SYNTAX),
@@ -107,7 +107,7 @@ HOSTILE = {
     "include /dev/zero": (V3 + 'include "/dev/zero";', INCLUDE),
     "include ../../x": (V2 + 'include "../../x";', INCLUDE),
     "include without a space": ('OPENQASM 2.0;include"/etc/passwd";', INCLUDE),
-    "include in a gate": (V2 + 'gate g a { include "x.inc"; }', INCLUDE),
+    "include in a gate": (V2 + 'gate g a { include "x.inc"; }', SYNTAX),
     "include in a comment in a pragma": (
         'OPENQASM 3.0; pragma " /*\ninclude "/etc/passwd";\n*/ qubit q;',
         INCLUDE,

@@ -88,7 +88,13 @@ class Names:
     def include(self, filename: str) -> None:
         if len(self.scopes) > 1:
             raise failure("Include a library at the top level.")
-        gates = library.LIBRARY_GATES[filename]
+        gates = library.LIBRARY_GATES.get(filename)
+        if gates is None:
+            raise failure(
+                f"The library {filename[:80]!r} cannot be included, only stdgates.inc and "
+                "qelib1.inc can; paste its definitions into the circuit.",
+                "include_not_allowed",
+            )
         new = gates.keys() - self.globals.keys()
         self.globals.update(gates if len(new) == len(gates) else {n: gates[n] for n in new})
         self._library_names |= new
