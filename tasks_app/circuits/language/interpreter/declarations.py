@@ -33,8 +33,7 @@ from tasks_app.circuits.language.interpreter.values import (
 
 @statement(ast.QubitDeclaration)
 def _qubits(run: Run, node: ast.QubitDeclaration) -> None:
-    size = None if node.size is None else integer(run, node.size)
-    run.declare_qubits(node.qubit.name, size)
+    run.declare_qubits(node.qubit.name, size_of(run, node))
 
 
 def size_of(run: Run, declared: Any) -> int | None:
@@ -90,10 +89,8 @@ def _constant(run: Run, node: ast.ConstantDeclaration) -> None:
     _check_constant(run, node.init_expression)
     held = evaluate(run, node.init_expression)
     declared = type_of(run, node.type)
-    run.define(
-        node.identifier.name,
-        Variable(coerced(run, held, declared), declared, constant=True),
-    )
+    constant = Variable(coerced(run, held, declared), declared, constant=True)
+    run.define(node.identifier.name, constant)
 
 
 def _check_constant(run: Run, node: Any) -> None:

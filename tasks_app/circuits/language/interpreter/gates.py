@@ -133,10 +133,10 @@ def apply(
 
 
 def named(run: Run, name: str) -> GateSpec:
-    spec = run.globals.get(name)
+    spec = run.globals.get(name) or run.library.get(name)
     if spec is None and name in WITHOUT_INCLUDE:
-        spec = WITHOUT_INCLUDE[name]
-        run.take_as_included(name, spec)
+        spec = run.library[name] = WITHOUT_INCLUDE[name]
+        run.without_include.append(name)
     if isinstance(spec, ast.SubroutineDefinition):
         raise failure(f"{name!r:.80} is a subroutine; call it as {name:.80}(...).")
     if not isinstance(spec, GateSpec):

@@ -34,8 +34,10 @@ class Names:
         self.globals: dict[str, Any] = dict(library.BUILT_IN_OLD if old else library.BUILT_IN)
         self.scopes = [self.globals]
         self.in_gate = False
-        self._without_include: list[str] = []
-        """Gates of a library that the program uses all the same."""
+        self.library: dict[str, Any] = {}
+        """Gates of libraries, which names of the program's hide."""
+        self.without_include: list[str] = []
+        """Those whose library the program does not include."""
         self._beyond: dict[str, None] = {}
         """What an OpenQASM 2 program has of OpenQASM 3."""
         self._inputs = dict(inputs)
@@ -43,7 +45,6 @@ class Names:
         waiting = (each.tape for each in inputs.values() if isinstance(each, Deferred))
         self.tape = next(waiting, None) or Tape()
         """What is computed from inputs that wait."""
-        self._library_names: set[str] = set()
         self._steps = 0
         self._calls = 0
 
@@ -52,12 +53,9 @@ class Names:
         raise NotImplementedError
 
     def define(self, name: str, value: Any) -> None:
-        scope = self.scopes[-1]
-        if name in scope and not (scope is self.globals and name in self._library_names):
+        if name in self.scopes[-1]:
             raise failure(f"The name {name!r:.80} is already taken.")
-        scope[name] = value
-        if scope is self.globals:  # A name of the user's hides one of a library.
-            self._library_names.discard(name)
+        self.scopes[-1][name] = value
 
     def lookup(self, name: str) -> Any:
         for scope in reversed(self.scopes):
@@ -95,15 +93,7 @@ class Names:
                 "qelib1.inc can; paste its definitions into the circuit.",
                 "include_not_allowed",
             )
-        new = gates.keys() - self.globals.keys()
-        self.globals.update(gates if len(new) == len(gates) else {n: gates[n] for n in new})
-        self._library_names |= new
-
-    def take_as_included(self, name: str, spec: Any) -> None:
-        """A gate of a library that the program does not include."""
-        self.globals[name] = spec
-        self._library_names.add(name)
-        self._without_include.append(name)
+        self.library = gates | self.library
 
     def note_beyond(self, what: str) -> None:
         """An OpenQASM 2 program may have some of OpenQASM 3, as PennyLane writes it."""
@@ -117,7 +107,7 @@ class Names:
             f"The program has {what}, which OpenQASM 2 has not; it was taken as in OpenQASM 3."
             for what in self._beyond
         ]
-        names = ", ".join(self._without_include)
+        names = ", ".join(self.without_include)
         used = f"Used without an include, as the gates of these names: {names:.900}."
         return (*beyond, used) if names else tuple(beyond)
 
