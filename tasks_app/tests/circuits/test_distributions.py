@@ -85,7 +85,7 @@ REFUSED = {
     "dd": ("unsupported_feature", 9, 33, "An expression of kind DurationOf is not supported"),
     # Not OpenQASM 3.0: an index behind the end, a register that is not there, the calls of a draft.
     "arrays": ("invalid_program", 51, 1, "Index 4 is outside 0 to 3"),
-    "cphase": ("invalid_program", 9, 16, "The name 'q' is not defined"),
+    "cphase": ("invalid_program", 9, 15, "The name 'q' is not defined"),
     "msd": ("invalid_program", 157, 1, "'distill_and_buffer' is a subroutine; call it as"),
     "varteleport": ("invalid_program", 32, 3, "'bellprep' is a subroutine; call it as"),
 }
