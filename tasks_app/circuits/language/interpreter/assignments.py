@@ -79,10 +79,8 @@ def _assignment(run: Run, node: ast.ClassicalAssignment) -> None:
         return
     if isinstance(target, ast.IndexedIdentifier):
         target = ast.IndexedIdentifier(target.name, _settled(run, target.indices))
-        target.span = node.lvalue.span
     operation = ast.BinaryOperator[node.op.name.removesuffix("=")]
     combined = ast.BinaryExpression(op=operation, lhs=target, rhs=node.rvalue)
-    combined.span = node.span
     assign(run, target, value(run, combined))
 
 
@@ -91,14 +89,11 @@ def _settled(run: Run, index: Any) -> Any:
     if isinstance(index, list):
         return [_settled(run, each) for each in index]
     if isinstance(index, ast.DiscreteSet):
-        settled: Any = ast.DiscreteSet(_settled(run, index.values))
-    elif isinstance(index, ast.RangeDefinition):
+        return ast.DiscreteSet(_settled(run, index.values))
+    if isinstance(index, ast.RangeDefinition):
         ends = (index.start, index.end, index.step)
-        settled = ast.RangeDefinition(*(end and _settled(run, end) for end in ends))
-    else:
-        settled = ast.IntegerLiteral(integer(run, index))
-    settled.span = index.span
-    return settled
+        return ast.RangeDefinition(*(end and _settled(run, end) for end in ends))
+    return ast.IntegerLiteral(integer(run, index))
 
 
 def assign(run: Run, lvalue: Any, new: Any) -> None:
@@ -167,29 +162,15 @@ def _shape(items: Any) -> str:
 
 def array_items(run: Run, new: Any, base: Type) -> Any:
     """A copy of an array or of a literal as an array of this type holds it."""
-    if isinstance(new, Array):
-        items = new.items
-    elif isinstance(new, list):
-        items = _as_items(new)
-    else:
+    if not isinstance(new, Array | list):
         raise failure("An array is needed here.")
-    if items is None:
+    items = np.array(new, dtype=object) if isinstance(new, list) else new.items
+    if any(isinstance(each, list) for each in items.flat):
         raise failure("The rows of this array have different lengths.")
     copy = np.empty(items.shape, dtype=object)
     for place in np.ndindex(items.shape):
         copy[place] = known(coerced(run, items[place], base))
     return copy
-
-
-def _as_items(literal: list[Any]) -> Any:
-    rows = [_as_items(each) if isinstance(each, list) else each for each in literal]
-    shapes = {getattr(row, "shape", ()) for row in rows}
-    if len(shapes) > 1 or any(row is None for row in rows):
-        return None
-    items = np.empty((len(rows), *(shapes.pop() if shapes else ())), dtype=object)
-    for i, row in enumerate(rows):
-        items[i] = row
-    return items
 
 
 def store(run: Run, target: Any, new: Any) -> None:

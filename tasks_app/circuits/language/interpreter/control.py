@@ -18,6 +18,7 @@ from tasks_app.circuits.language.interpreter.evaluation import (
 )
 from tasks_app.circuits.language.interpreter.parts import range_of
 from tasks_app.circuits.language.interpreter.run import (
+    Leave,
     ProgramEnd,
     Run,
     Steered,
@@ -30,14 +31,15 @@ from tasks_app.circuits.language.interpreter.values import (
     Variable,
     Word,
     failure,
+    wrapped,
 )
 
 
-class _Break(Exception):
+class _Break(Leave):
     pass
 
 
-class _Continue(Exception):
+class _Continue(Leave):
     pass
 
 
@@ -55,6 +57,8 @@ def _decided_at_run_time(run: Run) -> Iterator[None]:
     try:
         with run.scope():
             yield
+    except Leave:
+        raise Steered from None
     finally:
         run.depth -= 1
 
@@ -100,24 +104,24 @@ def _run_one(run: Run, branches: list[tuple[Any, Sequence[Any]]], default: Seque
             with otherwise, _decided_at_run_time(run):
                 run.run_block(default)
     else:  # All decided before any of the blocks, which may change what they depend on.
-        flags, any_before = [], run.keep(False)
-        for holds, _ in branches:
-            flags.append(run.keep(measured.both(holds, measured.negate(any_before))))
-            run.store((any_before,), (measured.either(any_before, flags[-1]),))
-        blocks = [block for _, block in branches]
-        if default:
-            flags.append(run.keep(measured.negate(any_before)))
-            blocks.append(default)
-        for flag, block in zip(flags, blocks, strict=True):
-            with branch(run, flag):
-                run.run_block(block)
+        decided, none_before = [], run.keep(True)
+        for holds, block in branches:
+            flag = run.keep(measured.both(none_before, holds))
+            run.store((none_before,), (measured.both(none_before, measured.negate(flag)),))
+            decided.append((flag, block))
+        for flag, block in [*decided, (none_before, default)]:
+            if block:
+                with branch(run, flag):
+                    run.run_block(block)
 
 
 @statement(ast.SwitchStatement)
 def _switch(run: Run, node: ast.SwitchStatement) -> None:
     target = value(run, node.target)
-    cases = [([integer(run, each) for each in labels], body) for labels, body in node.cases]
-    _check_labels(target, [label for labels, _ in cases for label in labels])
+    kind, seen = _kind_of(target), set[int]()
+    cases = [
+        ([_label(run, each, kind, seen) for each in labels], body) for labels, body in node.cases
+    ]
     default = [] if node.default is None else node.default.statements
     if measured.is_runtime(target):
         branches = [(measured.any_equal(target, labels), body.statements) for labels, body in cases]
@@ -129,26 +133,23 @@ def _switch(run: Run, node: ast.SwitchStatement) -> None:
         run.run_block(block)
 
 
-def _check_labels(target: Any, labels: list[int]) -> None:
+def _kind_of(target: Any) -> Type:
+    """The type that the labels of a switch must have."""
     if measured.is_runtime(target):
         bits = measured.bits_of(target)
-        kind = Type("int" if bits[-1] is False else "uint", len(bits))
-    elif isinstance(target, Word) and target.type.kind in ("int", "uint", "bit"):
-        kind = target.type
-    elif isinstance(target, int):
-        kind = INT if not isinstance(target, bool) else Type("uint", 1)
-    else:
-        raise failure("A switch takes a whole number.")
-    highest = (1 << (kind.width - (kind.kind == "int"))) - 1
-    lowest = -highest - 1 if kind.kind == "int" else 0
-    seen: set[int] = set()
-    for label in labels:
-        if label in seen or not lowest <= label <= highest:
-            shown = label if label.bit_length() < 200 else "a very large one"
-            raise failure(
-                f"A case stands twice, or is no value from {lowest} to {highest}: {shown}."
-            )
-        seen.add(label)
+        return Type("int" if bits[-1] is False else "uint", len(bits))
+    arithmetic.exact(target)
+    if isinstance(target, Word):
+        return target.type
+    return Type("uint", 1) if isinstance(target, bool) else INT
+
+
+def _label(run: Run, node: Any, kind: Type, seen: set[int]) -> int:
+    label = integer(run, node)
+    if label in seen or wrapped(kind, label).number != label:
+        raise failure(f"The case {label!s:.60} stands twice, or is no value of {kind}.", at=node)
+    seen.add(label)
+    return label
 
 
 @statement(ast.ForInLoop)
@@ -165,15 +166,12 @@ def _for(run: Run, node: ast.ForInLoop) -> None:
 
 def _iterate(run: Run, block: Sequence[Any]) -> bool:
     """Run the body of a loop once; False when it is left."""
-    outer, run.began.loop = run.began.loop, run.depth
     try:
         run.run_block(block)
     except _Break:
         return False
     except _Continue:
         pass
-    finally:
-        run.began.loop = outer
     return True
 
 
@@ -200,7 +198,7 @@ def _while(run: Run, node: ast.WhileLoop) -> None:
             if run.called > called or len(run.circuit.data) > operations:
                 raise Steered
             with run.circuit.while_loop(holds), _decided_at_run_time(run):
-                _iterate_at_run_time(run, node.block)
+                run.run_block(node.block)
             return
         run.count_steps(1)
         if not holds:
@@ -210,30 +208,16 @@ def _while(run: Run, node: ast.WhileLoop) -> None:
                 return
 
 
-def _iterate_at_run_time(run: Run, block: Sequence[Any]) -> None:
-    outer, run.began.loop = run.began.loop, -1  # No statement of ours can leave it.
-    try:
-        run.run_block(block)
-    finally:
-        run.began.loop = outer
-
-
 @statement(ast.BreakStatement)
 def _break(run: Run, node: ast.BreakStatement) -> None:
-    if run.depth != run.began.loop:
-        raise Steered
     raise _Break
 
 
 @statement(ast.ContinueStatement)
 def _continue(run: Run, node: ast.ContinueStatement) -> None:
-    if run.depth != run.began.loop:
-        raise Steered
     raise _Continue
 
 
 @statement(ast.EndStatement)
 def _end(run: Run, node: ast.EndStatement) -> None:
-    if run.depth:
-        raise Steered
     raise ProgramEnd

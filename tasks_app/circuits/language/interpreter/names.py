@@ -46,7 +46,7 @@ class Names:
         self.tape = next(waiting, None) or Tape()
         """What is computed from inputs that wait."""
         self._steps = 0
-        self._calls = 0
+        self.calls = 0
 
     def physical_qubit(self, name: str) -> Qubit:
         """The qubit of the hardware with a number, `$0`."""
@@ -122,15 +122,15 @@ class Names:
     @contextmanager
     def frame(self) -> Iterator[dict[str, Any]]:
         """The scope of a body that sees nothing of its caller but what is global."""
-        if self._calls >= _MAX_CALLS:
+        if self.calls >= _MAX_CALLS:
             raise failure(f"More than {_MAX_CALLS} calls are nested.", "too_deeply_nested")
         saved, self.scopes = self.scopes, [self.globals, {}]
-        self._calls += 1
+        self.calls += 1
         try:
             yield self.scopes[-1]
         finally:
             self.scopes = saved
-            self._calls -= 1
+            self.calls -= 1
 
     def count_steps(self, steps: int) -> None:
         self._steps += steps

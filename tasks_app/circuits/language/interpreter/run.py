@@ -8,7 +8,7 @@ tells the outcome of each measurement at once, and every value is known.
 import copy
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 from openqasm3 import ast
@@ -68,8 +68,12 @@ class Steered(Exception):
     """A measurement decides what no circuit of the simulator can express."""
 
 
-class ProgramEnd(Exception):
-    """The statement `end` was reached."""
+class Leave(Exception):
+    """A statement was reached that leaves the block it is in."""
+
+
+class ProgramEnd(Leave):
+    """It was `end`."""
 
 
 class Paths(Protocol):
@@ -78,14 +82,6 @@ class Paths(Protocol):
     def apply(self, gate: Any, qubits: Sequence[int]) -> None: ...
     def measure(self, qubits: Sequence[int]) -> Sequence[bool]: ...
     def reset(self, qubit: int) -> None: ...
-
-
-@dataclass(slots=True)
-class Depths:
-    """How deep inside blocks that a measurement decides a loop or a call began."""
-
-    loop: int | None = None
-    call: int | None = None
 
 
 class Run(Names):
@@ -110,7 +106,6 @@ class Run(Names):
         """The value of each bit, where it is known."""
         self.places: dict[Qubit, int] = {}
         self.depth = 0  # Of blocks that a measurement decides.
-        self.began = Depths()
         self.called = 0  # Subroutines, so far.
         self.deferred: dict[Deferred, Parameter] = {}
         """What the circuit has in place of angles that are not known yet."""
@@ -126,7 +121,7 @@ class Run(Names):
         other.scopes = [other.globals]
         other.registers, other.memory = list(self.registers), dict(self.memory)
         other.outputs = [_renewed(self.globals, other.globals, output) for output in self.outputs]
-        other.places, other.began = dict(self.places), Depths()
+        other.places = dict(self.places)
         return other
 
     def execute(self, node: Any) -> None:

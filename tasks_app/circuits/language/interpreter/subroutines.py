@@ -17,9 +17,8 @@ from tasks_app.circuits.language.interpreter.evaluation import (
     value,
 )
 from tasks_app.circuits.language.interpreter.run import (
-    Depths,
+    Leave,
     Run,
-    Steered,
     statement,
 )
 from tasks_app.circuits.language.interpreter.values import (
@@ -30,7 +29,7 @@ from tasks_app.circuits.language.interpreter.values import (
 )
 
 
-class _Return(Exception):
+class _Return(Leave):
     def __init__(self, value: Any) -> None:
         self.value = value
 
@@ -49,10 +48,9 @@ def _expression_statement(run: Run, node: ast.ExpressionStatement) -> None:
 
 @statement(ast.ReturnStatement)
 def _return(run: Run, node: ast.ReturnStatement) -> None:
-    if run.began.call is None:
+    run.forbid_in_gate()
+    if not run.calls:
         raise failure("A return belongs in a subroutine.")
-    if run.depth != run.began.call:
-        raise Steered
     raise _Return(None if node.expression is None else value(run, node.expression))
 
 
@@ -80,7 +78,6 @@ def _call_subroutine(run: Run, routine: ast.SubroutineDefinition, node: Any) -> 
         _argument(run, declared, given)
         for declared, given in zip(routine.arguments, node.arguments, strict=True)
     ]
-    outer, run.began = run.began, Depths(call=run.depth)
     returned = None
     try:
         with run.frame() as names:
@@ -89,8 +86,6 @@ def _call_subroutine(run: Run, routine: ast.SubroutineDefinition, node: Any) -> 
             run.run_block(routine.body)
     except _Return as result:
         returned = result.value
-    finally:
-        run.began = outer
     if routine.return_type is None or returned is None:
         if routine.return_type is not None:
             raise failure(f"The subroutine {routine.name.name:.80} ended without a return.")
