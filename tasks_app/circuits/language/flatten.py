@@ -1,6 +1,8 @@
 """A circuit of Qiskit's, checked, with its own gates and its counted loops written out."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from qiskit import QuantumCircuit
 from qiskit.circuit import (
@@ -11,10 +13,15 @@ from qiskit.circuit import (
     ControlledGate,
     ForLoopOp,
     Gate,
+    IfElseOp,
     Instruction,
     ParameterExpression,
+    Store,
+    SwitchCaseOp,
+    WhileLoopOp,
 )
-from qiskit.circuit.library import Initialize, get_standard_gate_name_mapping
+from qiskit.circuit._classical_resource_map import VariableMapper
+from qiskit.circuit.library import Initialize, UnitaryGate, get_standard_gate_name_mapping
 from qiskit.quantum_info.operators.predicates import is_unitary_matrix
 
 from tasks_app.circuits.errors import CircuitError
@@ -22,7 +29,7 @@ from tasks_app.circuits.job import Limits
 
 _OWN = (Gate, Instruction, ControlledGate)  # Classes of gates that bring their definition.
 _STANDARD = get_standard_gate_name_mapping()
-_BREAKS = frozenset(("break_loop", "continue_loop"))
+_Bits = Mapping[Any, Any]
 
 
 class Flattening:
@@ -31,67 +38,105 @@ class Flattening:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._operations = 0
-        self._written: dict[int, tuple[QuantumCircuit, QuantumCircuit]] = {}
 
     def circuit(self, circuit: QuantumCircuit) -> QuantumCircuit:
         """Gates of Qiskit's, measurements and control flow only."""
-        _check_variables(circuit)
-        flat = circuit.copy_empty_like()
-        for instruction in circuit.data:
-            self._add(flat, instruction)
-        return flat
+        self._whole = circuit.copy_empty_like()
+        self._write(circuit, self._whole, {bit: bit for bit in (*circuit.qubits, *circuit.clbits)})
+        return self._whole
 
-    def _add(self, flat: QuantumCircuit, instruction: CircuitInstruction) -> None:
-        self._count(1)
-        name, qubits = instruction.name, instruction.qubits
-        if len(set(qubits)) < len(qubits):
-            raise _invalid(f"{name} has the same qubit twice")
-        if name == "unitary" or not instruction.is_standard_gate():
-            self._add_other(flat, instruction)
-            return
-        standard = _STANDARD[name]
-        if len(qubits) != standard.num_qubits or len(instruction.params) != len(standard.params):
-            raise _invalid(f"{name} has another number of qubits or angles")
-        for angle in instruction.params:
-            if not isinstance(angle, ParameterExpression) and not math.isfinite(angle):
-                raise _invalid(f"an angle of {name} is not finite")
-        if name == "global_phase":
-            flat.global_phase += instruction.params[0]
-        else:
-            flat._append(instruction)
+    def _write(self, part: QuantumCircuit, target: QuantumCircuit, bits: _Bits) -> None:
+        """`bits`: those of the whole that stand for the part's, also in the blocks within.
 
-    def _add_other(self, flat: QuantumCircuit, instruction: CircuitInstruction) -> None:
-        operation, qubits, clbits = instruction.operation, instruction.qubits, instruction.clbits
-        if (operation.num_qubits, operation.num_clbits) != (len(qubits), len(clbits)):
+        A block that was read from a file has bits of its own, which the simulator would not know.
+        """
+        _check_variables(part)
+        mapper = VariableMapper(self._whole.cregs, bits, add_register=self._whole.add_register)
+        for instruction in part.data:
+            qubits = [bits[qubit] for qubit in instruction.qubits]
+            clbits = [bits[clbit] for clbit in instruction.clbits]
+            self._count(1)
+            if len(set(qubits)) < len(qubits):
+                raise _invalid(f"{instruction.name} has the same qubit twice")
+            placed = instruction.replace(qubits=qubits, clbits=clbits)
+            if placed.is_standard_gate() and placed.name != "unitary":
+                _add_standard(target, placed)
+            else:
+                self._add_other(target, placed, mapper)
+
+    def _add_other(
+        self, target: QuantumCircuit, instruction: CircuitInstruction, mapper: VariableMapper
+    ) -> None:
+        operation = instruction.operation
+        width = len(instruction.qubits), len(instruction.clbits)
+        if (operation.num_qubits, operation.num_clbits) != width:
             raise _invalid(f"{operation.name} has another number of qubits or bits")
-        if isinstance(operation, ForLoopOp):
-            self._add_loop(flat, operation, instruction)
-        elif isinstance(operation, BoxOp):
-            self._put(flat, self.circuit(operation.body), instruction)
-        elif isinstance(operation, ControlFlowOp):
-            blocks = [self.circuit(block) for block in operation.blocks]
-            flat._append(instruction.replace(operation=operation.replace_blocks(blocks)))
-        elif type(operation) in _OWN or isinstance(operation, Initialize):
-            self._put(flat, self._definition(operation), instruction)
-        else:
-            if isinstance(operation, AnnotatedOperation):
+        match operation:
+            case BoxOp():
+                self._inline(operation.body, target, instruction)
+                return
+            case ForLoopOp() if not _may_break(operation.blocks[0]):
+                self._unroll(operation, target, instruction)
+                return
+            case Gate() | Instruction() if type(operation) in _OWN:
+                self._inline(_definition(operation), target, instruction)
+                return
+            case Initialize():
+                self._inline(operation.definition, target, instruction)
+                return
+            case ControlFlowOp():
+                operation = self._control_flow(operation, instruction, mapper)
+            case Store():
+                operation = Store(*map(mapper.map_expr, operation.params))
+            case AnnotatedOperation():
                 operation = self._annotated(operation)
-            elif operation.name == "unitary" and not is_unitary_matrix(operation.to_matrix()):
+            case UnitaryGate() if not is_unitary_matrix(operation.to_matrix()):
                 raise _invalid("a matrix is not unitary")
-            flat._append(instruction.replace(operation=operation))
+        target._append(instruction.replace(operation=operation))
 
-    def _definition(self, operation: Instruction) -> QuantumCircuit:
-        """Written out once for all that share it: their number may grow with every level."""
-        definition = operation.definition
-        if definition is None:
-            raise CircuitError(
-                "unsupported_feature",
-                f"The circuit has an instruction {operation.name!r:.80} that has no definition and "
-                "is none of Qiskit's gates. To save a state, ask for outputs or observables.",
-            )
-        if id(definition) not in self._written:
-            self._written[id(definition)] = definition, self.circuit(definition)
-        return self._written[id(definition)][1]
+    def _control_flow(
+        self, operation: ControlFlowOp, instruction: CircuitInstruction, mapper: VariableMapper
+    ) -> ControlFlowOp:
+        blocks = [self._block(block, instruction) for block in operation.blocks]
+        match operation:
+            case IfElseOp():
+                return IfElseOp(mapper.map_condition(operation.condition), *blocks)
+            case WhileLoopOp():
+                return WhileLoopOp(mapper.map_condition(operation.condition), *blocks)
+            case SwitchCaseOp():
+                labels = [labels for labels, _ in operation.cases_specifier()]
+                cases = zip(labels, blocks, strict=True)
+                return SwitchCaseOp(mapper.map_target(operation.target), cases)
+            case ForLoopOp():
+                values, variable, _ = operation.params
+                self._count(len(values) * len(blocks[0].data))
+                return ForLoopOp(values, variable, *blocks)
+        raise CircuitError("unsupported_feature", f"{operation.name!r:.80} is not supported.")
+
+    def _block(self, block: QuantumCircuit, instruction: CircuitInstruction) -> QuantumCircuit:
+        target = QuantumCircuit(list(instruction.qubits), list(instruction.clbits))
+        for register in self._whole.cregs:
+            if set(instruction.clbits).issuperset(register):
+                target.add_register(register)
+        self._inline(block, target, instruction)
+        return target
+
+    def _inline(
+        self, part: QuantumCircuit, target: QuantumCircuit, instruction: CircuitInstruction
+    ) -> None:
+        inner, outer = (*part.qubits, *part.clbits), (*instruction.qubits, *instruction.clbits)
+        self._write(part, target, dict(zip(inner, outer, strict=True)))
+        target.global_phase += part.global_phase
+
+    def _unroll(
+        self, loop: ForLoopOp, target: QuantumCircuit, instruction: CircuitInstruction
+    ) -> None:
+        values, variable, body = loop.params
+        self._count(len(values))
+        bound = variable in body.parameters
+        for value in values:
+            each = body.assign_parameters({variable: value}) if bound else body
+            self._inline(each, target, instruction)
 
     def _annotated(self, operation: AnnotatedOperation) -> AnnotatedOperation:
         """Its base must not have a name that is known as another gate."""
@@ -99,30 +144,11 @@ class Flattening:
         if isinstance(base, AnnotatedOperation):
             base = self._annotated(base)
         elif type(base) in _OWN:
-            base = self._definition(base).copy(name="base").to_gate()
+            inside = Flattening(self._limits)
+            inside._operations = self._operations
+            base = inside.circuit(_definition(base)).copy(name="base").to_gate()
+            self._operations = inside._operations
         return AnnotatedOperation(base, operation.modifiers)
-
-    def _add_loop(
-        self, flat: QuantumCircuit, loop: ForLoopOp, instruction: CircuitInstruction
-    ) -> None:
-        values, variable, body = loop.params
-        body = self.circuit(body)
-        self._count(len(values) * max(len(body.data), 1))
-        if not _BREAKS.isdisjoint(_names(body)):
-            loop = ForLoopOp(values, variable, body)
-            flat._append(instruction.replace(operation=loop))
-            return
-        for value in values:
-            bound = (
-                body.assign_parameters({variable: value}) if variable in body.parameters else body
-            )
-            self._put(flat, bound, instruction)
-
-    def _put(
-        self, flat: QuantumCircuit, part: QuantumCircuit, instruction: CircuitInstruction
-    ) -> None:
-        self._count(len(part.data))
-        flat.compose(part, instruction.qubits, instruction.clbits, inplace=True, copy=False)
 
     def _count(self, more: int) -> None:
         self._operations += more
@@ -134,13 +160,36 @@ class Flattening:
             )
 
 
-def _names(circuit: QuantumCircuit) -> set[str]:
-    names = set(circuit.count_ops())
-    for instruction in circuit.data:
-        if instruction.is_control_flow():
-            for block in instruction.operation.blocks:
-                names |= _names(block)
-    return names
+def _add_standard(target: QuantumCircuit, instruction: CircuitInstruction) -> None:
+    name, angles = instruction.name, instruction.params
+    standard = _STANDARD[name]
+    if (len(instruction.qubits), len(angles)) != (standard.num_qubits, len(standard.params)):
+        raise _invalid(f"{name} has another number of qubits or angles")
+    for angle in angles:
+        if not isinstance(angle, ParameterExpression) and not math.isfinite(angle):
+            raise _invalid(f"an angle of {name} is not finite")
+    if name == "global_phase":
+        target.global_phase += angles[0]
+    else:
+        target._append(instruction)
+
+
+def _definition(operation: Instruction) -> QuantumCircuit:
+    if operation.definition is None:
+        raise CircuitError(
+            "unsupported_feature",
+            f"The circuit has an instruction {operation.name!r:.80} that has no definition and "
+            "is none of Qiskit's gates. To save a state, ask for outputs or observables.",
+        )
+    return operation.definition
+
+
+def _may_break(body: QuantumCircuit) -> bool:
+    return any(
+        instruction.name in ("break_loop", "continue_loop")
+        or (instruction.is_control_flow() and any(map(_may_break, instruction.operation.blocks)))
+        for instruction in body.data
+    )
 
 
 def _check_variables(circuit: QuantumCircuit) -> None:

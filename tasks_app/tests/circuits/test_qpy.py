@@ -157,6 +157,26 @@ def test_control_flow_runs() -> None:
         assert run_file(file_of(circuit, version))["counts"] == {"0101 00": 20}
 
 
+def test_what_a_nested_block_reads_is_a_bit_of_the_circuit() -> None:
+    """A block in a file has bits of its own; those outside registers are known by place only."""
+    circuit = QuantumCircuit([Qubit(), Qubit()], [Clbit(), Clbit()])
+    circuit.add_register(ClassicalRegister(bits=circuit.clbits[::-1], name="back"))
+    circuit.x(1)
+    circuit.measure(1, 1)
+    with circuit.if_test((circuit.clbits[0], 0)), circuit.if_test((circuit.clbits[1], 1)):
+        with circuit.if_test((circuit.cregs[0], 1)):
+            circuit.x(0)
+        with circuit.for_loop(range(3)):
+            circuit.measure(0, 0)
+            with circuit.if_test(expr.bit_and(*circuit.clbits)):
+                circuit.break_loop()
+            circuit.x(0)
+    circuit.x(0)
+    circuit.measure(0, 0)
+    for version in VERSIONS:
+        assert run_file(file_of(circuit, version))["counts"] == {"10": 20}
+
+
 def test_an_instruction_may_measure() -> None:
     part = QuantumCircuit(1, 1, name="part")
     part.x(0)
