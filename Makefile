@@ -17,7 +17,7 @@ VENV_PYTHON := .venv/bin/python
 PIP := $(VENV_PYTHON) -m pip --disable-pip-version-check
 MANAGE := $(VENV_PYTHON) manage.py
 
-.PHONY: help run test chaos bench bench-quick lint format openapi clean
+.PHONY: help run test conformance chaos bench bench-quick lint format openapi clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -34,6 +34,9 @@ run: .venv/embedded.stamp  ## Start the service here and show a circuit run; ONC
 
 test: .venv/dev.stamp  ## Run the tests against a PostgreSQL and a RabbitMQ of their own
 	$(VENV_PYTHON) -m pytest -n 3 $(ARGS)
+
+conformance: .venv/dev.stamp  ## Run Qiskit's own tests of backends and primitives against the service
+	$(VENV_PYTHON) -m pytest client/tests/conformance -m conformance -s -q $(ARGS)
 
 chaos: .venv/dev.stamp  ## Kill, pause and cut off at random for minutes; writes chaos.md
 	RABBITMQ="$(RABBITMQ)" MINUTES="$(MINUTES)" TASKS="$(TASKS)" SEED="$(SEED)" SLACK="$${SLACK:-1.2}" FAULTS_TABLE=chaos.md \
