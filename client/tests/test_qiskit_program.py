@@ -24,8 +24,7 @@ from quantumtasks_client.qiskit.note import Block, found_in
 from quantumtasks_client.qiskit.program import Program
 from tasks_app.circuits import CircuitError, Limits
 from tasks_app.circuits.job import METHODS
-from tasks_app.circuits.language.interpreter.dialects import WITHOUT_INCLUDE
-from tasks_app.circuits.language.interpreter.library import LIBRARY_GATES
+from tasks_app.circuits.language.interpreter.library import LIBRARY_GATES, WITHOUT_INCLUDE
 from tasks_app.circuits.language.program import Program as Read
 from tasks_app.circuits.language.read import parse
 from tasks_app.circuits.language.source import read_source
