@@ -69,6 +69,30 @@ PROGRAMS: dict[str, tuple[str, list[Mapping[str, Any]], int]] = {
         [{"n": n, "t": t} for n in (0, 2) for t in (0.5, 1.5, 0.7)],
         4,
     ),
+    "the case of a switch": (
+        QASM3 + "input uint[2] n; input float t; qubit q; bit c;"
+        "switch (n) { case 1 { x q; } default { ry(t) q; } } rx(t) q; c = measure q;",
+        [{"n": i % 2, "t": i / 7} for i in range(6)],
+        2,
+    ),
+    "bits of an input": (
+        QASM3 + "input bit[2] n; input float t; qubit[2] q; bit[2] c; uint[2] w = 2; w[0] = n[1];"
+        "for bool b in n { if (b) { x q[0]; } } if (w == 3) { x q[1]; } ry(t) q; c = measure q;",
+        [{"n": i % 2 * 3, "t": i / 7} for i in range(6)],
+        2,
+    ),
+    "bits that an input sets": (
+        QASM3 + "input uint[2] n; input float t; qubit[2] q; bit[2] c; bit[2] d = n;"
+        "rx(t) q; if (d == 1) { x q; } c = measure q;",
+        [{"n": i % 2, "t": i / 7} for i in range(6)],
+        2,
+    ),
+    "a measured number compared with an input": (
+        QASM3 + "input uint[2] n; input float t; qubit[2] q; bit[2] c; bit[2] d; h q;"
+        "d = measure q; if (d < n) { ry(t) q; } c = measure q;",
+        [{"n": i % 2 + 1, "t": i / 7} for i in range(6)],
+        2,
+    ),
     "fixed-point angles and narrow floats": (
         QASM3 + "input angle[6] a; input float[32] f; qubit q; bit c;"
         "angle[6] b = a + a; ry(b) q; rx(f * 3) q; c = measure q;",

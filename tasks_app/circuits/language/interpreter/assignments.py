@@ -9,6 +9,7 @@ from qiskit.circuit import Clbit, Qubit
 from qiskit.circuit.classical import expr
 
 from tasks_app.circuits.language.interpreter import measured
+from tasks_app.circuits.language.interpreter.deferred import decided
 from tasks_app.circuits.language.interpreter.evaluation import (
     coerced,
     evaluate,
@@ -121,12 +122,12 @@ def _changed(run: Run, old: Any, declared: Any, indices: Any, new: Any) -> Any:
     index = indices[0] if isinstance(indices[0], ast.DiscreteSet) else indices[0][0]
     if len(indices) > 1 or (isinstance(indices[0], list) and len(indices[0]) > 1):
         raise failure("A number has one index.")
-    if not isinstance(old, Word) or old.type.kind == "float":
+    if not isinstance(decided(old), Word) or old.type.kind == "float":
         raise failure(f"A value of type {declared} has no bits to assign.")
     places = places_of(run, index, old.type.width)
     spots = [places] if isinstance(places, int) else places
     kind = Type("bit", 0 if isinstance(places, int) else len(spots))
-    written = known(coerced(run, new, kind))
+    written = decided(known(coerced(run, new, kind)))
     bits = int(written) if isinstance(written, bool) else written.number
     pattern = old.pattern
     for i, place in enumerate(spots):

@@ -8,6 +8,7 @@ from openqasm3 import ast
 from qiskit.circuit.classical import expr
 
 from tasks_app.circuits.language.interpreter import arithmetic, measured
+from tasks_app.circuits.language.interpreter.deferred import decided
 from tasks_app.circuits.language.interpreter.evaluation import (
     coerced,
     condition,
@@ -180,7 +181,7 @@ def _loop_values(run: Run, node: Any) -> Any:
         return range_of(run, node)
     if isinstance(node, ast.DiscreteSet):
         return [value(run, item) for item in node.values]
-    found = known(value(run, node))
+    found = decided(known(value(run, node)))
     if isinstance(found, Word) and found.type.kind == "bit":
         return [bool(found.number >> place & 1) for place in range(found.type.width)]
     if not isinstance(found, Array) or found.items.ndim != 1:

@@ -13,6 +13,7 @@ from qiskit.circuit import Clbit
 from qiskit.circuit.classical import expr
 
 from tasks_app.circuits.language.interpreter.arithmetic import truth
+from tasks_app.circuits.language.interpreter.deferred import decided
 from tasks_app.circuits.language.interpreter.run import Steered
 from tasks_app.circuits.language.interpreter.values import Bits, Word
 
@@ -38,7 +39,7 @@ def bits_of(value: Any) -> tuple[Any, ...]:
         return (value,)
     if isinstance(value, Word) and value.type.kind == "bit":
         return tuple(bool(value.number >> place & 1) for place in range(value.type.width))
-    number = value.number if isinstance(value, Word) else value
+    number = value.number if isinstance(decided(value), Word) else value
     if not isinstance(number, int) or number < 0 or _is_angle(value):
         raise Steered
     return tuple(bool(number >> place & 1) for place in range(max(number.bit_length(), 1)))

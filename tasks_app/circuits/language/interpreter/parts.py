@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from openqasm3 import ast
 
+from tasks_app.circuits.language.interpreter.deferred import decided
 from tasks_app.circuits.language.interpreter.evaluation import integer
 from tasks_app.circuits.language.interpreter.measured import Signal
 from tasks_app.circuits.language.interpreter.run import Run
@@ -92,6 +93,7 @@ def _part(run: Run, whole: Any, index: Any) -> Any:
 
 
 def length_of(whole: Any) -> int:
+    whole = decided(whole)
     if isinstance(whole, Qubits | Bits):
         return len(whole.items)
     if isinstance(whole, Signal):
