@@ -17,9 +17,16 @@ from qiskit.providers.exceptions import QiskitBackendNotFoundError
 from qiskit_aer import AerSimulator
 
 from quantumtasks_client import Client, InvalidRequest, NotFound, TaskCancelled, TaskFailed
-from quantumtasks_client.qiskit import NotFromQiskit, QuantumTasksBackend, QuantumTasksProvider
+from quantumtasks_client.qiskit import (
+    NotFromQiskit,
+    QuantumTasksBackend,
+    QuantumTasksProvider,
+    SamplerV2,
+    program,
+)
 from testing.service import ROOT
-from tests.circuits import DYNAMIC, HIDDEN, UNITARY, WIDE, cat, measured, of
+from tests.circuits import UNITARY, of
+from tests.dynamic_circuits import DYNAMIC, HIDDEN, WIDE, cat, measured
 from tests.site import BELL, Site
 
 SHOTS = 2_000
@@ -159,6 +166,25 @@ def test_a_box_is_what_is_in_it(backend: QuantumTasksBackend) -> None:
     plain.measure([0, 1], [0, 1])
     found = [backend.run(each, seed_simulator=1).result().get_counts() for each in (boxed, plain)]
     assert found[0] == found[1]
+
+
+def test_qpy_says_the_same(backend: QuantumTasksBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = ("several_registers", "loose_bits", "aliases", "interleaved", "branches", "prepared")
+    circuits = [DYNAMIC[name]() for name in kinds]
+    as_text = backend.run(circuits, shots=SHOTS, seed_simulator=1).result()
+    # As if OpenQASM had no words for any of them.
+    monkeypatch.setattr(program, "_openqasm", lambda circuit: (None, circuit.parameters))
+    job = backend.run(circuits, shots=SHOTS, seed_simulator=2)
+    for index, task_id in enumerate(job.task_ids):
+        assert backend.client.get_submission(task_id)["circuit_format"] == "qpy"
+        ours, theirs = (each.data(index)["counts"] for each in (job.result(), as_text))
+        assert _likely(ours, theirs), kinds[index]
+    swept = of(1, ("ry", Parameter("θ["), 0))
+    swept.measure_all()
+    data = SamplerV2(backend).run([(swept, [0, math.pi])], shots=10).result()[0].data.meas
+    assert [data.get_counts(place) for place in (0, 1)] == [{"0": 10}, {"1": 10}]
+    again = backend.provider.job(job.job_id())
+    assert again.result().get_counts() == job.result().get_counts()
 
 
 def test_wide_circuits_of_clifford_gates(backend: QuantumTasksBackend) -> None:

@@ -25,7 +25,8 @@ from quantumtasks_client.qiskit import (
     pubs,
 )
 from testing.service import ROOT
-from tests.circuits import cat, measured, of
+from tests.circuits import of
+from tests.dynamic_circuits import cat, measured
 from tests.site import Site
 
 

@@ -55,7 +55,8 @@ class Program:
         self._circuit = _renamed(circuit, self._inputs)
         self._openqasm, used = _openqasm(self._circuit)
         self._used = {parameter.name for parameter in used}
-        self.note = note_of(circuit, kind, _order(circuit) if self._openqasm else None)
+        order = _order_in_qpy if self._openqasm is None else _order_in_text
+        self.note = note_of(circuit, kind, order(circuit))
 
     def fields(self, note: Note) -> dict[str, Any]:
         """Of a submission: the program with a note."""
@@ -129,14 +130,29 @@ def _renamed(circuit: QuantumCircuit, names: list[str]) -> QuantumCircuit:
     return circuit.assign_parameters(new)
 
 
-def _order(circuit: QuantumCircuit) -> list[int] | None:
-    """The circuit's bits in the order in which the exporter declares them; None: in their own."""
-    found = [(index, circuit.find_bit(bit).registers) for index, bit in enumerate(circuit.clbits)]
-    if any(len(registers) > 1 for _, registers in found):
-        return None  # Each stands for itself then, and registers are aliases.
-    order = [index for index, registers in found if not registers]
+def _order_in_text(circuit: QuantumCircuit) -> list[int] | None:
+    """The circuit's bits in the order in which they are counted; None: in their own.
+
+    The exporter declares bits outside registers first. Of registers that overlap it makes aliases.
+    """
     place = {bit: index for index, bit in enumerate(circuit.clbits)}
-    order += [place[bit] for register in circuit.cregs for bit in register]
+    within = [bit for register in circuit.cregs for bit in register]
+    if len(within) > len(set(within)):
+        return None
+    order = [place[bit] for bit in place.keys() - set(within)]
+    return _if_unlike(sorted(order) + [place[bit] for bit in within])
+
+
+def _order_in_qpy(circuit: QuantumCircuit) -> list[int] | None:
+    """The same: there each register stands where its first bit does."""
+    groups: dict[Any, list[int]] = {}
+    for index, bit in enumerate(circuit.clbits):
+        registers = circuit.find_bit(bit).registers
+        groups.setdefault(registers[0][0] if registers else bit, []).append(index)
+    return _if_unlike([index for group in groups.values() for index in group])
+
+
+def _if_unlike(order: list[int]) -> list[int] | None:
     return None if order == sorted(order) else order
 
 
