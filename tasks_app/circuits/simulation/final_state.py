@@ -46,6 +46,8 @@ class FinalState:
 
     def _check(self) -> None:
         outputs, method, qubits = self._options.outputs, self._compiled.method, self._width
+        if not qubits:
+            raise CircuitError("method_unsuitable", "A program without qubits has no state.")
         if method == "extended_stabilizer":
             raise CircuitError(
                 "method_unsuitable",

@@ -299,6 +299,7 @@ MEASURED = QASM3 + "qubit[2] q; bit[2] c; h q[0]; c[0] = measure q[0]; h q[0]; c
             "result_too_large",
             "8,388,608 bytes",
         ),
+        ("bit c;", {"outputs": ["statevector"]}, "method_unsuitable", "without qubits"),
     ],
 )
 def test_what_cannot_be_told_is_refused(
