@@ -57,9 +57,24 @@ class ParameterSetResultSerializer(SetResultSerializer):
     seed = serializers.IntegerField(help_text="With which its counts can be had again.")
 
 
+class ShownCircuitSerializer(serializers.Serializer[Any]):
+    """The compiled circuit; with `parameter_sets` before its parameters are bound."""
+
+    openqasm = serializers.CharField(
+        allow_null=True, help_text="OpenQASM 3; null for what it has no words for."
+    )
+    svg = serializers.CharField(help_text="A drawing of its first columns and wires.")
+    qubits = serializers.IntegerField()
+    depth = serializers.IntegerField()
+    gate_counts = serializers.DictField(
+        child=serializers.IntegerField(), help_text="By name; those in control flow once."
+    )
+
+
 class ResultSerializer(SetResultSerializer):
     """What the run tells; with `parameter_sets` in `sets`, one for each in order."""
 
+    circuit = ShownCircuitSerializer(required=False)
     sets = ParameterSetResultSerializer(many=True, required=False)
     shots = serializers.IntegerField()
     metadata = serializers.DictField()

@@ -18,7 +18,7 @@ METHODS = (
     "extended_stabilizer",
 )
 FORMATS = ("openqasm", "qpy")
-OUTPUTS = ("counts", "memory", "probabilities", "statevector")
+OUTPUTS = ("counts", "memory", "probabilities", "statevector", "circuit")
 MAX_SETS = 1_000
 MAX_OBSERVABLES = 1_000
 MAX_TERMS = 20_000  # Of all observables of a task together.

@@ -20,7 +20,7 @@ from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.flatten import Flattening
 from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure
-from tasks_app.circuits.language.interpreter.deferred import Deferred, deferrable
+from tasks_app.circuits.language.interpreter.deferred import Deferred, conversion
 from tasks_app.circuits.language.program import Program
 from tasks_app.circuits.qpy_file import QpyFile
 
@@ -131,7 +131,7 @@ def _bound(
     return circuit.assign_parameters(known) if known else circuit, deferred
 
 
-@deferrable
+@conversion
 def _angle(value: Any) -> float:
     if isinstance(value, bool):
         raise ArithmeticFailure("gives no number, which is needed here")

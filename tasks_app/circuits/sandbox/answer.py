@@ -12,6 +12,7 @@ from typing import Any
 
 from tasks_app.circuits.errors import ERROR_CODES, CircuitError
 from tasks_app.circuits.job import UNSTORABLE, Job, outputs_of
+from tasks_app.circuits.sandbox.svg import is_drawing
 
 MAX_TEXT = 1_000  # Characters of a message, or of a text in the metadata.
 MAX_TRACEBACK = 8_000  # Characters.
@@ -19,6 +20,9 @@ _MAX_NUMBER = 2**63
 _MAX_ITEMS, _MAX_DEPTH = 1_000, 4  # Of the metadata.
 _ROUNDING = 1e-6
 _OUTCOME = re.compile(r"[01]+(?: [01]+)*", re.ASCII)
+
+
+_PROGRAM = re.compile(r"[\n\x20-\x7e]*")  # Names are ASCII in what we write.
 
 
 class OddAnswer(Exception):
@@ -46,10 +50,13 @@ def check_answer(reply: Mapping[str, Any], job: Job) -> Answer:
 
 
 def _check_result(result: Any, job: Job) -> None:
-    parts = set(outputs_of(job))
+    parts = set(outputs_of(job)) - {"circuit"}
     if job.observables:
         parts |= {"expectation_values", "standard_errors"}
     told = {"sets"} if job.parameter_sets else parts
+    if "circuit" in job.outputs:
+        told = told | {"circuit"}
+        _check_circuit(result.get("circuit"))
     _check_keys(result, told | {"shots", "metadata"})
     _expect(result["shots"] == job.shots, "its shots are not the job's")
     metadata = result["metadata"]
@@ -72,6 +79,23 @@ def _check_result(result: Any, job: Job) -> None:
         _check_keys(each, parts | {"seed"})
         _expect(_is_whole(each["seed"], least=0), "a seed is no number")
         _check_parts(each, job)
+
+
+def _check_circuit(circuit: Any) -> None:
+    _check_keys(circuit, {"openqasm", "svg", "qubits", "depth", "gate_counts"})
+    sizes = circuit["qubits"], circuit["depth"]
+    _expect(all(_is_whole(size, least=0) for size in sizes), "its circuit's size is odd")
+    _check_plain(circuit["gate_counts"], 2)
+    _expect(isinstance(circuit["gate_counts"], dict), "its gates are not counted")
+    counts = circuit["gate_counts"].values()
+    _expect(all(_is_whole(count, least=1) for count in counts), "a gate's count is odd")
+    text, drawing = circuit["openqasm"], circuit["svg"]
+    _expect(text is None or _is_program(text), "its circuit is no text")
+    _expect(isinstance(drawing, str) and is_drawing(drawing), "its drawing has what none needs")
+
+
+def _is_program(text: Any) -> bool:
+    return isinstance(text, str) and _PROGRAM.fullmatch(text) is not None
 
 
 def _check_keys(value: Any, wanted: set[str]) -> None:

@@ -40,6 +40,7 @@ class SetsRun:
         self._facts: dict[str, Any] = {}
         self._exact = True
         self._bytes = _METADATA_BYTES
+        self._shown: dict[str, Any] = {}
 
     def result(self) -> dict[str, Any]:
         """Raises CircuitError."""
@@ -47,6 +48,8 @@ class SetsRun:
         parts: list[dict[str, Any]] = []
         for prepared, angles in self._chunks():
             self._check_time(len(parts))
+            if not parts:
+                self._show(prepared, angles[0])
             for each in self._run(prepared, angles, self._seed + len(parts) * SEED_STEP):
                 each["seed"] = self._seed + len(parts) * SEED_STEP
                 self._count_bytes(each, len(parts))
@@ -54,7 +57,7 @@ class SetsRun:
         self._facts["seed"] = self._seed
         if self._request["observables"]:
             self._add_precision(parts)
-        result = {"shots": self._request["shots"], "metadata": self._facts}
+        result = {"shots": self._request["shots"], "metadata": self._facts} | self._shown
         if self._single:
             del parts[0]["seed"]  # It is in the metadata.
             if "counts" in parts[0] and not self._facts["measured"]:
@@ -121,6 +124,13 @@ class SetsRun:
     @property
     def _counted(self) -> bool:
         return not self._outputs.isdisjoint(("counts", "memory"))
+
+    def _show(self, prepared: Prepared, angles: Angles) -> None:
+        """The circuit of the first set: with its parameters by name if there may be more sets."""
+        if "circuit" in self._outputs and prepared.shown:
+            circuit = prepared.shown(angles if self._single else prepared.names())
+            self._shown = {"circuit": circuit}
+            self._bytes += len(json.dumps(circuit))
 
     def _walk(self, prepared: Prepared, program: Steered, seed: int) -> dict[str, Any]:
         walk = Walk(

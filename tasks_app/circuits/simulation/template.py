@@ -2,8 +2,9 @@
 
 import json
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -19,12 +20,17 @@ from tasks_app.circuits.language.source import Source
 from tasks_app.circuits.qpy_file import QpyFile
 from tasks_app.circuits.simulation.compile import Compiled, Options, compile_program
 from tasks_app.circuits.simulation.final_state import FinalState
+from tasks_app.circuits.simulation.shown import show
 
 _MAX_KEPT = 16  # Compilations of one program.
 _MAX_READINGS = 4  # To find out which inputs decide, before all of them count as such.
 _NO_FINAL_STATE = (
     "What this program does with its measurements takes each shot its own way, so that there is "
     "no one final state; ask for counts, without observables."
+)
+_NO_CIRCUIT = (
+    "What this program does with its measurements takes each shot its own way, so that there is "
+    "no one compiled circuit to show."
 )
 Inputs = Mapping[str, Any]
 
@@ -38,11 +44,22 @@ class Prepared:
     tape: Tape
     deferred: Mapping[Deferred, Parameter]
     final_state: FinalState | None = None
+    shown: Callable[[Mapping[Parameter, Any]], dict[str, Any]] | None = None
+    """The circuit as text and drawing, with these values or parameters in place of its own."""
 
     def angles(self, inputs: Inputs) -> dict[Parameter, float]:
         """The values of the circuit's parameters. Raises ArithmeticFailure for one out of place."""
         values = self.tape.play(inputs)
         return {parameter: values[value.place] for value, parameter in self.deferred.items()}
+
+    def names(self) -> dict[Parameter, Parameter]:
+        """The circuit's parameters as the program calls them, where one is an input as it is."""
+        named: dict[str, Parameter] = {}
+        found = {}
+        for value, parameter in self.deferred.items():
+            name = self.tape.name(value) or parameter.name
+            found[parameter] = named.setdefault(name, Parameter(name))
+        return found
 
 
 class Template:
@@ -114,6 +131,8 @@ class Template:
         if isinstance(program, Steered):
             if self._options.final_state:
                 raise CircuitError("method_unsuitable", _NO_FINAL_STATE)
+            if "circuit" in self._options.outputs:
+                raise CircuitError("method_unsuitable", _NO_CIRCUIT)
             self.parse_seconds += parsed - begun
             return Prepared(program, facts, tape, {})
         compiled = compile_program(program, self._options, self._limits)
@@ -130,7 +149,9 @@ class Template:
         self.compile_seconds += perf_counter() - parsed
         wanted = self._options.final_state
         final_state = FinalState(compiled, self._options, self._limits) if wanted else None
-        return Prepared(compiled, facts, tape, program.deferred, final_state)
+        most = self._limits.max_result_bytes
+        shown = partial(show, program, compiled.circuit, max_bytes=most)
+        return Prepared(compiled, facts, tape, program.deferred, final_state, shown)
 
 
 def _written(inputs: Inputs, names: frozenset[str]) -> str:

@@ -164,3 +164,46 @@ def test_what_is_no_json_object_is_a_bad_frame(body: bytes) -> None:
         theirs.send(len(body).to_bytes(4, "big") + body)
         with pytest.raises(frames.BadFrame):
             frames.receive(ours, 2**20)
+
+
+CIRCUIT = {
+    "openqasm": "OPENQASM 3.0;\nqubit q;\n",
+    "svg": '<svg xmlns="http://www.w3.org/2000/svg" width="9"><text>q &lt;</text></svg>',
+    "qubits": 1,
+    "depth": 0,
+    "gate_counts": {"h": 1},
+}
+
+
+@pytest.mark.parametrize("sets", [0, 2])
+def test_a_circuit_comes_through_beside_the_counts(sets: int) -> None:
+    counts = {"counts": {"0": 3}}
+    parts = {"sets": [counts | {"seed": 1}] * sets} if sets else counts
+    metadata = {"clbits": 1, "measured": True}
+    result = parts | {"circuit": CIRCUIT, "shots": 3, "metadata": metadata}
+    options = {"memory": False, "outputs": ["counts", "circuit"], "parameter_sets": [{}] * sets}
+    assert check("result", result, **options) == result
+    for told in (None, "x", {}, CIRCUIT | {"more": 1}):
+        with pytest.raises(OddAnswer):
+            check("result", result | {"circuit": told}, **options)
+    with pytest.raises(OddAnswer):
+        check("result", result, **(options | {"outputs": ["counts"]}))
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("svg", '<svg xmlns="http://www.w3.org/2000/svg" width="9"><script>x</script></svg>'),
+        *[("svg", odd) for odd in (None, 1, "", "<b>x</b>")],
+        *[("openqasm", odd) for odd in (1, True, "a\0", "\u202e", "é", "a\r")],
+        *[("qubits", odd) for odd in (-1, 1.5, True, None)],
+        *[("gate_counts", odd) for odd in (None, "h", {"h": 0}, {"h": True}, {"h": "1"})],
+        ("gate_counts", {"x" * 2_000: 1}),
+        ("gate_counts", {"h": {"h": 1}}),
+        ("depth", "1"),
+    ],
+)
+def test_an_odd_circuit_is_no_answer(part: str, value: Any) -> None:
+    result = {"circuit": CIRCUIT | {part: value}, "shots": 3, "metadata": {}}
+    with pytest.raises(OddAnswer):
+        check("result", result, memory=False, outputs=["circuit"])

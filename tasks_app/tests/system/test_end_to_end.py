@@ -71,6 +71,19 @@ def test_a_circuit_of_qiskit_runs_as_qpy_for_all_values_of_its_parameter(
     assert task["result"]["metadata"]["compilations"] == 1
 
 
+def test_a_compiled_circuit_is_shown(service: Service) -> None:
+    service.start_api()
+    service.start_worker()
+
+    task = service.finished(service.accepted(outputs=["circuit", "counts"]))
+
+    circuit = task["result"]["circuit"]
+    assert circuit["gate_counts"] == {"h": 1, "cx": 1, "measure": 2}
+    assert circuit["svg"].startswith("<svg ")
+    again = service.finished(service.accepted(circuit["openqasm"], seed=3))
+    assert set(again["result"]["counts"]) == set(task["result"]["counts"]) == {"00", "11"}
+
+
 def test_a_thousand_circuits_from_32_clients_all_complete_once(service: Service) -> None:
     service.start_api()
     service.start_worker()

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tasks_app.circuits.errors import CircuitError
-from tasks_app.circuits.language.interpreter.deferred import deferrable
+from tasks_app.circuits.language.interpreter.deferred import conversion, deferrable
 from tasks_app.circuits.language.interpreter.values import (
     MACHINE_BITS,
     Duration,
@@ -53,7 +53,7 @@ def as_float(value: Any) -> Any:
         raise ArithmeticFailure("gives a number that is too large") from None
 
 
-@deferrable
+@conversion
 def as_parameter(value: Any) -> Any:
     """A finite number, as a gate takes it. Raises ArithmeticFailure."""
     number = as_float(value)

@@ -9,7 +9,7 @@ from qiskit.circuit import Clbit, Qubit
 
 from tasks_app.circuits.language.interpreter.assignments import array_items, store
 from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure, convert
-from tasks_app.circuits.language.interpreter.deferred import deferrable
+from tasks_app.circuits.language.interpreter.deferred import conversion
 from tasks_app.circuits.language.interpreter.evaluation import (
     coerced,
     evaluate,
@@ -137,7 +137,7 @@ def _io(run: Run, node: ast.IODeclaration) -> None:
     run.define(name, Variable(held, declared, constant=True))
 
 
-@deferrable
+@conversion
 def _given(given: Any, declared: Type) -> Any:
     whole = declared.kind in ("int", "uint", "bool", "bit")
     if not isinstance(given, int if whole else int | float):

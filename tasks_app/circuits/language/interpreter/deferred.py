@@ -43,6 +43,13 @@ class Tape:
         """Forget the steps from there on, whose values nothing needs."""
         del self._steps[length:]
 
+    def name(self, value: "Deferred") -> str | None:
+        """Of the input that it is, in whatever type; None for what is computed."""
+        function, operands = self._steps[value.place]
+        if function is None:
+            return str(operands[0])
+        return self.name(operands[0]) if function in _CONVERSIONS else None
+
     def play(self, inputs: Mapping[str, Any]) -> list[Any]:
         """The value of each step. Raises what its function does."""
         values: list[Any] = []
@@ -78,6 +85,15 @@ def decided(value: Any) -> Any:
     if type(value) is Deferred:
         value.needed()
     return value
+
+
+_CONVERSIONS: set[Callable[..., Any]] = set()
+
+
+def conversion(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A deferrable function that gives its first operand in another type."""
+    _CONVERSIONS.add(function)
+    return deferrable(function)
 
 
 def deferrable(function: Callable[..., Any]) -> Callable[..., Any]:

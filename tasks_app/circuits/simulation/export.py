@@ -1,0 +1,283 @@
+"""A circuit as OpenQASM 3 that any reader of it reads, and ours back to an equal circuit.
+
+Qiskit's own exporter drops the global phase, rounds angles and declares loose bits before
+registers, which changes what is counted.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from qiskit import QuantumCircuit
+from qiskit.circuit import (
+    CASE_DEFAULT,
+    Clbit,
+    Gate,
+    Parameter,
+    ParameterExpression,
+)
+from qiskit.circuit.library import get_standard_gate_name_mapping
+
+from tasks_app.circuits.errors import result_too_large
+from tasks_app.circuits.language.interpreter.library import LIBRARY_GATES
+from tasks_app.circuits.simulation.conditions import Conditions, NotWritten
+
+Places = Mapping[Any, tuple[str, int | None]]
+"""Of each qubit or bit the name of its register, and its index there."""
+
+_STANDARD = get_standard_gate_name_mapping()
+_STDGATES = LIBRARY_GATES["stdgates.inc"]
+_INCLUDED = {
+    name for name, gate in _STDGATES.items() if gate.phase is None
+}  # As they are Qiskit's.
+_FRACTIONS = {
+    times * math.pi / by: f"{'' if times == 1 else f'{times}*'}pi{'' if by == 1 else f'/{by}'}"
+    for by in range(16, 0, -1)
+    for times in range(16, 0, -1)
+}
+_WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_WHOLE = re.compile(r"(?<![\w.])\d+(?![\w.])", re.ASCII)
+_KEYWORDS = """
+    OPENQASM include defcalgrammar def cal defcal gate extern box let break continue if else end
+    return for while in switch case default pragma input output const readonly mutable qreg qubit
+    creg bool bit int uint float angle complex array void duration stretch gphase inv pow ctrl
+    negctrl dim durationof delay reset measure barrier true false im pi tau euler U CX sizeof
+    abs sign mod popcount rotl rotr arccos arcsin arctan acos asin atan conj ceiling floor exp log
+    ln sin cos tan sqrt
+"""
+_TAKEN = {*_KEYWORDS.split(), *_STANDARD, *_STDGATES}
+
+
+class _Names:
+    """Identifiers: those that are asked for where they can be had, and each once."""
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+
+    def new(self, wanted: str) -> str:
+        word = re.sub(r"\W+", "_", wanted, flags=re.ASCII).strip("_")[:40]
+        word = word if _WORD.fullmatch(word) else f"v{word}"
+        name, number = word, 1
+        while name in self._used or name in _TAKEN:
+            number += 1
+            name = f"{word}_{number}"
+        self._used.add(name)
+        return name
+
+
+class Export:
+    """One circuit, whose text is in `text`."""
+
+    def __init__(
+        self,
+        circuit: QuantumCircuit,
+        registers: Sequence[Sequence[Clbit]],
+        places: Places,
+        max_bytes: int,
+    ) -> None:
+        """`registers`: the bits that are counted, in groups.
+
+        Raises NotWritten; CircuitError for a text of more than `max_bytes`.
+        """
+        self._room = self._max_bytes = max_bytes
+        self._names = _Names()
+        self._gates: dict[str, tuple[str, str]] = {}  # Name and definition of those not included.
+        self._operands: dict[Any, str] = {}
+        self._registers: dict[tuple[Clbit, ...], str] = {}
+        self._aliases: list[str] = []
+        self._conditions = Conditions(self._operands.__getitem__, self._register)
+        self._parameters = {each: self._renamed(each) for each in circuit.parameters}
+        head = [f"input float {each.name};" for each in self._parameters.values()]
+        for group in _groups(circuit.qubits, places):
+            head.append(self._declaration("qubit", group, places))
+        head += self._bits(circuit, registers, places)
+        phase = circuit.global_phase
+        if isinstance(phase, ParameterExpression) or phase:
+            head.append(f"gphase({self._angle(phase)});")
+        body = list(self._block(circuit, {}))
+        gates = [definition for _, definition in self._gates.values()]
+        begin = ["OPENQASM 3.0;", 'include "stdgates.inc";']
+        self.text = "\n".join([*begin, *gates, *head, *self._aliases, *body, ""])
+
+    # Declarations.
+
+    def _renamed(self, parameter: Parameter) -> Parameter:
+        return Parameter(self._names.new(parameter.name))
+
+    def _bits(
+        self, circuit: QuantumCircuit, registers: Sequence[Sequence[Clbit]], places: Places
+    ) -> Iterator[str]:
+        counted = [bit for register in registers for bit in register]
+        if len(set(counted)) < len(counted):
+            raise NotWritten
+        hidden = [bit for bit in circuit.clbits if bit not in set(counted)]
+        # Without one that is declared as output, all bits are counted.
+        output = "output " if hidden and counted else ""
+        for register in registers:
+            yield output + self._declaration("bit", register, places)
+        for bit in hidden:
+            yield self._declaration("bit", [bit], places)
+
+    def _declaration(self, kind: str, bits: Sequence[Any], places: Places) -> str:
+        name, index = places[bits[0]]
+        if len(bits) == 1 and index:
+            name = f"{name}_{index}"
+        name = self._names.new(name)
+        if len(bits) == 1 and index is None:
+            self._operands[bits[0]] = name
+            return f"{kind} {name};"
+        self._operands |= {bit: f"{name}[{place}]" for place, bit in enumerate(bits)}
+        self._registers[tuple(bits)] = name
+        return f"{kind}[{len(bits)}] {name};"
+
+    def _register(self, bits: tuple[Clbit, ...]) -> str:
+        if bits not in self._registers:
+            name = self._registers[bits] = self._names.new("bits")
+            operands = ", ".join(self._operands[bit] for bit in bits)
+            self._aliases.append(f"let {name} = {{{operands}}};")
+        return self._registers[bits]
+
+    # Statements.
+
+    def _block(self, circuit: QuantumCircuit, outer: Mapping[Any, Any]) -> Iterator[str]:
+        """`outer`: what the bits of a block of control flow are outside."""
+        for instruction in circuit.data:
+            inner = {bit: outer.get(bit, bit) for bit in (*instruction.qubits, *instruction.clbits)}
+            for line in self._statement(instruction, inner, outer):
+                self._room -= len(line) + 1
+                if self._room < 0:
+                    raise result_too_large(self._max_bytes)
+                yield line
+
+    def _statement(
+        self, instruction: Any, bits: Mapping[Any, Any], outer: Mapping[Any, Any]
+    ) -> Iterator[str]:
+        name, operation = instruction.name, instruction.operation
+        operands = [self._operands[bits[bit]] for bit in (*instruction.qubits, *instruction.clbits)]
+        if instruction.is_control_flow():
+            yield from self._control_flow(operation, instruction, bits, outer)
+        elif name == "measure":
+            yield f"{operands[1]} = measure {operands[0]};"
+        elif name in ("break_loop", "continue_loop"):
+            yield f"{name.removesuffix('_loop')};"
+        elif name == "store":
+            target, value = (self._conditions.value(each, outer) for each in operation.params)
+            yield f"{target} = {value};"
+        elif name == "delay":
+            if operation.unit not in ("dt", "ns", "us", "ms", "s"):
+                raise NotWritten
+            yield f"delay[{operation.duration}{operation.unit}] {operands[0]};"
+        elif name in ("reset", "barrier"):
+            yield f"{name} {', '.join(operands)};" if operands else ""
+        else:
+            yield f"{self._call(operation)} {', '.join(operands)};"
+
+    def _control_flow(
+        self,
+        operation: Any,
+        instruction: Any,
+        bits: Mapping[Any, Any],
+        outer: Mapping[Any, Any],
+    ) -> Iterator[str]:
+        def block(opening: str, body: QuantumCircuit) -> Iterator[str]:
+            places = [*body.qubits, *body.clbits]
+            outside = [bits[bit] for bit in (*instruction.qubits, *instruction.clbits)]
+            yield f"{opening} {{"
+            for line in self._block(body, dict(zip(places, outside, strict=True))):
+                yield f"  {line}"
+            yield "}"
+
+        match operation.name:
+            case "if_else":
+                yield from block(
+                    f"if ({self._conditions.condition(operation, outer)})", operation.blocks[0]
+                )
+                for other in operation.blocks[1:]:
+                    yield from block("else", other)
+            case "while_loop":
+                yield from block(
+                    f"while ({self._conditions.condition(operation, outer)})", operation.blocks[0]
+                )
+            case "for_loop":
+                values, variable, body = operation.params
+                name = self._names.new("i" if variable is None else variable.name)
+                if variable is not None:
+                    self._parameters[variable] = Parameter(name)
+                yield from block(f"for int {name} in {_values(values)}", body)
+            case "switch_case":
+                yield f"switch ({self._conditions.value(operation.target, outer)}) {{"
+                for labels, body in operation.cases_specifier():
+                    default = CASE_DEFAULT in labels
+                    opening = "default" if default else f"case {', '.join(map(str, labels))}"
+                    yield from (f"  {line}" for line in block(opening, body))
+                yield "}"
+            case _:
+                raise NotWritten
+
+    def _angle(self, angle: Any) -> str:
+        if isinstance(angle, ParameterExpression) and angle.parameters:
+            known = {each: self._parameters[each] for each in angle.parameters}
+            return _WHOLE.sub(lambda number: f"{number[0]}.0", str(angle.subs(known)))
+        number = complex(angle)
+        if number.imag:
+            raise NotWritten
+        sign = "-" if number.real < 0 else ""
+        return sign + _FRACTIONS.get(abs(number.real), repr(abs(number.real)))
+
+    # Gates.
+
+    def _call(self, gate: Gate) -> str:
+        if gate.name in _INCLUDED:
+            name, angles = gate.name, gate.params
+        elif gate.name in _STANDARD:
+            name, angles = self._defined(gate.name, _STANDARD[gate.name]), gate.params
+        elif gate.name == "unitary":
+            name, angles = self._defined(f"unitary {len(self._gates)}", gate), []
+        else:
+            raise NotWritten
+        return f"{name}({', '.join(map(self._angle, angles))})" if angles else name
+
+    def _defined(self, key: str, gate: Gate) -> str:
+        if key not in self._gates:
+            name = f"{gate.name}_gate" if gate.name in _STDGATES else gate.name
+            name = name if gate.name in _STANDARD else self._names.new(name)
+            angles = [each for each in gate.params if isinstance(each, Parameter)]
+            inside = {each: Parameter(f"p{i}") for i, each in enumerate(angles)}
+            qubits = [f"q{i}" for i in range(gate.num_qubits)]
+            outside, self._parameters = self._parameters, inside
+            body = " ".join(self._definition(gate, qubits))
+            self._parameters = outside
+            given = f"({', '.join(each.name for each in inside.values())})" if inside else ""
+            self._gates[key] = name, f"gate {name}{given} {', '.join(qubits)} {{ {body} }}"
+        return self._gates[key][0]
+
+    def _definition(self, gate: Gate, qubits: Sequence[str]) -> Iterator[str]:
+        if gate.name == "u":  # The phase of OpenQASM's is another.
+            yield "U(p0, p1, p2) q0; gphase(-p0 / 2);"
+            return
+        definition = gate.definition
+        places = dict(zip(definition.qubits, qubits, strict=True))
+        for part in definition.data:
+            yield f"{self._call(part.operation)} {', '.join(places[q] for q in part.qubits)};"
+        if isinstance(definition.global_phase, ParameterExpression) or definition.global_phase:
+            yield f"gphase({self._angle(definition.global_phase)});"
+
+
+def _groups(bits: Sequence[Any], places: Places) -> Iterator[Sequence[Any]]:
+    """Bits that stand together as a register from its first one on; any other by itself."""
+    start = 0
+    while start < len(bits):
+        name, index = places[bits[start]]
+        end = start + 1
+        while index == 0 and end < len(bits) and places[bits[end]] == (name, end - start):
+            end += 1
+        yield bits[start:end]
+        start = end
+
+
+def _values(values: Any) -> str:
+    if isinstance(values, range) and values:
+        step = "" if values.step == 1 else f"{values.step}:"
+        return f"[{values.start}:{step}{values[-1]}]"
+    return f"{{{', '.join(map(str, values))}}}"
