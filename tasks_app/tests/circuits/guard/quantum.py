@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import schur  # type: ignore[import-untyped]
+from scipy.linalg import schur
 
 Matrix = NDArray[np.complex128]
 _EDGE = 1e-9  # An eigenvalue this near to -1 is -1, whose principal angle is +π.
