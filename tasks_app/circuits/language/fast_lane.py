@@ -28,7 +28,8 @@ from tasks_app.circuits.language.parse import parse_statement, statement_end
 _PLAIN = r"""\s*+((?!(?:if|opaque)\b)[A-Za-z_]\w*+)\s*+(?:\(([^{};@"']*)\))?+([^(){};@"']*+);"""
 _STATEMENT = re.compile(_PLAIN, re.ASCII)
 _IF = re.compile(
-    r"\s*+if\s*+\(\s*+([A-Za-z_]\w*+)\s*+==\s*+([0-9]{1,18}+)\s*+\)" + _PLAIN, re.ASCII
+    r"\s*+if\s*+\(\s*+([A-Za-z_]\w*+)\s*+==\s*+([0-9]{1,18}+)\s*+\)" + _PLAIN + r"(?!\s*+else\b)",
+    re.ASCII,
 )
 _HEAD = r"\s++([A-Za-z_]\w*+)\s*+(?:\(([\w\s,]*+)\))?+([\w\s,]*+)"
 _GATE = re.compile(r"\s*+gate" + _HEAD + r"\{([^{}]*+)\}", re.ASCII)
