@@ -146,17 +146,7 @@ def _usual(a: Any, b: Any) -> tuple[Type | None, Any, Any]:
         if isinstance(a, float) or isinstance(b, float):
             return None, as_float(a), as_float(b)
         return None, int(a), int(b)
-    x, y = (
-        value.number if isinstance(value, Word) and value.type == common else _held(value, common)
-        for value in (a, b)
-    )
-    return common, x, y
-
-
-def _held(value: Any, common: Type) -> Any:
-    if common.kind == "float":
-        return rounded(common, as_float(value)).number
-    return wrapped(common, value.number if isinstance(value, Word) else int(value)).number
+    return common, convert(a, common).number, convert(b, common).number
 
 
 def _calculated(operation: str, a: Any, b: Any) -> Any:
@@ -185,14 +175,13 @@ def power(a: Any, b: Any) -> Any:
     whole = [isinstance(v, int) or (isinstance(v, Word) and not _real(v)) for v in (a, b)]
     if not all(whole) or exact(b) < 0:
         return typed(None, _real_power(as_float(a), as_float(b)))
-    base, exponent = exact(a), exact(b)
-    if exponent * max(abs(base).bit_length(), 1) > 2 * _MAX_BITS and abs(base) > 1:
-        if isinstance(a, Word):
-            return wrapped(common_type(a, b) or INT, pow(base, exponent, 1 << a.type.width))
+    base, exponent, common = exact(a), exact(b), common_type(a, b)
+    if isinstance(a, Word) and common is not None:
+        return wrapped(common, pow(base, exponent, 1 << common.width))
+    if exponent * base.bit_length() > 2 * _MAX_BITS and abs(base) > 1:
         raise ArithmeticFailure("gives a number that is too large")
-    common = common_type(a, b)
     result = base**exponent
-    if not isinstance(a, Word) and common is not None and wrapped(common, result).number != result:
+    if common is not None and wrapped(common, result).number != result:
         raise ArithmeticFailure(f"is too large for {common}; write {base}.0 for a float")
     return typed(common, result)
 
