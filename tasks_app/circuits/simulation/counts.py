@@ -1,7 +1,10 @@
 """Run a compiled circuit on Aer, and count."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from qiskit import QuantumCircuit
+from qiskit.circuit import Clbit
 
 from tasks_app.circuits.errors import result_too_large
 from tasks_app.circuits.job import Limits
@@ -28,6 +31,8 @@ def run(
     """What is counted for each of the angles. Raises CircuitError."""
     if not compiled.registers:
         return [Outcome({}, [] if memory else None)] * len(angles)
+    if compiled.noise is not None:
+        compiled = _with_all_bits(compiled)
     drawn = compiled.sampling
     data = execute(
         drawn.circuit if drawn else compiled.circuit,
@@ -57,6 +62,41 @@ def run(
             counts[outcome(key)] = counts.get(outcome(key), 0) + times
         outcomes.append(Outcome(counts, list(map(outcome, lines)) if memory else None))
     return outcomes
+
+
+def _with_all_bits(compiled: Compiled) -> Compiled:
+    """The circuit with a measured bit as its last one.
+
+    In Aer 0.18, noise leaves a circuit no memory for bits beyond the last one that is measured.
+    """
+    circuit = compiled.circuit
+    measured = _measured(circuit)
+    if not measured or circuit.clbits[-1] in measured:
+        return compiled
+    last = next(bit for bit in reversed(circuit.clbits) if bit in measured)
+    bits = [*(bit for bit in circuit.clbits if bit is not last), last]
+    ordered = QuantumCircuit(circuit.qubits, bits, *circuit.cregs)
+    for instruction in circuit.data:
+        ordered._append(instruction)
+    places = {bit: place for place, bit in enumerate(bits)}
+    registers = tuple(
+        tuple(places[circuit.clbits[place]] for place in register)
+        for register in compiled.registers
+    )
+    return replace(compiled, circuit=ordered, registers=registers)
+
+
+def _measured(circuit: QuantumCircuit) -> set[Clbit]:
+    found: set[Clbit] = set()
+    for instruction in circuit.data:
+        if instruction.name == "measure":
+            found.update(instruction.clbits)
+        elif instruction.is_control_flow():
+            for block in instruction.operation.blocks:
+                inner = _measured(block)
+                pairs = zip(block.clbits, instruction.clbits, strict=True)
+                found.update(outer for bit, outer in pairs if bit in inner)
+    return found
 
 
 def check_size(outcomes: int, width: int, limits: Limits) -> None:

@@ -151,6 +151,18 @@ def test_depolarizing_noise_follows_its_model(run: Run) -> None:
         assert abs(counts["0"] - 500) < 120  # The mixed state is 0 half of the time.
 
 
+@pytest.mark.parametrize("method", ["automatic", "density_matrix", "statevector"])
+def test_noise_leaves_bits_that_are_only_stored(run: Run, method: str) -> None:
+    noise = {"depolarizing_1q": 0.1}
+    stored = QASM3 + 'qubit q; bit[2] c; bit[2] d = "01"; x q; c[0] = measure q;'
+    told = run(stored, noise=noise, shots=100, seed=4, method=method, memory=True)
+    assert {line[:4] for line in told["memory"]} == {"01 0"}
+    branch = QASM3 + "qubit[2] q; bit a; bit b; bit c; bit[2] d; x q[0]; a = measure q[0];"
+    branch += "if (a) { b = measure q[0]; } d[1] = a; c = b; if (d == 2) { c = 1; }"
+    counts = run(branch, noise=noise, shots=100, seed=4, method=method)["counts"]
+    assert set(counts) == {"10 1 1 1", "00 0 0 0"}
+
+
 def test_two_qubit_noise_and_readout_noise_follow_their_model(run: Run) -> None:
     idle = QASM3 + "qubit[2] q; bit[2] c; cx q[0], q[1]; c = measure q;"
     counts = run(idle, noise={"depolarizing_2q": 0.4}, shots=20_000, seed=4)["counts"]
