@@ -13,7 +13,7 @@ from quantumtasks_client.qiskit.following import Submitted
 from quantumtasks_client.qiskit.gates import target
 from quantumtasks_client.qiskit.job import QuantumTasksJob
 from quantumtasks_client.qiskit.note import Block
-from quantumtasks_client.qiskit.program import Program
+from quantumtasks_client.qiskit.program import Program, loop_variables
 from quantumtasks_client.qiskit.pubs import Part, seed_after, shares_of
 
 MAX_CIRCUITS = 1_000  # of a batch
@@ -76,10 +76,10 @@ def _parts(
 ) -> Iterator[Part]:
     """A task for each circuit, or some where one cannot have all the shots."""
     for index, circuit in enumerate(circuits):
-        if circuit.num_parameters:
-            names = ", ".join(parameter.name for parameter in circuit.parameters)
-            raise ValueError(f"{circuit.name} has parameters without a value: {names:.200}.")
         program = Program(circuit, "run")
+        if free := {each.name for each in circuit.parameters}.difference(loop_variables(circuit)):
+            names = ", ".join(sorted(free))
+            raise ValueError(f"{circuit.name} has parameters without a value: {names:.200}.")
         block = Block(pub=index, shape=[]) if len(shares) > 1 else None
         note = msgspec.structs.replace(program.note, block=block)
         for place, shots in enumerate(shares, index * len(shares)):

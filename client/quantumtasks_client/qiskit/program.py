@@ -35,7 +35,7 @@ from quantumtasks_client.qiskit.note import Kind, Note, in_metadata, in_openqasm
 _QPY_VERSION = min(18, qpy.common.QPY_VERSION)  # the newest that the service reads
 _PLAIN = (Measure, Reset, Barrier, Delay, Store, BreakLoopOp, ContinueLoopOp)
 _EMPTY = re.compile(r"^(?:qu)?bit\[0\] .*;\n", re.MULTILINE)
-_FOR = re.compile(r"^( *for) int ", re.MULTILINE)
+_FOR = re.compile(r"^( *for) (?:int )?(?=\S+ in )", re.MULTILINE)
 _DUMMY = re.compile(r"^int switch_dummy\w*;\n", re.MULTILINE)
 _SWITCH = re.compile(r"^( *)(switch_dummy\w*) = (.+);\n *switch \(\2\)", re.MULTILINE)
 _EXPORTER = qasm3.Exporter(
@@ -54,7 +54,8 @@ class Program:
         self._inputs = _parameter_names(circuit)
         self._circuit = _renamed(circuit, self._inputs)
         self._openqasm, used = _openqasm(self._circuit)
-        self._used = {parameter.name for parameter in used}
+        # In Qiskit 2.2 a loop's variable counts as a parameter of its circuit.
+        self._used = {each.name for each in used}.difference(loop_variables(self._circuit))
         order = _order_in_qpy if self._openqasm is None else _order_in_text
         self.note = note_of(circuit, kind, order(circuit))
 
@@ -86,7 +87,7 @@ def _openqasm(circuit: QuantumCircuit) -> tuple[str | None, Iterable[Parameter]]
     except (_Unsayable, QiskitError, ValueError, KeyError, RuntimeError):
         return None, circuit.parameters
     text = _EMPTY.sub("", text)  # which OpenQASM does not have
-    # The exporter's loops count in integers, for which `i / 2` is one too.
+    # The exporter's loops count in integers, for which `i / 2` is one too, or in nothing it names.
     text = _FOR.sub(r"\1 float ", text)
     # Its variable would keep the simulator from running the switch by itself.
     text = _DUMMY.sub("", _SWITCH.sub(r"\1switch (\3)", text))
@@ -109,18 +110,25 @@ def _parameter_names(circuit: QuantumCircuit) -> list[str]:
 def _names(circuit: QuantumCircuit) -> Iterator[str]:
     yield from (register.name for register in (*circuit.qregs, *circuit.cregs))
     yield from (variable.name for variable in circuit.iter_vars())
-    for block, loop in _blocks(circuit):
-        yield from _names(block)
-        if loop is not None:
-            yield loop.name
+    yield from loop_variables(circuit)
+    for operation in _control_flow_of(circuit):
+        for block in operation.blocks:
+            yield from _names(block)
 
 
-def _blocks(circuit: QuantumCircuit) -> Iterator[tuple[QuantumCircuit, Any]]:
+def loop_variables(circuit: QuantumCircuit) -> Iterator[str]:
+    """The names of the variables of all loops."""
+    for operation in _control_flow_of(circuit):
+        if isinstance(operation, ForLoopOp) and operation.params[1] is not None:
+            yield operation.params[1].name
+        for block in operation.blocks:
+            yield from loop_variables(block)
+
+
+def _control_flow_of(circuit: QuantumCircuit) -> Iterator[ControlFlowOp]:
     if circuit.has_control_flow_op():
-        for instruction in circuit.data:
-            if isinstance(operation := instruction.operation, ControlFlowOp):
-                loop = operation.params[1] if isinstance(operation, ForLoopOp) else None
-                yield from ((block, loop) for block in operation.blocks)
+        operations = (instruction.operation for instruction in circuit.data)
+        yield from (each for each in operations if isinstance(each, ControlFlowOp))
 
 
 def _renamed(circuit: QuantumCircuit, names: list[str]) -> QuantumCircuit:
@@ -170,7 +178,7 @@ def _unrolled(circuit: QuantumCircuit) -> QuantumCircuit:
         operation = instruction.operation
         if isinstance(operation, ControlFlowOp):
             if not (isinstance(operation, ForLoopOp) and not operation.params[0]):
-                flat.append(_control_flow(operation), instruction.qubits, instruction.clbits)
+                flat.append(_exported(operation), instruction.qubits, instruction.clbits)
             continue
         inner = _unrolled(_definition(instruction))
         flat.compose(inner, instruction.qubits, instruction.clbits, inplace=True, copy=False)
@@ -187,7 +195,7 @@ def _is_plain(instruction: CircuitInstruction) -> bool:
     return kind in _PLAIN
 
 
-def _control_flow(operation: ControlFlowOp) -> ControlFlowOp:
+def _exported(operation: ControlFlowOp) -> ControlFlowOp:
     operation = operation.replace_blocks(map(_unrolled, operation.blocks))
     if isinstance(operation, ForLoopOp):
         values, loop, body = operation.params

@@ -16,19 +16,18 @@ import qiskit.primitives
 from qiskit.primitives import backend_sampler_v2, statevector_sampler
 from qiskit.providers import basic_provider
 
-from quantumtasks_client.qiskit import (
-    EstimatorV2,
-    QuantumTasksBackend,
-    QuantumTasksProvider,
-    SamplerV2,
-)
+from quantumtasks_client import Client
+from quantumtasks_client.qiskit import EstimatorV2, QuantumTasksBackend, SamplerV2
 from tests.conformance.not_for_us import NO_PART_FOR_US, NOT_FOR_US
 
 PRIMITIVES = os.environ.get("STAND_IN") == "primitives"
 
 
-def _backend() -> QuantumTasksBackend:
-    return QuantumTasksProvider().get_backend()  # as the environment says
+class _Backend(QuantumTasksBackend):
+    """Ours, made as Qiskit's `BasicSimulator` is, from what the environment says."""
+
+    def __init__(self) -> None:
+        super().__init__(Client())
 
 
 class _StatevectorSampler(SamplerV2):
@@ -40,13 +39,13 @@ class _StatevectorSampler(SamplerV2):
         self.default_shots, self.seed = default_shots, seed
         number = int(seed.integers(2**53)) if isinstance(seed, np.random.Generator) else seed
         options = {"default_shots": default_shots, "seed_simulator": number}
-        super().__init__(_backend(), options=options)
+        super().__init__(_Backend(), options=options)
 
 
 class _StatevectorEstimator(EstimatorV2):
     def __init__(self, *, default_precision: float = 0.0, seed: int | None = None) -> None:
         options = {"default_precision": default_precision, "seed_simulator": seed}
-        super().__init__(_backend(), options=options)
+        super().__init__(_Backend(), options=options)
 
 
 def _for_our_backend(ours: Any, theirs: Any, defaults: dict[str, Any]) -> Any:
@@ -60,7 +59,7 @@ def _for_our_backend(ours: Any, theirs: Any, defaults: dict[str, Any]) -> Any:
     return make
 
 
-basic_provider.BasicSimulator = _backend
+basic_provider.BasicSimulator = _Backend
 if PRIMITIVES:
     statevector_sampler.StatevectorSampler = _StatevectorSampler
     qiskit.primitives.StatevectorEstimator = _StatevectorEstimator
