@@ -10,6 +10,9 @@ from qiskit.circuit import Parameter
 from tasks_app.circuits.language.interpreter.deferred import Deferred
 from tasks_app.circuits.language.interpreter.values import Bits
 
+Names = Mapping[Any, tuple[str, int | None]]
+"""Of qubits and bits: that of the register and the place in it, or their own and none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -22,6 +25,8 @@ class Program:
     """What its user should know of how it was read."""
     deferred: Mapping[Deferred, Parameter] = field(default_factory=dict)
     """The free parameters of the circuit, by what they will be."""
+    names: Names = field(default_factory=dict)
+    """What its user calls its qubits and bits."""
 
 
 def indices(circuit: QuantumCircuit, bits: Any) -> tuple[int, ...]:

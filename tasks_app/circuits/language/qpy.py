@@ -21,7 +21,7 @@ from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.flatten import Flattening
 from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure
 from tasks_app.circuits.language.interpreter.deferred import Deferred, conversion
-from tasks_app.circuits.language.program import Program
+from tasks_app.circuits.language.program import Names, Program
 from tasks_app.circuits.qpy_file import QpyFile
 
 # Where Qiskit's reader looks for what a file names.
@@ -34,7 +34,15 @@ def read_qpy(file: QpyFile, limits: Limits, inputs: Mapping[str, Any]) -> Progra
     _check_width(file, limits)
     circuit = _understood(lambda: Flattening(limits).circuit(_load(file)))
     circuit, deferred = _bound(circuit, inputs)
-    return Program(circuit, _registers(circuit), deferred=deferred)
+    return Program(circuit, _registers(circuit), deferred=deferred, names=_names(circuit))
+
+
+def _names(circuit: QuantumCircuit) -> Names:
+    return {
+        bit: (register.name, place)
+        for bit in (*circuit.qubits, *circuit.clbits)
+        for register, place in circuit.find_bit(bit).registers[:1]
+    }
 
 
 def _registers(circuit: QuantumCircuit) -> tuple[tuple[int, ...], ...]:

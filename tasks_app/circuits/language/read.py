@@ -4,9 +4,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from qiskit.circuit import Clbit, Qubit
+
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language import interpreter
-from tasks_app.circuits.language.program import Program, indices
+from tasks_app.circuits.language.interpreter.values import Bits, Qubits
+from tasks_app.circuits.language.program import Names, Program, indices
 from tasks_app.circuits.language.qasm3 import Steered, read_qasm3
 from tasks_app.circuits.language.qpy import read_qpy
 from tasks_app.circuits.language.source import Source
@@ -32,4 +35,16 @@ def parse(
         return Steered(text, limits, parameters, source.notes)
     circuit = run.circuit
     registers = tuple(indices(circuit, bits) for bits in run.outputs or run.registers)
-    return Program(circuit, registers, (*source.notes, *run.notes), run.deferred)
+    return Program(circuit, registers, (*source.notes, *run.notes), run.deferred, _names(run))
+
+
+def _names(run: interpreter.Run) -> Names:
+    """The first of each: others are aliases."""
+    names: dict[Any, tuple[str, int | None]] = {}
+    for name, value in run.globals.items():
+        if isinstance(value, Qubits | Bits):
+            for place, item in enumerate(value.items):
+                names.setdefault(item, (name, place))
+        elif isinstance(value, Qubit | Clbit):
+            names.setdefault(value, (name, None))
+    return names

@@ -9,9 +9,9 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import CASE_DEFAULT, ClassicalRegister, Clbit, ParameterExpression
 from qiskit.circuit.library import get_standard_gate_name_mapping
 
+from tasks_app.circuits.language.program import Names
 from tasks_app.circuits.simulation import shapes
 from tasks_app.circuits.simulation.conditions import Conditions
-from tasks_app.circuits.simulation.export import Places
 
 MAX_COLUMNS = 60
 MAX_QUBITS = 32
@@ -35,10 +35,10 @@ class Drawing:
     """Lays a circuit out in columns; `svg` draws it."""
 
     def __init__(
-        self, circuit: QuantumCircuit, registers: Sequence[Sequence[Clbit]], places: Places
+        self, circuit: QuantumCircuit, registers: Sequence[Sequence[Clbit]], names: Names
     ) -> None:
         """`registers`: the bits that are counted, in groups."""
-        self._places = places
+        self._names = names
         self._conditions = Conditions(self._name, self._name_of_all)
         self._labels: list[str] = []
         self._rows: dict[Any, int] = {}
@@ -49,7 +49,7 @@ class Drawing:
         self._wires = len(self._labels)
         counted = {bit for register in registers for bit in register}
         for register in registers[:_MAX_REGISTERS]:
-            name, index = places[register[0]]
+            name, index = names[register[0]]
             size = "" if index is None else f" /{len(register)}"
             self._add_row(register, _short(name) + size)
         if rest := [bit for bit in circuit.clbits if bit not in counted]:
@@ -67,11 +67,11 @@ class Drawing:
         self._labels.append(label)
 
     def _name(self, bit: Any) -> str:
-        name, index = self._places[bit]
+        name, index = self._names[bit]
         return _short(name) + ("" if index is None else f"[{index}]")
 
     def _name_of_all(self, bits: Sequence[Clbit]) -> str:
-        names = {self._places[bit][0] for bit in bits}
+        names = {self._names[bit][0] for bit in bits}
         return _short(names.pop()) if len(names) == 1 else ", ".join(map(self._name, bits))
 
     # Layout.

@@ -21,10 +21,8 @@ from qiskit.circuit.library import get_standard_gate_name_mapping
 
 from tasks_app.circuits.errors import result_too_large
 from tasks_app.circuits.language.interpreter.library import LIBRARY_GATES
+from tasks_app.circuits.language.program import Names
 from tasks_app.circuits.simulation.conditions import Conditions, NotWritten
-
-Places = Mapping[Any, tuple[str, int | None]]
-"""Of each qubit or bit the name of its register, and its index there."""
 
 _STANDARD = get_standard_gate_name_mapping()
 _STDGATES = LIBRARY_GATES["stdgates.inc"]
@@ -49,7 +47,7 @@ _KEYWORDS = """
 _TAKEN = {*_KEYWORDS.split(), *_STANDARD, *_STDGATES}
 
 
-class _Names:
+class _Words:
     """Identifiers: those that are asked for where they can be had, and each once."""
 
     def __init__(self) -> None:
@@ -73,7 +71,7 @@ class Export:
         self,
         circuit: QuantumCircuit,
         registers: Sequence[Sequence[Clbit]],
-        places: Places,
+        names: Names,
         max_bytes: int,
     ) -> None:
         """`registers`: the bits that are counted, in groups.
@@ -81,7 +79,7 @@ class Export:
         Raises NotWritten; CircuitError for a text of more than `max_bytes`.
         """
         self._room = self._max_bytes = max_bytes
-        self._names = _Names()
+        self._words = _Words()
         self._gates: dict[str, tuple[str, str]] = {}  # Name and definition of those not included.
         self._operands: dict[Any, str] = {}
         self._registers: dict[tuple[Clbit, ...], str] = {}
@@ -89,9 +87,9 @@ class Export:
         self._conditions = Conditions(self._operands.__getitem__, self._register)
         self._parameters = {each: self._renamed(each) for each in circuit.parameters}
         head = [f"input float {each.name};" for each in self._parameters.values()]
-        for group in _groups(circuit.qubits, places):
-            head.append(self._declaration("qubit", group, places))
-        head += self._bits(circuit, registers, places)
+        for group in _groups(circuit.qubits, names):
+            head.append(self._declaration("qubit", group, names))
+        head += self._bits(circuit, registers, names)
         phase = circuit.global_phase
         if isinstance(phase, ParameterExpression) or phase:
             head.append(f"gphase({self._angle(phase)});")
@@ -103,10 +101,10 @@ class Export:
     # Declarations.
 
     def _renamed(self, parameter: Parameter) -> Parameter:
-        return Parameter(self._names.new(parameter.name))
+        return Parameter(self._words.new(parameter.name))
 
     def _bits(
-        self, circuit: QuantumCircuit, registers: Sequence[Sequence[Clbit]], places: Places
+        self, circuit: QuantumCircuit, registers: Sequence[Sequence[Clbit]], names: Names
     ) -> Iterator[str]:
         counted = [bit for register in registers for bit in register]
         if len(set(counted)) < len(counted):
@@ -115,15 +113,15 @@ class Export:
         # Without one that is declared as output, all bits are counted.
         output = "output " if hidden and counted else ""
         for register in registers:
-            yield output + self._declaration("bit", register, places)
+            yield output + self._declaration("bit", register, names)
         for bit in hidden:
-            yield self._declaration("bit", [bit], places)
+            yield self._declaration("bit", [bit], names)
 
-    def _declaration(self, kind: str, bits: Sequence[Any], places: Places) -> str:
-        name, index = places[bits[0]]
+    def _declaration(self, kind: str, bits: Sequence[Any], names: Names) -> str:
+        name, index = names[bits[0]]
         if len(bits) == 1 and index:
             name = f"{name}_{index}"
-        name = self._names.new(name)
+        name = self._words.new(name)
         if len(bits) == 1 and index is None:
             self._operands[bits[0]] = name
             return f"{kind} {name};"
@@ -133,7 +131,7 @@ class Export:
 
     def _register(self, bits: tuple[Clbit, ...]) -> str:
         if bits not in self._registers:
-            name = self._registers[bits] = self._names.new("bits")
+            name = self._registers[bits] = self._words.new("bits")
             operands = ", ".join(self._operands[bit] for bit in bits)
             self._aliases.append(f"let {name} = {{{operands}}};")
         return self._registers[bits]
@@ -181,10 +179,10 @@ class Export:
         outer: Mapping[Any, Any],
     ) -> Iterator[str]:
         def block(opening: str, body: QuantumCircuit) -> Iterator[str]:
-            places = [*body.qubits, *body.clbits]
+            inside = [*body.qubits, *body.clbits]
             outside = [bits[bit] for bit in (*instruction.qubits, *instruction.clbits)]
             yield f"{opening} {{"
-            for line in self._block(body, dict(zip(places, outside, strict=True))):
+            for line in self._block(body, dict(zip(inside, outside, strict=True))):
                 yield f"  {line}"
             yield "}"
 
@@ -201,7 +199,7 @@ class Export:
                 )
             case "for_loop":
                 values, variable, body = operation.params
-                name = self._names.new("i" if variable is None else variable.name)
+                name = self._words.new("i" if variable is None else variable.name)
                 if variable is not None:
                     self._parameters[variable] = Parameter(name)
                 yield from block(f"for int {name} in {_values(values)}", body)
@@ -241,7 +239,7 @@ class Export:
     def _defined(self, key: str, gate: Gate) -> str:
         if key not in self._gates:
             name = f"{gate.name}_gate" if gate.name in _STDGATES else gate.name
-            name = name if gate.name in _STANDARD else self._names.new(name)
+            name = name if gate.name in _STANDARD else self._words.new(name)
             angles = [each for each in gate.params if isinstance(each, Parameter)]
             inside = {each: Parameter(f"p{i}") for i, each in enumerate(angles)}
             qubits = [f"q{i}" for i in range(gate.num_qubits)]
@@ -264,13 +262,13 @@ class Export:
             yield f"gphase({self._angle(definition.global_phase)});"
 
 
-def _groups(bits: Sequence[Any], places: Places) -> Iterator[Sequence[Any]]:
+def _groups(bits: Sequence[Any], names: Names) -> Iterator[Sequence[Any]]:
     """Bits that stand together as a register from its first one on; any other by itself."""
     start = 0
     while start < len(bits):
-        name, index = places[bits[start]]
+        name, index = names[bits[start]]
         end = start + 1
-        while index == 0 and end < len(bits) and places[bits[end]] == (name, end - start):
+        while index == 0 and end < len(bits) and names[bits[end]] == (name, end - start):
             end += 1
         yield bits[start:end]
         start = end

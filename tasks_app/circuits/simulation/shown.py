@@ -7,10 +7,10 @@ from typing import Any
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 
-from tasks_app.circuits.language.program import Program
+from tasks_app.circuits.language.program import Names, Program
 from tasks_app.circuits.simulation.conditions import NotWritten
 from tasks_app.circuits.simulation.drawing import Drawing
-from tasks_app.circuits.simulation.export import Export, Places
+from tasks_app.circuits.simulation.export import Export
 
 
 def show(
@@ -21,14 +21,14 @@ def show(
     circuit = compiled.assign_parameters({each: v for each, v in values.items() if each in free})
     bits = program.circuit.clbits
     registers = [[bits[index] for index in register] for register in program.registers]
-    places = _places(program.circuit)
+    names = _all_names(program)
     try:
-        text = Export(circuit, registers, places, max_bytes).text
+        text = Export(circuit, registers, names, max_bytes).text
     except NotWritten:
         text = None
     return {
         "openqasm": text,
-        "svg": Drawing(circuit, registers, places).svg(),
+        "svg": Drawing(circuit, registers, names).svg(),
         "qubits": circuit.num_qubits,
         "depth": circuit.depth(),
         "gate_counts": dict(_counts(circuit)),
@@ -45,11 +45,9 @@ def _counts(circuit: QuantumCircuit) -> Counter[str]:
     return counts
 
 
-def _places(circuit: QuantumCircuit) -> Places:
-    places: dict[Any, tuple[str, int | None]] = {}
-    for letter, bits in (("q", circuit.qubits), ("c", circuit.clbits)):
-        for number, bit in enumerate(bits):
-            places[bit] = f"{letter}{number}", None
-            for register, index in circuit.find_bit(bit).registers[:1]:
-                places[bit] = register.name, index
-    return places
+def _all_names(program: Program) -> Names:
+    """With names for those that have none."""
+    circuit = program.circuit
+    own = {bit: (f"q{place}", None) for place, bit in enumerate(circuit.qubits)}
+    own |= {bit: (f"c{place}", None) for place, bit in enumerate(circuit.clbits)}
+    return {**own, **program.names}
