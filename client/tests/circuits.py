@@ -87,6 +87,13 @@ def unused() -> QuantumCircuit:
     return of(1, (gate, [0]), ("rx", Parameter("b"), 0))
 
 
+def names_like_ours(*names: str) -> QuantumCircuit:
+    a, b, c = map(Parameter, names)
+    circuit = of(1, ("rx", a + 2 * b / c, 0), ("ry", b - c, 0))
+    circuit.global_phase = 3 * c
+    return circuit
+
+
 def odd_names() -> QuantumCircuit:
     registers = [QuantumRegister(1, name) for name in ("measure", "p0", "rzz", "a b", "θ")]
     circuit = QuantumCircuit(*registers)
@@ -175,6 +182,9 @@ UNITARY: dict[str, Build] = {
     "parameters": parametrised,
     "odd names": odd_names,
     "unused": unused,
+    "names like ours": partial(names_like_ours, "p0", "p1", "p2"),
+    "names like ours, moved": partial(names_like_ours, "a", "p0", "p1"),
+    "names like ours, exchanged": partial(names_like_ours, "p10", "p2", "p1"),
     "transpiled": transpiled,
     "loose qubits": lambda: QuantumCircuit([Qubit(), Qubit()]).compose(of(2, ("cx", 1, 0))),
     "overlapping registers": overlapping,

@@ -9,6 +9,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
+from uuid import uuid4
 
 from qiskit import QuantumCircuit, qasm3, qpy
 from qiskit.circuit import (
@@ -34,6 +35,7 @@ from quantumtasks_client.qiskit.note import Kind, Note, in_metadata, in_openqasm
 
 _QPY_VERSION = min(18, qpy.common.QPY_VERSION)  # the newest that the service reads
 _PLAIN = (Measure, Reset, Barrier, Delay, Store, BreakLoopOp, ContinueLoopOp)
+_BETWEEN = str(uuid4())  # the beginning of names that nobody else gives
 _EMPTY = re.compile(r"^(?:qu)?bit\[0\] .*;\n", re.MULTILINE)
 _FOR = re.compile(r"^( *for) (?:int )?(?=\S+ in )", re.MULTILINE)
 _DUMMY = re.compile(r"^int switch_dummy\w*;\n", re.MULTILINE)
@@ -132,8 +134,16 @@ def _control_flow_of(circuit: QuantumCircuit) -> Iterator[ControlFlowOp]:
 
 
 def _renamed(circuit: QuantumCircuit, names: list[str]) -> QuantumCircuit:
-    if not names:
+    old = [parameter.name for parameter in circuit.parameters]
+    if old == names:
         return circuit
+    if not set(names).isdisjoint(old):  # Qiskit does not exchange names at once.
+        between = [f"{_BETWEEN}{place:06}" for place in range(len(names))]  # in the same order
+        circuit = _with_parameters(circuit, between)
+    return _with_parameters(circuit, names)
+
+
+def _with_parameters(circuit: QuantumCircuit, names: list[str]) -> QuantumCircuit:
     new = dict(zip(circuit.parameters, map(Parameter, names), strict=True))
     return circuit.assign_parameters(new)
 
