@@ -20,7 +20,7 @@ _ATTRIBUTES = frozenset(
 )
 _TOKEN = re.compile(
     r"""<(?P<end>/)?(?P<element>[a-z]+)(?P<attributes>(?:\ [a-zA-Z0-9-]+="[^"<>&]*")*)(?P<empty>/)?>
-    |(?P<text>(?:[^<>&]|&(?:lt|gt|amp);)+)""",
+    |(?P<text>(?:[^<>&\x00-\x1f\ud800-\udfff]|&(?:lt|gt|amp);)+)""",
     re.VERBOSE,
 )
 _ATTRIBUTE = re.compile(r' ([a-zA-Z0-9-]+)="([^"]*)"')

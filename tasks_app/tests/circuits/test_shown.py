@@ -296,6 +296,8 @@ def test_names_of_users_are_text() -> None:
         ),
         '<svg xmlns="http://www.w3.org/1999/xhtml"/>',
         "<g>" * 9 + "</g>" * 9,
+        # What PostgreSQL cannot store.
+        *("\0", "<text>\ud800</text>"),
     ],
 )
 def test_what_no_drawing_needs_is_none(inner: str) -> None:
