@@ -142,7 +142,7 @@ BAD_VALUES: dict[str, list[Any]] = {
         [{f"{'X' * i}{'Z' * (300 - i)}": 1 for i in range(250)}] * 81,
     ],
     "precision": [None, True, "0", -0.1, 1.5],
-    "outputs": [None, "counts", [], ["state"], [1], ["counts"] * 5],
+    "outputs": [None, "counts", [], ["state"], [1], ["counts"] * 9],
     "tags": [None, "x", {}, [1], [""], ["x" * 65], ["\x00"], ["\ud800"], ["x"] * 33],
     "method": [None, 1, [], {}, "magic", "\x00"],
     "memory": [None, 0, "true", []],
