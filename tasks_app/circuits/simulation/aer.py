@@ -16,6 +16,7 @@ from tasks_app.circuits.job import Limits
 SEED_STEP = 2113
 """Between the seeds of the circuits of one job of Aer's: each can be repeated by itself."""
 _PARALLEL_FROM_QUBITS = 16  # Below, threads cost more than they bring.
+_PARALLEL_FROM_RUNS = 8  # Of narrower circuits, which then share the threads.
 Angles = Mapping[Parameter, float]
 
 
@@ -33,9 +34,11 @@ def execute(
 
     `options` are Aer's. Raises CircuitError.
     """
-    threads = threads if circuit.num_qubits >= _PARALLEL_FROM_QUBITS else 1
-    simulator = _simulator(method, limits.memory_mb, threads)
     free = circuit.parameters if angles[0] else ()
+    wide = circuit.num_qubits >= _PARALLEL_FROM_QUBITS
+    several = bool(free) and len(angles) >= _PARALLEL_FROM_RUNS and not wide
+    threads = threads if wide or several else 1
+    simulator = _simulator(method, limits.memory_mb, threads, threads if several else 1)
     if free:
         jobs = [(seed, [{each: [values[each] for values in angles] for each in free}])]
     else:
@@ -94,8 +97,13 @@ def _real(angle: ParameterExpression) -> float:
 
 
 @cache
-def _simulator(method: str, memory_mb: int, threads: int) -> AerSimulator:
-    return _Simulator(method=method, max_memory_mb=memory_mb, max_parallel_threads=threads)
+def _simulator(method: str, memory_mb: int, threads: int, runs: int) -> AerSimulator:
+    return _Simulator(
+        method=method,
+        max_memory_mb=memory_mb,
+        max_parallel_threads=threads,
+        max_parallel_experiments=runs,
+    )
 
 
 def _refusal(answer: Mapping[str, Any], method: str) -> CircuitError:
