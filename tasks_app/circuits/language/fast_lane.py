@@ -48,6 +48,9 @@ _MAX_PARAMETERS = 400  # Characters: Python's parser, too, is recursive.
 _OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
 
 
+Trees = dict[str, list[ast.expr]]  # Of the parameters in a gate's body, which is read often.
+
+
 class _NotPlain(Exception):
     """The statement is for the reference parser, which may find that it is an error."""
 
@@ -55,10 +58,13 @@ class _NotPlain(Exception):
 class FastLane:
     """Executes plain statements of a text and stops before any other."""
 
-    def __init__(self, run: Run, text: str, end: int | None = None) -> None:
+    def __init__(
+        self, run: Run, text: str, end: int | None = None, trees: Trees | None = None
+    ) -> None:
         self._run = run
         self._text = text
         self._end = len(text) if end is None else end
+        self._trees = trees or {}
         # What stands for qubits and parameters repeats, and on one level of a program a register
         # or a constant never changes its meaning.
         self._operands: dict[tuple[str, int], list[tuple[Qubit, ...]]] = {}
@@ -123,16 +129,21 @@ class FastLane:
     def _definition(self, match: re.Match[str]) -> None:
         parameters, qubits = _names(match[2] or ""), _names(match[3])
         text, start, end = self._text, *match.span(4)
-        place = start
+        place, trees = start, Trees()
         while statement := _STATEMENT.match(text, place, end):
-            _trees(statement[2] or "0")
+            if statement[2]:
+                trees[statement[2]] = _trees(statement[2])
             if not all(map(_OPERAND.fullmatch, statement[3].split(","))):
                 raise _NotPlain
             place = statement.end()
         if text[place:end].strip():
             raise _NotPlain
         define(
-            self._run, match[1], parameters, qubits, lambda run: read_part(run, text, start, end)
+            self._run,
+            match[1],
+            parameters,
+            qubits,
+            lambda run: read_part(run, text, start, end, trees=trees),
         )
 
     def _opaque(self, name: str, parameters: str, qubits: str) -> None:
@@ -211,7 +222,8 @@ class FastLane:
     def _evaluated(self, parameters: str) -> tuple[Any, ...]:
         if _DECIMAL.fullmatch(parameters):
             return (as_parameter(float(parameters)),)
-        return tuple(as_parameter(self._value(tree)) for tree in _trees(parameters))
+        trees = self._trees.get(parameters) or _trees(parameters)
+        return tuple(as_parameter(self._value(tree)) for tree in trees)
 
     def _value(self, tree: ast.expr) -> Any:
         match tree:
@@ -240,13 +252,19 @@ class FastLane:
 
 
 def read_part(
-    run: Run, text: str, start: int, end: int | None = None, *, fast: bool = True
+    run: Run,
+    text: str,
+    start: int,
+    end: int | None = None,
+    *,
+    fast: bool = True,
+    trees: Trees | None = None,
 ) -> None:
     """Execute the statements of a part of the text: the plain ones quickly, all others too.
 
     Raises CircuitError, Steered or ProgramEnd.
     """
-    lane, offset = FastLane(run, text, end), start
+    lane, offset = FastLane(run, text, end, trees), start
     while True:
         if fast:
             offset = lane.drive(offset)
