@@ -124,11 +124,23 @@ class Program(Declarations):
             self.line(f"{self.pick(targets).name} = {call};")
 
     def _if(self, depth: int) -> None:
+        if self.chance(20):
+            self._bare_if()
+            return
         with self.block(f"if ({self.condition(2)})"):
             self._several(depth - 1)
         if self.chance(50):
             with self.block("else"):
                 self._several(depth - 1)
+
+    def _bare_if(self) -> None:
+        """Without braces, as OpenQASM 2 has it."""
+        register = self.pick([var for var in self.variables("bit") if var.width])
+        last = self.number(0, 2)
+        for place in range(last + 1):
+            otherwise = "else " * (place > 0)
+            holds = f"if ({register.name} == {self.number(0, 3)}) " * (place == 0 or place < last)
+            self.line(f"{otherwise}{holds}{self.pick(('x', 'h', 'rx(0.7)'))} {self.qubit(1)};")
 
     def _for(self, depth: int) -> None:
         choice = self.number(0, 4)
