@@ -154,6 +154,12 @@ def test_what_is_neither_a_result_nor_an_error_is_refused(reply: dict[str, Any])
         check_answer(reply, JOB)
 
 
+@pytest.mark.parametrize("result", [None, [], "no", {}])
+def test_a_circuit_is_looked_for_in_a_result_only(result: Any) -> None:
+    with pytest.raises(OddAnswer):
+        check("result", result, outputs=["circuit"])
+
+
 @pytest.mark.parametrize(
     "body", [b'{"a": NaN}', b'{"a": -Infinity}', b"[]", b"{", b"\xff", b"[" * 200_000]
 )
