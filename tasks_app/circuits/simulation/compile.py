@@ -5,7 +5,6 @@ from functools import cache
 from typing import Any
 
 from qiskit import QuantumCircuit
-from qiskit.circuit import ParameterExpression
 from qiskit.circuit.equivalence_library import (
     SessionEquivalenceLibrary,
 )
@@ -22,7 +21,7 @@ from qiskit_aer import AerSimulator
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.program import Program
-from tasks_app.circuits.simulation import methods
+from tasks_app.circuits.simulation import methods, rewriting
 from tasks_app.circuits.simulation.noise import Noise
 from tasks_app.circuits.simulation.observables import Observables
 from tasks_app.circuits.simulation.sampling import Sampling, sampling
@@ -58,8 +57,7 @@ class Options:
     @property
     def counts_qubits(self) -> bool:
         """Whether it names qubits by their place, so that none may be left out."""
-        single = self.noise and max(len(self.noise.one_qubit), len(self.noise.readout)) == 1
-        return self.final_state or not (self.noise is None or single)
+        return self.final_state or (self.noise is not None and self.noise.counts_qubits)
 
     @property
     def final_state(self) -> bool:
@@ -76,21 +74,24 @@ def compile_program(program: Program, options: Options, limits: Limits) -> Compi
     if noise is not None:
         noise.check_width(circuit.num_qubits)
     if "reset" in circuit.count_ops():
-        circuit = methods.without_first_resets(circuit)
+        circuit = rewriting.without_first_resets(circuit)
     # The state vector method knows most gates: what it leaves unchanged shows what is used.
     circuit = translate(circuit, "statevector" if asked == "automatic" else asked, noisy)
     if circuit.has_control_flow_op() and not options.counts_qubits:
-        circuit = methods.without_idle_qubits(circuit)
+        circuit = rewriting.without_idle_qubits(circuit)
     names = methods.operation_names(circuit)
     if asked == "automatic":
         method = _final_state_method(circuit, options, limits) or methods.choose(
             circuit, names, shots, noisy, limits
         )
         circuit = translate(circuit, method, noisy)
-    circuit = _with_phase_as_gates(circuit, wanted="statevector" in options.outputs)
+    circuit = rewriting.with_phase_as_gates(circuit, wanted="statevector" in options.outputs)
     methods.check(circuit, names, method, limits)
     registers = program.registers if "measure" in names else ()
-    model = noise.model(*_noisy_gates(method)) if noise is not None else None
+    model = None
+    if noise is not None:
+        model = noise.model(*_noisy_gates(method))
+        circuit, registers = rewriting.with_measured_bit_last(circuit, registers)
     drawn = None
     if not noisy and method in ("statevector", "stabilizer"):
         drawn = sampling(circuit, method=method, shots=shots)
@@ -103,21 +104,6 @@ def _final_state_method(circuit: QuantumCircuit, options: Options, limits: Limit
         return "statevector" if "statevector" in options.outputs else None
     exact = options.final_state and methods.fits(2 * methods.used_qubits(circuit), limits)
     return "density_matrix" if exact else None
-
-
-def _with_phase_as_gates(circuit: QuantumCircuit, *, wanted: bool) -> QuantumCircuit:
-    """Without a global phase that waits for parameters, which Aer 0.18 gives to the wrong run."""
-    phase = circuit.global_phase
-    if not isinstance(phase, ParameterExpression):
-        return circuit
-    circuit = circuit.copy()
-    circuit.global_phase = 0
-    if not wanted:  # Nothing else tells of it.
-        return circuit
-    first = circuit.copy_empty_like()
-    first.p(2 * phase, 0)
-    first.rz(-2 * phase, 0)
-    return first.compose(circuit)
 
 
 def translate(circuit: QuantumCircuit, method: str, noisy: bool) -> QuantumCircuit:

@@ -1,15 +1,15 @@
 """Run a compiled circuit on Aer, and count."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-
-from qiskit import QuantumCircuit
-from qiskit.circuit import Clbit
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from tasks_app.circuits.errors import result_too_large
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.simulation.aer import SEED_STEP, Angles, execute
 from tasks_app.circuits.simulation.compile import Compiled
+
+N = TypeVar("N", int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,6 @@ def run(
     """What is counted for each of the angles. Raises CircuitError."""
     if not compiled.registers:
         return [Outcome({}, [] if memory else None)] * len(angles)
-    if compiled.noise is not None:
-        compiled = _with_all_bits(compiled)
     drawn = compiled.sampling
     data = execute(
         drawn.circuit if drawn else compiled.circuit,
@@ -56,46 +54,17 @@ def run(
         else:
             keys, lines = each["counts"], each.get("memory", [])
         check_size(len(keys) + len(lines), compiled.circuit.num_clbits, limits)
-        counts: dict[str, int] = {}
-        for key, times in keys.items():
-            # Outcomes that differ in hidden bits only are one.
-            counts[outcome(key)] = counts.get(outcome(key), 0) + times
+        counts = merged(keys.items(), outcome)
         outcomes.append(Outcome(counts, list(map(outcome, lines)) if memory else None))
     return outcomes
 
 
-def _with_all_bits(compiled: Compiled) -> Compiled:
-    """The circuit with a measured bit as its last one.
-
-    In Aer 0.18, noise leaves a circuit no memory for bits beyond the last one that is measured.
-    """
-    circuit = compiled.circuit
-    measured = _measured(circuit)
-    if not measured or circuit.clbits[-1] in measured:
-        return compiled
-    last = next(bit for bit in reversed(circuit.clbits) if bit in measured)
-    bits = [*(bit for bit in circuit.clbits if bit is not last), last]
-    ordered = QuantumCircuit(circuit.qubits, bits, *circuit.cregs)
-    for instruction in circuit.data:
-        ordered._append(instruction)
-    places = {bit: place for place, bit in enumerate(bits)}
-    registers = tuple(
-        tuple(places[circuit.clbits[place]] for place in register)
-        for register in compiled.registers
-    )
-    return replace(compiled, circuit=ordered, registers=registers)
-
-
-def _measured(circuit: QuantumCircuit) -> set[Clbit]:
-    found: set[Clbit] = set()
-    for instruction in circuit.data:
-        if instruction.name == "measure":
-            found.update(instruction.clbits)
-        elif instruction.is_control_flow():
-            for block in instruction.operation.blocks:
-                inner = _measured(block)
-                pairs = zip(block.clbits, instruction.clbits, strict=True)
-                found.update(outer for bit, outer in pairs if bit in inner)
+def merged(keys: Iterable[tuple[str, N]], outcome: Callable[[str], str]) -> dict[str, N]:
+    """What each outcome has: keys of Aer that differ in hidden bits only are one."""
+    found: dict[str, Any] = {}
+    for key, amount in keys:
+        shown = outcome(key)
+        found[shown] = found.get(shown, 0) + amount
     return found
 
 

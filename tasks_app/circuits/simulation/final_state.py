@@ -1,12 +1,9 @@
 """What is asked of the state at a program's end, before its final measurements."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from qiskit import QuantumCircuit
-from qiskit.circuit import Clbit, Gate, Qubit
 from qiskit.quantum_info import Pauli
 from qiskit_aer.library import SaveExpectationValue, SaveProbabilities, SaveStatevector
 
@@ -15,23 +12,14 @@ from tasks_app.circuits.job import Limits
 from tasks_app.circuits.simulation import methods
 from tasks_app.circuits.simulation.aer import Angles, execute
 from tasks_app.circuits.simulation.compile import STATES, Compiled, Options
-from tasks_app.circuits.simulation.counts import check_size, formatter
+from tasks_app.circuits.simulation.counts import check_size, formatter, merged
+from tasks_app.circuits.simulation.rewriting import without_final_measurements
+from tasks_app.circuits.simulation.sampling import key_of
 
 _MAX_SAVED = 1 << 25  # Numbers of all shots' expectation values together.
 _LEAST = 1e-14  # Of a probability that is told: below, it is rounding.
 _AMPLITUDE_BYTES = 24  # As JSON, at least.
 _PROBABILITY_BYTES = 20  # Beside its outcome.
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What one run tells: each `None` that was not asked for."""
-
-    expectation_values: Any = None
-    """An array with one for each observable, and likewise:"""
-    standard_errors: Any = None
-    probabilities: dict[str, float] | None = None
-    statevector: list[list[float]] | None = None
 
 
 class FinalState:
@@ -40,7 +28,9 @@ class FinalState:
     def __init__(self, compiled: Compiled, options: Options, limits: Limits) -> None:
         """Raises CircuitError where what is asked for cannot be told of this program."""
         self._compiled, self._options, self._limits = compiled, options, limits
-        self._circuit, self._measured, self._not_exact = _without_final_measurements(compiled)
+        ending = without_final_measurements(compiled.circuit)
+        self._circuit, self._measured = ending.circuit, ending.measured
+        self._not_exact = _not_exact(compiled, ending.others)
         self._check()
         self._save()
 
@@ -106,7 +96,7 @@ class FinalState:
         """Whether every shot ends in the same state; else the values are averages over shots."""
         return not self._not_exact
 
-    def run(self, angles: Sequence[Angles], *, seed: int, threads: int) -> list[Parts]:
+    def run(self, angles: Sequence[Angles], *, seed: int, threads: int) -> list[dict[str, Any]]:
         """What is told for each of the angles. Raises CircuitError."""
         shots = self._options.shots if self._not_exact else 1
         if shots * len(self._paulis) * len(angles) > _MAX_SAVED:
@@ -130,22 +120,24 @@ class FinalState:
         )
         return [self._parts(each) for each in data]
 
-    def _parts(self, data: Mapping[str, Any]) -> Parts:
-        expectation_values = standard_errors = probabilities = statevector = None
+    def _parts(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        parts: dict[str, Any] = {}
         if (observables := self._options.observables) is not None:
             saved = [data[f"pauli{place}"] for place in range(len(self._paulis))]
             values = observables.values(np.moveaxis(np.asarray(saved, dtype=float), 0, -1))
+            errors = np.zeros(values.shape[-1])
             if self._not_exact and values.ndim > 1:
-                expectation_values = values.mean(axis=0)
-                standard_errors = values.std(axis=0) / np.sqrt(len(values))
-            else:
-                expectation_values, standard_errors = values, np.zeros_like(values)
+                errors = values.std(axis=0) / np.sqrt(len(values))
+                values = values.mean(axis=0)
+            parts |= {"expectation_values": values.tolist(), "standard_errors": errors.tolist()}
         if "probabilities" in self._options.outputs:
-            probabilities = self._probabilities(data["probabilities"]) if self._measured else {}
+            told = self._probabilities(data["probabilities"]) if self._measured else {}
+            parts["probabilities"] = told
         if "statevector" in self._options.outputs:
             amplitudes = np.asarray(data["statevector"], dtype=complex)
-            statevector = np.stack([amplitudes.real, amplitudes.imag], axis=-1).tolist()
-        return Parts(expectation_values, standard_errors, probabilities, statevector)
+            pairs = np.stack([amplitudes.real, amplitudes.imag], axis=-1)
+            parts["statevector"] = pairs.tolist()
+        return parts
 
     def _probabilities(self, saved: Any) -> dict[str, float]:
         chances = np.asarray(saved, dtype=float)
@@ -158,40 +150,14 @@ class FinalState:
         outcomes = np.flatnonzero(chances > _LEAST)
         check_size(len(outcomes), self._circuit.num_clbits + _PROBABILITY_BYTES, self._limits)
         clbits = [place(clbit).index for clbit in self._measured]
-        outcome = formatter(self._compiled)
-        found: dict[str, float] = {}
-        for number in outcomes.tolist():
-            bits = sum((number >> i & 1) << clbit for i, clbit in enumerate(clbits))
-            key = outcome(hex(bits))
-            found[key] = found.get(key, 0.0) + float(chances[number])
-        return found
+        keys = ((key_of(number, clbits), float(chances[number])) for number in outcomes.tolist())
+        return merged(keys, formatter(self._compiled))
 
 
-def _without_final_measurements(
-    compiled: Compiled,
-) -> tuple[QuantumCircuit, dict[Clbit, Qubit], str]:
-    """The circuit without them, what they measure, and what makes its end differ between shots."""
-    circuit = compiled.circuit
-    measured: dict[Clbit, Qubit] = {}
-    touched: set[Qubit | Clbit] = set()
-    kept = []
-    not_exact = ""
-    if compiled.noise is not None and compiled.method != "density_matrix":
-        not_exact = f"noise with the {compiled.method} method"
-    for instruction in reversed(circuit.data):
-        bits = {*instruction.qubits, *instruction.clbits}
-        if instruction.name in ("barrier", "delay"):
-            continue
-        if instruction.name == "measure" and touched.isdisjoint(bits):
-            measured[instruction.clbits[0]] = instruction.qubits[0]
-        else:
-            kept.append(instruction)
-            exact = isinstance(instruction.operation, Gate) or (
-                instruction.name == "reset" and compiled.method == "density_matrix"
-            )
-            not_exact = not_exact or ("" if exact else f"its {instruction.name}")
-        touched |= bits
-    ending = circuit.copy_empty_like()
-    for instruction in reversed(kept):
-        ending._append(instruction)
-    return ending, measured, not_exact
+def _not_exact(compiled: Compiled, others: Sequence[str]) -> str:
+    """What makes shots end in different states; empty if nothing does."""
+    if compiled.method != "density_matrix":
+        if compiled.noise is not None:
+            return f"noise with the {compiled.method} method"
+        return f"its {others[0]}" if others else ""
+    return next((f"its {name}" for name in others if name != "reset"), "")

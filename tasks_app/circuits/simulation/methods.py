@@ -9,6 +9,7 @@ from qiskit.circuit import ControlFlowOp
 
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import Limits
+from tasks_app.circuits.simulation.rewriting import used
 
 CLIFFORD = frozenset(
     ("id", "x", "y", "z", "h", "s", "sdg", "sx", "sxdg", "cx", "cy", "cz", "swap", "ecr", "pauli")
@@ -67,49 +68,7 @@ def operation_names(circuit: QuantumCircuit) -> set[str]:
 
 def used_qubits(circuit: QuantumCircuit) -> int:
     """Qubits that anything acts on; the others take no memory."""
-    return len(_used(circuit)) if circuit.num_qubits > 20 else int(circuit.num_qubits)
-
-
-def without_idle_qubits(circuit: QuantumCircuit) -> QuantumCircuit:
-    """The circuit on the qubits that anything acts on.
-
-    Aer leaves idle qubits out by itself, but with control flow it also leaves out what the
-    control flow needs ("Invalid jump destination", "unordered_map::at" in Aer 0.18).
-    """
-    used = _used(circuit)
-    if len(used) == circuit.num_qubits:
-        return circuit
-    kept = QuantumCircuit([bit for bit in circuit.qubits if bit in used], circuit.clbits)
-    for register in circuit.cregs:
-        kept.add_register(register)
-    for instruction in circuit.data:
-        if used.issuperset(instruction.qubits):
-            kept._append(instruction)
-    return kept
-
-
-def without_first_resets(circuit: QuantumCircuit) -> QuantumCircuit:
-    """The circuit without resets of qubits that nothing has acted on.
-
-    They change nothing, but for one reset Aer runs the whole circuit anew for each shot.
-    """
-    fresh = set(circuit.qubits)
-    kept = circuit.copy_empty_like()
-    for instruction in circuit.data:
-        if instruction.name == "reset" and instruction.qubits[0] in fresh:
-            continue
-        if instruction.name not in ("barrier", "delay"):
-            fresh.difference_update(instruction.qubits)
-        kept._append(instruction)
-    return kept
-
-
-def _used(circuit: QuantumCircuit) -> set[object]:
-    used: set[object] = set()
-    for instruction in circuit.data:
-        if instruction.name not in ("barrier", "delay"):
-            used.update(instruction.qubits)
-    return used
+    return len(used(circuit)) if circuit.num_qubits > 20 else int(circuit.num_qubits)
 
 
 def fits(exponent: int, limits: Limits) -> bool:

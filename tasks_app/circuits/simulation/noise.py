@@ -33,6 +33,11 @@ class Noise:
     gates: Mapping[str, float]
     """Of single gates, by the names of Qiskit: they take the place of the other two."""
 
+    @property
+    def counts_qubits(self) -> bool:
+        """Whether it has a number for each qubit."""
+        return max(len(self.one_qubit), len(self.readout)) > 1
+
     def check_width(self, qubits: int) -> None:
         """Raises CircuitError."""
         for key, values in (("depolarizing_1q", self.one_qubit), ("readout", self.readout)):

@@ -20,7 +20,7 @@ from tasks_app.circuits.qpy_file import read_file
 from tasks_app.circuits.simulation.compile import Options
 from tasks_app.circuits.simulation.noise import check_noise
 from tasks_app.circuits.simulation.observables import Observables
-from tasks_app.circuits.simulation.sets import SetsRun
+from tasks_app.circuits.simulation.sets import SetsRun, sets_of
 from tasks_app.circuits.simulation.template import Template
 
 _OPTIONS = (
@@ -55,7 +55,7 @@ class Runner:
         begun = perf_counter()
         digest = hashlib.sha256(request["circuit"].encode("utf-8", "surrogatepass")).hexdigest()
         # Without the values of inputs. The choice of a method depends on the shots.
-        names = sorted((*request["parameter_sets"], request["parameters"])[0])
+        names = sorted(sets_of(request)[0])
         key = json.dumps([digest, names, *(request[name] for name in _OPTIONS)], sort_keys=True)
         template = self._cache.pop(key, None) or self._template(request)
         parsed, compiled = template.parse_seconds, template.compile_seconds

@@ -5,13 +5,15 @@ a usual one. The probabilities take it once, and how often each outcome came amo
 is one multinomial draw.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.circuit import Clbit, Gate, Qubit
 from qiskit_aer.library import SaveProbabilities
+
+from tasks_app.circuits.simulation.rewriting import without_final_measurements
 
 _MOST_QUBITS = 12  # Above, preparing the state takes longer than the shots.
 
@@ -31,39 +33,28 @@ class Sampling:
         generator = np.random.default_rng(seed)
         times = generator.multinomial(shots, probabilities / np.sum(probabilities))
         outcomes = np.flatnonzero(times)
-        keys = [hex(self._bits(outcome)) for outcome in outcomes.tolist()]
+        keys = [key_of(outcome, self.clbits) for outcome in outcomes.tolist()]
         times = times[outcomes]
         # Given how often each came, every order is as likely.
         order = generator.permutation(np.repeat(np.arange(len(keys)), times)) if memory else ()
         return dict(zip(keys, times.tolist(), strict=True)), [keys[number] for number in order]
 
-    def _bits(self, outcome: int) -> int:
-        return sum((outcome >> i & 1) << clbit for i, clbit in enumerate(self.clbits))
+
+def key_of(outcome: int, clbits: Sequence[int]) -> str:
+    """Of Aer, for the number of an outcome whose i-th bit is in the i-th of these bits."""
+    return hex(sum((outcome >> i & 1) << clbit for i, clbit in enumerate(clbits)))
 
 
 def sampling(circuit: QuantumCircuit, *, method: str, shots: int) -> Sampling | None:
     """None if the circuit does not end by measuring, or would not gain."""
     if circuit.num_qubits > _MOST_QUBITS:
         return None
-    measured: dict[Clbit, Qubit] = {}
-    final: set[Qubit] = set()
-    kept = circuit.copy_empty_like()
-    for instruction in circuit.data:
-        if instruction.name in ("barrier", "delay"):
-            continue
-        if not final.isdisjoint(instruction.qubits):
-            return None
-        if instruction.name == "measure":
-            (qubit,), (clbit,) = instruction.qubits, instruction.clbits
-            if clbit in measured:
-                return None
-            measured[clbit] = qubit
-            final.add(qubit)
-        elif isinstance(instruction.operation, Gate):
-            kept._append(instruction)
-        else:
-            return None
+    ending = without_final_measurements(circuit)
+    measured = ending.measured
+    if ending.others:
+        return None
     if not measured or (method == "stabilizer" and shots < 4 * 2 ** len(measured)):
         return None  # A stabilizer state takes each outcome apart.
+    kept = ending.circuit
     kept.append(SaveProbabilities(len(measured)), list(measured.values()))
     return Sampling(kept, tuple(circuit.find_bit(bit).index for bit in measured))

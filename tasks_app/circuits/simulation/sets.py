@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -13,7 +13,6 @@ from tasks_app.circuits.job import MAX_SEED, Limits
 from tasks_app.circuits.language.qasm3 import Steered
 from tasks_app.circuits.simulation import counts
 from tasks_app.circuits.simulation.aer import SEED_STEP, Angles
-from tasks_app.circuits.simulation.final_state import Parts
 from tasks_app.circuits.simulation.observables import with_precision
 from tasks_app.circuits.simulation.paths import Walk
 from tasks_app.circuits.simulation.template import Inputs, Prepared, Template
@@ -31,7 +30,7 @@ class SetsRun:
         self, template: Template, request: dict[str, Any], limits: Limits, begun: float
     ) -> None:
         self._template, self._request, self._limits, self._begun = template, request, limits, begun
-        self._sets: Sequence[Inputs] = request["parameter_sets"] or [request["parameters"]]
+        self._sets: Sequence[Inputs] = sets_of(request)
         self._single = not request["parameter_sets"]
         last = SEED_STEP * (len(self._sets) - 1)
         given = request["seed"]
@@ -111,10 +110,9 @@ class SetsRun:
                 part |= self._told(outcome)
         if final_state:
             self._exact &= final_state.exact
-            for part, told in zip(
-                parts, final_state.run(angles, seed=seed, threads=threads), strict=True
-            ):
-                part |= _told_of_state(told)
+            told = final_state.run(angles, seed=seed, threads=threads)
+            for part, more in zip(parts, told, strict=True):
+                part |= more
         self._remember(
             prepared,
             {"method": program.method, "sampling": sampling, "measured": bool(program.registers)},
@@ -127,7 +125,7 @@ class SetsRun:
 
     def _show(self, prepared: Prepared, angles: Angles) -> None:
         """The circuit of the first set: with its parameters by name if there may be more sets."""
-        if "circuit" in self._outputs and prepared.shown:
+        if prepared.shown:
             circuit = prepared.shown(angles if self._single else prepared.names())
             self._shown = {"circuit": circuit}
             self._bytes += len(json.dumps(circuit))
@@ -188,20 +186,13 @@ class SetsRun:
             )
 
 
+def sets_of(request: Mapping[str, Any]) -> Sequence[Inputs]:
+    """The values of inputs, for a run each."""
+    return request["parameter_sets"] or [request["parameters"]]
+
+
 def _most(prepared: Prepared) -> int:
     if isinstance(prepared.program, Steered):
         return 1
     qubits = int(prepared.program.circuit.num_qubits)
     return max(1, min(_MAX_CHUNK, _CHUNK_NUMBERS >> min(qubits, 30)))
-
-
-def _told_of_state(parts: Parts) -> dict[str, Any]:
-    told: dict[str, Any] = {}
-    if parts.expectation_values is not None:
-        told["expectation_values"] = parts.expectation_values.tolist()
-        told["standard_errors"] = parts.standard_errors.tolist()
-    if parts.probabilities is not None:
-        told["probabilities"] = parts.probabilities
-    if parts.statevector is not None:
-        told["statevector"] = parts.statevector
-    return told

@@ -149,8 +149,10 @@ class Template:
         self.compile_seconds += perf_counter() - parsed
         wanted = self._options.final_state
         final_state = FinalState(compiled, self._options, self._limits) if wanted else None
-        most = self._limits.max_result_bytes
-        shown = partial(show, program, compiled.circuit, max_bytes=most)
+        shown = None
+        if "circuit" in self._options.outputs:
+            most = self._limits.max_result_bytes
+            shown = partial(show, program, compiled.circuit, max_bytes=most)
         return Prepared(compiled, facts, tape, program.deferred, final_state, shown)
 
 

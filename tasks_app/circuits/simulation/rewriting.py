@@ -1,0 +1,135 @@
+"""Circuits changed to what the simulator takes, or takes sooner, without changing what they say."""
+
+from dataclasses import dataclass
+
+from qiskit import QuantumCircuit
+from qiskit.circuit import Clbit, Gate, ParameterExpression, Qubit
+
+Registers = tuple[tuple[int, ...], ...]
+"""Indices of the bits of each."""
+
+
+def used(circuit: QuantumCircuit) -> set[object]:
+    """Qubits that anything acts on."""
+    found: set[object] = set()
+    for instruction in circuit.data:
+        if instruction.name not in ("barrier", "delay"):
+            found.update(instruction.qubits)
+    return found
+
+
+def without_idle_qubits(circuit: QuantumCircuit) -> QuantumCircuit:
+    """The circuit on the qubits that anything acts on.
+
+    Aer leaves idle qubits out by itself, but with control flow it also leaves out what the
+    control flow needs ("Invalid jump destination", "unordered_map::at" in Aer 0.18).
+    """
+    busy = used(circuit)
+    if len(busy) == circuit.num_qubits:
+        return circuit
+    kept = QuantumCircuit([bit for bit in circuit.qubits if bit in busy], circuit.clbits)
+    for register in circuit.cregs:
+        kept.add_register(register)
+    for instruction in circuit.data:
+        if busy.issuperset(instruction.qubits):
+            kept._append(instruction)
+    return kept
+
+
+def without_first_resets(circuit: QuantumCircuit) -> QuantumCircuit:
+    """The circuit without resets of qubits that nothing has acted on.
+
+    They change nothing, but for one reset Aer runs the whole circuit anew for each shot.
+    """
+    fresh = set(circuit.qubits)
+    kept = circuit.copy_empty_like()
+    for instruction in circuit.data:
+        if instruction.name == "reset" and instruction.qubits[0] in fresh:
+            continue
+        if instruction.name not in ("barrier", "delay"):
+            fresh.difference_update(instruction.qubits)
+        kept._append(instruction)
+    return kept
+
+
+def with_phase_as_gates(circuit: QuantumCircuit, *, wanted: bool) -> QuantumCircuit:
+    """Without a global phase that waits for parameters, which Aer 0.18 gives to the wrong run."""
+    phase = circuit.global_phase
+    if not isinstance(phase, ParameterExpression):
+        return circuit
+    circuit = circuit.copy()
+    circuit.global_phase = 0
+    if not wanted:  # Nothing else tells of it.
+        return circuit
+    first = circuit.copy_empty_like()
+    first.p(2 * phase, 0)
+    first.rz(-2 * phase, 0)
+    return first.compose(circuit)
+
+
+def with_measured_bit_last(
+    circuit: QuantumCircuit, registers: Registers
+) -> tuple[QuantumCircuit, Registers]:
+    """The circuit and its registers with a measured bit as the last one.
+
+    In Aer 0.18, noise leaves a circuit no memory for bits beyond the last one that is measured.
+    """
+    measured = _measured(circuit)
+    if not measured or circuit.clbits[-1] in measured:
+        return circuit, registers
+    last = next(bit for bit in reversed(circuit.clbits) if bit in measured)
+    bits = [*(bit for bit in circuit.clbits if bit is not last), last]
+    ordered = QuantumCircuit(circuit.qubits, bits, *circuit.cregs)
+    for instruction in circuit.data:
+        ordered._append(instruction)
+    places = {bit: place for place, bit in enumerate(bits)}
+    moved = tuple(
+        tuple(places[circuit.clbits[place]] for place in register) for register in registers
+    )
+    return ordered, moved
+
+
+def _measured(circuit: QuantumCircuit) -> set[Clbit]:
+    found: set[Clbit] = set()
+    for instruction in circuit.data:
+        if instruction.name == "measure":
+            found.update(instruction.clbits)
+        elif instruction.is_control_flow():
+            for block in instruction.operation.blocks:
+                inner = _measured(block)
+                pairs = zip(block.clbits, instruction.clbits, strict=True)
+                found.update(outer for bit, outer in pairs if bit in inner)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A circuit before the measurements at its end."""
+
+    circuit: QuantumCircuit
+    measured: dict[Clbit, Qubit]
+    """What those measure, in their order."""
+    others: list[str]
+    """Names of what it has besides gates, the last first: its shots may end differently."""
+
+
+def without_final_measurements(circuit: QuantumCircuit) -> Ending:
+    """A measurement is final if nothing comes after it on its qubit or its bit."""
+    measured: dict[Clbit, Qubit] = {}
+    touched: set[Qubit | Clbit] = set()
+    kept, others = [], []
+    for instruction in reversed(circuit.data):
+        if instruction.name in ("barrier", "delay"):
+            continue
+        bits = {*instruction.qubits, *instruction.clbits}
+        if instruction.name == "measure" and touched.isdisjoint(bits):
+            measured[instruction.clbits[0]] = instruction.qubits[0]
+        else:
+            kept.append(instruction)
+            if not isinstance(instruction.operation, Gate):
+                others.append(instruction.name)
+        touched |= bits
+    ending = circuit.copy_empty_like()
+    for instruction in reversed(kept):
+        ending._append(instruction)
+    return Ending(ending, dict(reversed(measured.items())), others)
