@@ -15,7 +15,7 @@ from tasks_app.postgresql.base import deadline
 from tasks_app.tests.api import people
 from tasks_app.tests.api.client import CIRCUIT, error, get, post
 from tasks_app.tests.api.test_plans import plan
-from tasks_app.tests.unit.tasks import submitted
+from tasks_app.tests.unit.tasks import copied
 from tasks_app.tests.unit.test_migrations import migrate, names
 
 database = pytest.mark.django_db
@@ -154,16 +154,10 @@ SELECT row.* FROM tasks_app_batch AS batch, tasks_app_task AS first,
 @pytest.fixture(scope="module")
 def many_batches(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     with django_db_blocker.unblock():
+        owners = {name: people.user(name).pk for name in ("few", "many")}
+        copied(COPY, {**owners, "batches": BATCHES})
         with deadline(300), connection.cursor() as cursor:
-            cursor.execute("SET statement_timeout = 0")
-            owners = {name: people.user(name).pk for name in ("few", "many")}
-            submitted(circuit=";", shots=1, correlation_id="first")
-            cursor.execute("ALTER TABLE tasks_app_task DISABLE TRIGGER USER")
-            cursor.execute(COPY, {**owners, "batches": BATCHES})
-            cursor.execute("ALTER TABLE tasks_app_task ENABLE TRIGGER USER")
-            cursor.execute("VACUUM ANALYZE tasks_app_task")
             cursor.execute("VACUUM ANALYZE tasks_app_batch")
-            cursor.execute("RESET statement_timeout")
         yield
         with connection.cursor() as cursor:
             cursor.execute("TRUNCATE tasks_app_task, tasks_app_batch CASCADE")

@@ -15,7 +15,7 @@ from tasks_app.models import Batch, Status, Task
 from tasks_app.postgresql.base import deadline
 from tasks_app.tests.api.client import get
 from tasks_app.tests.api.test_plans import plan
-from tasks_app.tests.unit.tasks import submitted
+from tasks_app.tests.unit.tasks import copied
 
 pytestmark = pytest.mark.django_db
 
@@ -58,17 +58,11 @@ FROM tasks_app_task AS first, generate_series(1, {ROWS}) AS n,
 @pytest.fixture(scope="module")
 def many_tasks(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     with django_db_blocker.unblock():
+        owners = {name: User.objects.create_user(name).pk for name in ("few", "many")}
+        batch = Batch.objects.create(size=1)
+        copied(COPY, {**owners, "batch": str(batch.pk)}).delete()
         with deadline(300), connection.cursor() as cursor:
-            cursor.execute("SET statement_timeout = 0")
-            owners = {name: User.objects.create_user(name).pk for name in ("few", "many")}
-            batch = Batch.objects.create(size=1)
-            first = submitted(circuit=";", shots=1, correlation_id="first")
-            cursor.execute("ALTER TABLE tasks_app_task DISABLE TRIGGER USER")
-            cursor.execute(COPY, {**owners, "batch": str(batch.pk)})
-            cursor.execute("ALTER TABLE tasks_app_task ENABLE TRIGGER USER")
-            Task.objects.filter(task_id=first.task_id).delete()
             cursor.execute("VACUUM ANALYZE tasks_app_task")
-            cursor.execute("RESET statement_timeout")
         yield
         with connection.cursor() as cursor:
             cursor.execute("TRUNCATE tasks_app_task, tasks_app_batch CASCADE")

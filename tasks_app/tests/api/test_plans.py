@@ -16,8 +16,7 @@ from django.utils import timezone
 
 from tasks_app.admin import tasks
 from tasks_app.models import Batch, Status
-from tasks_app.postgresql.base import deadline
-from tasks_app.tests.unit.tasks import submitted
+from tasks_app.tests.unit.tasks import copied
 
 pytestmark = pytest.mark.django_db
 
@@ -59,20 +58,13 @@ FROM tasks_app_task AS first, generate_series(1, {ROWS}) AS n,
 @pytest.fixture(scope="module")
 def many_tasks(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     with django_db_blocker.unblock():
-        with deadline(300), connection.cursor() as cursor:
-            cursor.execute("SET statement_timeout = 0")
-            owner = User.objects.create_user("ada")
-            batch = Batch.objects.create(size=1)
-            submitted(circuit=";", shots=1, correlation_id="first")
-            cursor.execute("ALTER TABLE tasks_app_task DISABLE TRIGGER USER")
-            cursor.execute(COPY, {"owner": owner.pk, "batch": str(batch.pk)})
-            cursor.execute("ALTER TABLE tasks_app_task ENABLE TRIGGER USER")
-            cursor.execute("VACUUM ANALYZE tasks_app_task")
+        owner = User.objects.create_user("ada")
+        batch = Batch.objects.create(size=1)
+        copied(COPY, {"owner": owner.pk, "batch": str(batch.pk)})
         yield
         with connection.cursor() as cursor:
             cursor.execute("TRUNCATE tasks_app_task, tasks_app_batch CASCADE")
             cursor.execute("DELETE FROM auth_user")
-            cursor.execute("RESET statement_timeout")
 
 
 @pytest.fixture
