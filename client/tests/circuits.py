@@ -1,8 +1,6 @@
 """Circuits of every kind that Qiskit's users have."""
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from qiskit import QuantumCircuit
 from qiskit.circuit import (
@@ -20,23 +18,7 @@ from qiskit.quantum_info import (
     random_unitary,
 )
 
-Build = Callable[[], QuantumCircuit]
-
-
-def of(qubits: int, *steps: tuple[Any, ...]) -> QuantumCircuit:
-    """A circuit of methods and their arguments, or of operations and their qubits."""
-    circuit = QuantumCircuit(qubits)
-    for what, *arguments in steps:
-        if isinstance(what, str):
-            getattr(circuit, what)(*arguments)
-        else:
-            circuit.append(what, *arguments)
-    return circuit
-
-
-def alone(gate: Gate) -> QuantumCircuit:
-    values = [0.1 * place + 0.4 for place, _ in enumerate(gate.params)]
-    return of(gate.num_qubits, (type(gate)(*values), range(gate.num_qubits)))
+from testing.qiskit_circuits import STANDARD, Build, alone, of
 
 
 def own_gates() -> QuantumCircuit:
@@ -134,11 +116,6 @@ def overlapping() -> QuantumCircuit:
     return circuit
 
 
-STANDARD = {
-    name: gate
-    for name, gate in library.get_standard_gate_name_mapping().items()
-    if isinstance(gate, Gate)
-}
 UNITARY: dict[str, Build] = {
     **{f"gate {name}": partial(alone, gate) for name, gate in STANDARD.items()},
     "no gates": lambda: QuantumCircuit(2, global_phase=0.3),

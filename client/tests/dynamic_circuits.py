@@ -9,10 +9,14 @@ from qiskit.circuit import (
     QuantumRegister,
     library,
 )
-from qiskit.circuit.classical import expr, types
 from qiskit.quantum_info import Pauli, random_statevector, random_unitary
 
-from tests.circuits import Build
+from testing.qiskit_circuits import (
+    Build,
+    steered_by_expressions,
+    steered_by_switch,
+    steered_by_variables,
+)
 
 
 def measured(qubits: int, *registers: int | tuple[int, str]) -> QuantumCircuit:
@@ -111,16 +115,7 @@ def branches() -> QuantumCircuit:
 
 
 def switched() -> QuantumCircuit:
-    circuit = measured(3, 3)
-    circuit.ry(1.1, [0, 1])
-    circuit.measure([0, 1], [0, 1])
-    with circuit.switch(circuit.cregs[0]) as case:
-        with case(0):
-            circuit.x(2)
-        with case(1, 2):
-            circuit.sx(2)
-        with case(case.DEFAULT):
-            circuit.x([0, 2])
+    circuit = steered_by_switch(measured(3, 3), lambda circuit: circuit.ry(1.1, [0, 1]))
     with circuit.switch(circuit.clbits[1]) as case, case(True):
         circuit.ry(0.5, 2)
     circuit.measure(2, 2)
@@ -145,38 +140,13 @@ def until_zero() -> QuantumCircuit:
 
 
 def variables() -> QuantumCircuit:
-    circuit = measured(3, 3)
-    number = circuit.add_var("p0", expr.lift(5, types.Uint(8)))
-    flag = circuit.add_var("switch_dummy", expr.lift(True))
-    size = circuit.add_var("x", expr.lift(0.25, types.Float()))
-    circuit.ry(1.2, [0, 1])
-    circuit.measure([0, 1], [0, 1])
-    with circuit.if_test(expr.logic_or(expr.less(circuit.cregs[0], 2), circuit.clbits[2])):
-        circuit.store(number, expr.add(number, 3))
-        circuit.store(flag, False)
-        circuit.store(size, expr.mul(size, 2.0))
-    with circuit.if_test(expr.logic_and(flag, expr.equal(number, 5))):
-        circuit.x(2)
-    with circuit.if_test(expr.greater(size, 0.3)):
-        circuit.sx(2)
-    circuit.measure(2, 2)
-    return circuit
+    return steered_by_variables(
+        measured(3, 3), lambda circuit: circuit.ry(1.2, [0, 1]), ("p0", "switch_dummy", "x")
+    )
 
 
 def expressions() -> QuantumCircuit:
-    circuit = measured(3, 3)
-    register = circuit.cregs[0]
-    circuit.ry(0.8, [0, 1])
-    circuit.measure([0, 1], [0, 1])
-    two = expr.shift_left(expr.lift(1, types.Uint(3)), 1)
-    with circuit.if_test(expr.equal(expr.bit_and(register, 3), two)):
-        circuit.x(2)
-    with circuit.if_test(expr.greater(expr.cast(register, types.Uint(8)), 1)):
-        circuit.sx(2)
-    with circuit.if_test(expr.index(register, 0)):
-        circuit.sx(2)
-    circuit.measure(2, 2)
-    return circuit
+    return steered_by_expressions(measured(3, 3), lambda circuit: circuit.ry(0.8, [0, 1]))
 
 
 def prepared() -> QuantumCircuit:

@@ -24,8 +24,9 @@ from quantumtasks_client.qiskit import (
     SamplerV2,
     program,
 )
+from testing.qiskit_circuits import of
 from testing.service import ROOT
-from tests.circuits import UNITARY, of
+from tests.circuits import UNITARY
 from tests.dynamic_circuits import DYNAMIC, HIDDEN, WIDE, cat, measured
 from tests.site import BELL, Site
 

@@ -24,8 +24,8 @@ from quantumtasks_client.qiskit import (
     estimation,
     pubs,
 )
+from testing.qiskit_circuits import of
 from testing.service import ROOT
-from tests.circuits import of
 from tests.dynamic_circuits import cat, measured
 from tests.site import Site
 

@@ -30,7 +30,8 @@ from tasks_app.circuits.language.read import parse
 from tasks_app.circuits.language.source import read_source
 from tasks_app.circuits.simulation.compile import _basis
 from tasks_app.circuits.simulation.methods import CLIFFORD, NOT_GATES
-from tests.circuits import UNITARY, of
+from testing.qiskit_circuits import of
+from tests.circuits import UNITARY
 from tests.dynamic_circuits import DYNAMIC
 
 Values = dict[Parameter, float]

@@ -9,7 +9,6 @@ from qiskit import QuantumCircuit, qasm2, qasm3
 from qiskit.circuit import (
     ClassicalRegister,
     Clbit,
-    Gate,
     Parameter,
     ParameterVector,
     QuantumRegister,
@@ -24,25 +23,17 @@ from tasks_app.circuits.language.program import Program
 from tasks_app.circuits.language.read import parse
 from tasks_app.circuits.language.source import read_source
 from tasks_app.tests.circuits.reference import assert_follows
+from testing.qiskit_circuits import (
+    STANDARD,
+    Build,
+    alone,
+    of,
+    steered_by_expressions,
+    steered_by_switch,
+    steered_by_variables,
+)
 
 Run = Callable[..., dict[str, Any]]
-Build = Callable[[], QuantumCircuit]
-STANDARD = {
-    name: gate
-    for name, gate in library.get_standard_gate_name_mapping().items()
-    if isinstance(gate, Gate) and gate.num_qubits
-}
-
-
-def of(qubits: int, *steps: tuple[Any, ...]) -> QuantumCircuit:
-    """A circuit of methods and their arguments, or of gates and their qubits."""
-    circuit = QuantumCircuit(qubits)
-    for what, *arguments in steps:
-        if isinstance(what, str):
-            getattr(circuit, what)(*arguments)
-        else:
-            circuit.append(what, *arguments)
-    return circuit
 
 
 def own_gates() -> QuantumCircuit:
@@ -75,11 +66,6 @@ def parametrised() -> QuantumCircuit:
     )
 
 
-def alone(gate: Gate) -> QuantumCircuit:
-    values = [0.1 * i + 0.4 for i, _ in enumerate(gate.params)]
-    return of(gate.num_qubits, (type(gate)(*values), range(gate.num_qubits)))
-
-
 CIRCUITS: dict[str, Build] = {
     "qft": lambda: library.QFTGate(4).definition,
     "ansatz": lambda: library.efficient_su2(3, reps=1),
@@ -101,7 +87,7 @@ CIRCUITS: dict[str, Build] = {
     "no gates": lambda: QuantumCircuit(1, global_phase=0.3),
     "own gates": own_gates,
     "parameters": parametrised,
-    **{f"gate {name}": partial(alone, gate) for name, gate in STANDARD.items()},
+    **{f"gate {name}": partial(alone, gate) for name, gate in STANDARD.items() if gate.num_qubits},
 }
 
 
@@ -147,17 +133,12 @@ def branching() -> QuantumCircuit:
     return circuit
 
 
-def switching() -> QuantumCircuit:
-    circuit = measured(3, 3)
+def turned(circuit: QuantumCircuit) -> None:
     circuit.h([0, 1])
-    circuit.measure([0, 1], [0, 1])
-    with circuit.switch(circuit.cregs[0]) as case:
-        with case(0):
-            circuit.x(2)
-        with case(1, 2):
-            circuit.sx(2)
-        with case(case.DEFAULT):
-            circuit.x([0, 2])
+
+
+def switching() -> QuantumCircuit:
+    circuit = steered_by_switch(measured(3, 3), turned)
     circuit.measure(2, 2)
     return circuit
 
@@ -177,38 +158,11 @@ def looping() -> QuantumCircuit:
 
 
 def variables() -> QuantumCircuit:
-    circuit = measured(3, 3)
-    number = circuit.add_var("a", expr.lift(5, types.Uint(8)))
-    flag = circuit.add_var("f", expr.lift(True))
-    size = circuit.add_var("x", expr.lift(0.25, types.Float()))
-    circuit.h([0, 1])
-    circuit.measure([0, 1], [0, 1])
-    with circuit.if_test(expr.logic_or(expr.less(circuit.cregs[0], 2), circuit.clbits[2])):
-        circuit.store(number, expr.add(number, 3))
-        circuit.store(flag, False)
-        circuit.store(size, expr.mul(size, 2.0))
-    with circuit.if_test(expr.logic_and(flag, expr.equal(number, 5))):
-        circuit.x(2)
-    with circuit.if_test(expr.greater(size, 0.3)):
-        circuit.sx(2)
-    circuit.measure(2, 2)
-    return circuit
+    return steered_by_variables(measured(3, 3), turned, ("a", "f", "x"))
 
 
 def expressions() -> QuantumCircuit:
-    circuit = measured(3, 3)
-    register = circuit.cregs[0]
-    circuit.h([0, 1])
-    circuit.measure([0, 1], [0, 1])
-    two = expr.shift_left(expr.lift(1, types.Uint(3)), 1)
-    with circuit.if_test(expr.equal(expr.bit_and(register, 3), two)):
-        circuit.x(2)
-    with circuit.if_test(expr.greater(expr.cast(register, types.Uint(8)), 1)):
-        circuit.sx(2)
-    with circuit.if_test(expr.index(register, 0)):
-        circuit.sx(2)
-    circuit.measure(2, 2)
-    return circuit
+    return steered_by_expressions(measured(3, 3), turned)
 
 
 def loose_bits() -> QuantumCircuit:
