@@ -1,6 +1,7 @@
 """Histograms as pictures. matplotlib takes a second to import, so that only `--plot` does."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from quantumtasks_client.cli.failures import CommandError
@@ -29,7 +30,10 @@ def save(result: Result, path: Path) -> None:
         axes.set(xlabel="set", ylabel="expectation value")
         axes.legend()
     elif sets:
-        outcomes = _most(_added([each.counts or {} for each in sets]), 8)
+        total = Counter[str]()
+        for each in sets:
+            total.update(each.counts or {})
+        outcomes = _most(total, 8)
         for outcome in outcomes:
             axes.plot([(each.counts or {}).get(outcome, 0) for each in sets], label=outcome)
         axes.set(xlabel="set", ylabel="counts")
@@ -47,13 +51,5 @@ def save(result: Result, path: Path) -> None:
         raise CommandError(f"{path} cannot be written: {error}") from None
 
 
-def _added(each: Sequence[dict[str, int]]) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for counts in each:
-        for outcome, count in counts.items():
-            total[outcome] = total.get(outcome, 0) + count
-    return total
-
-
-def _most(counts: dict[str, int], number: int) -> list[str]:
+def _most(counts: Mapping[str, int], number: int) -> list[str]:
     return sorted(counts, key=lambda outcome: -counts[outcome])[:number]

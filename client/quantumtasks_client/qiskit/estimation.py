@@ -19,14 +19,21 @@ from qiskit.quantum_info import SparseObservable, SparsePauliOp
 from quantumtasks_client.operations import MAX_SETS
 from quantumtasks_client.qiskit.note import Block
 from quantumtasks_client.qiskit.program import Program
-from quantumtasks_client.qiskit.pubs import Part, Told, by_pub, seed_after, values_of
+from quantumtasks_client.qiskit.pubs import (
+    MAX_SHOTS,
+    Part,
+    Told,
+    by_pub,
+    given,
+    seed_after,
+    values_of,
+)
 
 MAX_OBSERVABLES = 1_000  # of a task
 MAX_TERMS = 20_000  # of all its observables
 _MAX_VALUES = 50_000  # of a task
 _FEW = 4_096  # values that a task may tell though nobody asked for them
 _SHOTS = 10_000  # where no value is exact, and no precision asked for
-_MAX_SHOTS = 100_000
 
 Numbers = NDArray[np.intp]
 Terms = dict[str, float]
@@ -47,15 +54,11 @@ def parts(pubs: Sequence[EstimatorPub], seed: int | None) -> Iterator[Part]:
                 "shots": _shots(precision),
                 "seed": seed_after(seed, first),
             }
-            if shape:
-                fields["parameter_sets"] = values[first : first + sets]
-            elif values[0]:
-                fields["parameters"] = values[0]
-            yield Part(fields, note)
+            yield Part(fields | given(values[first : first + sets], shape), note)
 
 
 def _shots(precision: float) -> int:
-    return min(_MAX_SHOTS, math.ceil(precision**-2)) if precision else _SHOTS
+    return min(MAX_SHOTS, math.ceil(precision**-2)) if precision else _SHOTS
 
 
 def _different(pub: EstimatorPub) -> tuple[list[Terms], Any]:

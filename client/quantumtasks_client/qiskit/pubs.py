@@ -11,7 +11,7 @@ from quantumtasks_client.qiskit.note import Block, Note
 from quantumtasks_client.qiskit.program import Program
 
 _SEEDS = 2**53  # that the service takes
-_MAX_SHOTS = 100_000  # of a task
+MAX_SHOTS = 100_000  # of a task
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class Told:
 
 def shares_of(shots: int) -> list[int]:
     """The shots of each of the tasks that are needed for them."""
-    whole, rest = divmod(shots, _MAX_SHOTS)
-    return [_MAX_SHOTS] * whole + [rest] * (rest > 0 or not whole)
+    whole, rest = divmod(shots, MAX_SHOTS)
+    return [MAX_SHOTS] * whole + [rest] * (rest > 0 or not whole)
 
 
 def seed_after(seed: int | None, sets: int) -> int | None:
@@ -56,6 +56,13 @@ def values_of(pub: Any, program: Program) -> list[dict[str, float]]:
     rows = pub.parameter_values.as_array(parameters)
     rows = rows.reshape(math.prod(pub.parameter_values.shape), len(parameters))
     return [program.values(row) for row in rows.tolist()]
+
+
+def given(values: list[dict[str, float]], shape: Sequence[int]) -> dict[str, Any]:
+    """The fields with these values; without a shape they are one set, perhaps an empty one."""
+    if shape:
+        return {"parameter_sets": values}
+    return {"parameters": values[0]} if values[0] else {}
 
 
 def by_pub(told: Iterable[Told]) -> Iterable[Sequence[Told]]:

@@ -16,6 +16,7 @@ from quantumtasks_client.qiskit.pubs import (
     Part,
     Told,
     by_pub,
+    given,
     seed_after,
     shares_of,
     values_of,
@@ -38,11 +39,7 @@ def parts(pubs: Sequence[SamplerPub], seed: int | None) -> Iterator[Part]:
                 note = msgspec.structs.replace(program.note, block=block)
                 fields = program.fields(note) | {"shots": shots}
                 fields["seed"] = seed_after(seed, before + first)
-                if pub.shape:
-                    fields["parameter_sets"] = values[first : first + step]
-                elif values[0]:
-                    fields["parameters"] = values[0]
-                yield Part(fields, note)
+                yield Part(fields | given(values[first : first + step], pub.shape), note)
             before += len(values)
 
 
