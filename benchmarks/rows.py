@@ -87,10 +87,10 @@ WHERE tags @> ARRAY['indexed']::varchar(64)[]
 SURPLUS = """
 DELETE FROM tasks_app_task WHERE task_id IN (
     SELECT task_id FROM tasks_app_task WHERE current_status = 'pending'
-    ORDER BY enqueued_at DESC OFFSET %s)
+    ORDER BY turn DESC, task_id DESC OFFSET %s)
 """
 PENDING = """
-SELECT task_id::text FROM tasks_app_task WHERE current_status = 'pending' ORDER BY enqueued_at
+SELECT task_id::text FROM tasks_app_task WHERE current_status = 'pending' ORDER BY task_id
 """
 SOME = """
 SELECT DISTINCT task_id::text, submitted_at FROM generate_series(1, 2000) AS n,
@@ -282,12 +282,10 @@ def _top_up(pending: int) -> None:
 
 def _claim_and_complete() -> float:
     from tasks_app import lifecycle
-    from tasks_app.models import Status, Task
 
-    task_id = Task.objects.with_status(Status.PENDING).earliest("enqueued_at").task_id
     result = {"counts": {"00": 512, "11": 512}, "shots": 1024, "metadata": {}}
     start = time.perf_counter()
-    claim = lifecycle.claim(task_id, worker="host:1:2:3")
+    claim = lifecycle.claim(worker="host:1:2:3")
     assert claim is not None
     lifecycle.complete(claim, result)
     return 1000 * (time.perf_counter() - start)

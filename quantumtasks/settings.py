@@ -254,7 +254,12 @@ OWNER_LIMITS = {  # 0: no limit; the admin sets them for single owners
     "stored_mb": _whole("LIMIT_STORED_MB", 20_480, least=0),
     "shots": _whole("LIMIT_SHOTS", 0, least=0),
     "qubits": _whole("LIMIT_QUBITS", 0, least=0),
+    "max_priority": _whole("LIMIT_MAX_PRIORITY", 0, least=0),  # 0: none above 0
 }
+# Tasks of an owner that run at a time; 0: no limit; None: a share of the slots (`turns`).
+LIMIT_MAX_RUNNING = (
+    _whole("LIMIT_MAX_RUNNING", 0, least=0) if env.str("LIMIT_MAX_RUNNING", default="") else None
+)
 
 # --- API --------------------------------------------------------------------------------------
 

@@ -13,7 +13,8 @@ import structlog
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
+from django.db.models.lookups import Exact
 from django.http import HttpRequest
 
 from tasks_app import sql
@@ -148,11 +149,15 @@ def check_limits(tasks: Sequence[Task]) -> None:
     """
     owner = tasks[0].owner
     limits = _limits_of(owner)
+    if max(task.priority for task in tasks) > limits["max_priority"]:
+        raise LimitExceeded("max_priority", limits["max_priority"], None)
     if owner is None or not any(limits.values()):
         return
     _require("shots", limits, max(task.shots for task in tasks), retry_after_s=None)
     own = Task.objects.filter(owner=owner)
-    pending = own.with_status(Status.PENDING)
+    pending = Task.objects.with_status(Status.PENDING).filter(
+        Exact(Coalesce("owner", 0), owner.pk)  # as the index has them
+    )
     _require_count(owner, "pending", limits, pending, more=len(tasks), retry_after_s=10)
     lately = own.filter(submitted_at__gt=Now() - timedelta(seconds=60))
     _require_count(owner, "per_minute", limits, lately, more=len(tasks), retry_after_s=60)

@@ -26,13 +26,16 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models.expressions import DatabaseDefault
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
+from django.db.models.lookups import Exact
 
-from tasks_app import sql, worker_id
-from tasks_app.models import Status, Task
+from tasks_app import sql, turns
+from tasks_app.models import DEFAULT_BACKEND, Status, Task
 from tasks_app.postgresql.base import connection
 
-_SUBMIT, _CLAIM, _FINISH = sql.statement("submit"), sql.statement("claim"), sql.statement("finish")
+_SUBMIT, _FINISH = sql.statement("submit"), sql.statement("finish")
+_CLAIM = sql.statement("claim", next="claim_next")
+_CLAIM_OPEN = sql.statement("claim", next="claim_open")
 _CANCEL, _RENEW = sql.statement("cancel"), sql.statement("renew")
 _HAND_BACK = sql.statement("hand_back")
 
@@ -55,6 +58,8 @@ class Claim:
     max_qubits: int | None = field(default=None, compare=False)
     """Its owner's limit, where it differs from the settings'."""
     owner_id: int | None = None
+    max_running: int | None = field(default=None, compare=False)
+    """So many tasks of its owner may run at a time, if there is a limit."""
 
 
 def submit(tasks: Sequence[Task]) -> None:
@@ -63,7 +68,9 @@ def submit(tasks: Sequence[Task]) -> None:
         {name: value for name, value in vars(task).items() if _is_column(name, value)}
         for task in tasks
     ]
-    ((submitted_at,),) = connection.prepared(_SUBMIT, {"tasks": json.dumps(rows, default=str)})
+    ((submitted_at,),) = connection.prepared(
+        _SUBMIT, {"tasks": json.dumps(rows, default=str), **turns.limits()}
+    )
     for task in tasks:
         task.submitted_at = task.enqueued_at = submitted_at
         task.current_status = Status.PENDING
@@ -113,42 +120,38 @@ def note_rung(task_ids: Sequence[uuid.UUID]) -> bool:
     return True
 
 
-def claim(task_id: uuid.UUID, *, worker: str, lost_first: bool = False) -> Claim | None:
-    """Make `worker` the owner of the task's next attempt, with a lease of `LEASE_S`.
+def claim(*, worker: str, backend: str = DEFAULT_BACKEND) -> Claim | None:
+    """Make `worker` the owner of a task's next attempt, with a lease of `LEASE_S`.
 
-    None if there is nothing to do: terminal, unknown, or owned by a worker whose lease is good.
-    A task whose owner is lost is claimed anew; with its attempts used up it fails instead.
-    With `lost_first` the claim may be another task's: the one whose owner was lost longest ago.
+    The task is the one lost longest ago; where none is lost, the one whose turn it is of those
+    whose owner may have more of them run. None if there is nothing to do. One that is lost with its
+    attempts used up fails instead.
     """
     values: dict[str, Any] = {
-        "task_id": task_id,
+        "backend": backend,
         "worker": worker,
         "lease_s": settings.LEASE_S,
         "max_attempts": settings.MAX_ATTEMPTS,
-        "lost_first": lost_first,
+        **turns.limits(),
     }
-    rows = connection.prepared(_CLAIM, values)
-    if not rows:
-        log.warning("task_unknown", task_id=str(task_id))
-        return None
-    found_id, status, owner, free, attempt, circuit, shots, seed, options, *rest = rows[0]
-    if attempt is not None:
-        max_qubits, owner_id, correlation_id, seconds, notes = rest
-        _log_move(found_id, status, Status.PROCESSING, seconds, notes)
-        return Claim(
-            *(found_id, attempt, circuit, shots, seed, correlation_id),
-            options=json.loads(options),
-            max_qubits=max_qubits,
-            owner_id=owner_id,
-        )
-    if free:
-        fail_exhausted(found_id)
-    elif status == Status.PROCESSING and worker_id.is_gone(owner):
-        expire_leases([owner])
-        return claim(task_id, worker=worker, lost_first=lost_first)
-    else:
-        log.info("message_duplicate", task_id=str(found_id), status=status, owner=owner)
-    return claim(task_id, worker=worker) if found_id != task_id else None
+    statement = _CLAIM
+    while rows := connection.prepared(statement, values):
+        found_id, status, attempt, circuit, shots, seed, options, correlation_id, *rest = rows[0]
+        if attempt is not None:
+            max_qubits, owner_id, max_running, seconds, notes = rest
+            _log_move(found_id, status, Status.PROCESSING, seconds, notes)
+            return Claim(
+                *(found_id, attempt, circuit, shots, seed, correlation_id),
+                options=json.loads(options),
+                max_qubits=max_qubits,
+                owner_id=owner_id,
+                max_running=max_running,
+            )
+        if status == Status.PROCESSING:
+            fail_exhausted(found_id)
+        else:  # its owner runs as many as it may: look behind all of that owner's
+            statement = _CLAIM_OPEN
+    return None
 
 
 def renew(claims: Iterable[Claim]) -> set[Claim]:
@@ -182,6 +185,17 @@ def fail(claim: Claim, *, code: str, message: str) -> bool:
     """processing → failed. False, and nothing written, if the claim is no longer the owner."""
     outcome = {"notes": f"{code}: {message}", "code": code, "message": message}
     return _owners_move(_FINISH, claim.task_id, claim.attempt, Status.FAILED, outcome)
+
+
+def owner_waits(claim: Claim) -> bool:
+    """Whether the claim's owner has a limit of running tasks, and others that wait for their turn.
+
+    Their messages may be gone: they came while the limit was reached, and found nothing to do.
+    """
+    if claim.max_running is None:
+        return False
+    waiting = Task.objects.with_status(Status.PENDING)
+    return waiting.filter(Exact(Coalesce("owner", 0), claim.owner_id or 0)).exists()
 
 
 def fail_exhausted(task_id: uuid.UUID) -> bool:

@@ -10,10 +10,10 @@ import uuid
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Func, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 from uuid_utils.compat import uuid7
 
 
@@ -32,6 +32,10 @@ class Status(models.TextChoices):
     CANCELLED = "cancelled"
 
 
+MAX_PRIORITY = 100  # and as far below 0
+TURN_BITS = 54  # of a turn, below what its priority makes of it (sql/submit.sql)
+MAX_WEIGHT = 1000
+DEFAULT_BACKEND = "aer"
 INTERNAL_ERROR = "internal_error"  # the `error_code` of what was our own fault
 TERMINAL = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
 
@@ -121,6 +125,17 @@ class Task(models.Model):
         null=True, help_text="The task that it runs again, which may be gone."
     )
     correlation_id = models.CharField(max_length=128, help_text="X-Correlation-ID of the request.")
+    backend = models.CharField(max_length=64, db_default=DEFAULT_BACKEND)
+    priority = models.SmallIntegerField(
+        default=0,
+        db_default=0,
+        validators=[MinValueValidator(-MAX_PRIORITY), MaxValueValidator(MAX_PRIORITY)],
+        help_text="Higher ones go first.",
+    )
+    turn = models.BigIntegerField(
+        db_default=MAX_PRIORITY << TURN_BITS,
+        help_text="Its place in the line: its priority and its owner's share. The least is next.",
+    )
     submitted_at = models.DateTimeField(db_default=Now())
     current_status = models.CharField(
         max_length=10, choices=Status.choices, db_default=Status.PENDING
@@ -186,19 +201,21 @@ class Task(models.Model):
             ),
             models.Index(fields=["name", "submitted_at"], name="task_name", condition=~Q(name="")),
             GinIndex(fields=["tags"], name="task_tags", condition=~Q(tags=[])),
-            # Recovery reads this and `task_leased` only: as small as the work at hand.
+            # The line. Claims and recovery read these three only: as small as the work at hand.
             models.Index(
-                fields=["enqueued_at", "task_id"],
-                name="task_pending",
+                fields=["backend", "turn", "task_id"],
+                name="task_turn",
                 condition=Q(current_status=Status.PENDING),
             ),
             models.Index(
-                fields=["owner"],
-                name="task_owner_pending",
-                condition=Q(current_status=Status.PENDING, owner__isnull=False),
+                Coalesce("owner", 0),  # 0: nobody, who takes turns as owners do
+                "backend",
+                "turn",
+                name="task_owner_turn",
+                condition=Q(current_status=Status.PENDING),
             ),
             models.Index(
-                fields=["lease_expires_at"],
+                fields=["backend", "lease_expires_at"],
                 name="task_leased",
                 condition=Q(current_status=Status.PROCESSING),
             ),
@@ -309,6 +326,21 @@ class OwnerLimits(models.Model):
     )
     shots = models.PositiveIntegerField(null=True, blank=True, help_text="Shots of a task.")
     qubits = models.PositiveIntegerField(null=True, blank=True, help_text="Qubits of a task.")
+    max_running = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Tasks running at a time."
+    )
+    max_priority = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(MAX_PRIORITY)],
+        help_text="Highest priority of a task. Here 0 means none above 0.",
+    )
+    weight = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_WEIGHT)],
+        help_text="Turns for each one of an owner with weight 1.",
+    )
 
     class Meta:
         verbose_name_plural = "owner limits"

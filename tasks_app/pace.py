@@ -15,7 +15,6 @@ from tasks_app import sql, worker_id
 from tasks_app.models import Status, Task, Worker
 from tasks_app.postgresql.base import connection
 
-ALIVE_S = 15  # a worker reports itself every few seconds
 FORGET_S = 3600
 SAMPLE = 1000
 ESTIMATE_S = 2
@@ -42,12 +41,12 @@ def leave() -> None:
 
 def alive_workers() -> QuerySet[Worker]:
     """Worker processes heard of lately."""
-    return Worker.objects.filter(seen_at__gte=Now() - timedelta(seconds=ALIVE_S))
+    return Worker.objects.filter(seen_at__gte=Now() - timedelta(seconds=worker_id.ALIVE_S))
 
 
 def pace() -> dict[str, Any]:
     """Workers alive and their slots, what runs, and how long the `SAMPLE` latest tasks took."""
-    values = {"alive_s": ALIVE_S, "sample": SAMPLE}
+    values = {"alive_s": worker_id.ALIVE_S, "sample": SAMPLE}
     found: dict[str, Any] = connection.prepared(_PACE, values, row_factory=dict_row)[0]
     return found
 

@@ -4,10 +4,10 @@ One recovery pass looks for three kinds of task:
 
 - lost: processing, and its lease has expired; that of a worker known to be gone is ended first.
   A ring lets any worker claim it anew; if its attempts are used up it fails here.
-- silent: pending, though the queue holds fewer messages than there are pending tasks. As many
-  as are missing are rung, oldest first, so that a queue that is merely long is left alone. If
-  the missing messages were others' the queue still drains to fewer messages than pending tasks,
-  and the next pass rings again: a doubled ring is harmless and no task is left out.
+- silent: pending, and may start now as far as its owner's limit goes, though the queue holds fewer
+  messages than there are such tasks. As many as are missing are rung, so that a queue that is
+  merely long is left alone. For which ones does not matter: a message says that there is work,
+  and a doubled ring is harmless.
 """
 
 import math
@@ -21,10 +21,10 @@ from django.conf import settings
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from tasks_app import lifecycle, retention, worker_id
+from tasks_app import lifecycle, retention, sql, turns, worker_id
 from tasks_app.models import Status, Task, TaskQuerySet
 from tasks_app.pace import LONG_QUEUE
-from tasks_app.postgresql.base import session_connection
+from tasks_app.postgresql.base import connection, session_connection
 from tasks_app.queue import broker
 from tasks_app.queue.publisher import QueueUnavailable
 
@@ -33,6 +33,9 @@ BATCH = 1000  # rings a pass; the next pass is RECOVERY_S later
 COUNT_S = 60  # between two counts of a queue that takes a while to count
 LEADER_LOCK = 7_101_885_430_117_248_001  # any constant; all workers of a database share it
 LEADER_IDLE_S = 10  # PostgreSQL ends a leader's session that says nothing for so long
+
+_MAY_START = sql.statement("may_start")
+_COUNT = f"SELECT count(*) FROM ({_MAY_START}) AS tasks"  # noqa: S608  # our own
 
 log = structlog.get_logger(__name__)
 
@@ -52,10 +55,11 @@ class Findings:
 def recover(*, grace_s: float = GRACE_S, dry_run: bool = False) -> Findings:
     """One pass. `grace_s`: how old a task's last ring must be before it is rung again.
 
-    Raises database errors and `QueueUnavailable`; what was not rung by then is found again.
+    Raises database errors and `QueueUnavailable`; what was not rung by then is found again, after
+    `GRACE_S`.
     """
     if not dry_run:
-        _expire_leases_of_the_dead()
+        expire_leases_of_the_dead()
     lost = Task.objects.lease_expired().order_by("lease_expires_at")
     exhausted = _ids(lost.exhausted())
     findings = Findings(
@@ -70,7 +74,7 @@ def recover(*, grace_s: float = GRACE_S, dry_run: bool = False) -> Findings:
     return findings
 
 
-def _expire_leases_of_the_dead() -> None:
+def expire_leases_of_the_dead() -> None:
     """End the leases of workers known to be gone, so that nobody waits for those to run out."""
     running = Task.objects.with_status(Status.PROCESSING).filter(lease_expires_at__gte=Now())
     gone = [w for w in running.values_list("worker", flat=True).distinct() if worker_id.is_gone(w)]
@@ -96,19 +100,23 @@ def _silent_tasks(grace_s: float) -> list[uuid.UUID]:
         if time.monotonic() < _counted_at + COUNT_S:
             return []
         _counted_at = time.monotonic()
-    pending = Task.objects.with_status(Status.PENDING)
-    missing = pending[: ready + BATCH].count() - ready  # more would not be rung anyway
+    limits = turns.limits()
+    most = {**limits, "quiet_s": 0, "limit": ready + BATCH}  # more would not be rung anyway
+    ((may_start,),) = connection.prepared(_COUNT, most)
+    missing = min(may_start - ready, BATCH)
     if missing <= 0:
         return []
-    return _ids(pending.filter(_quiet(grace_s)).order_by("enqueued_at"), min(missing, BATCH))
+    quiet = {**limits, "quiet_s": grace_s, "limit": missing}
+    return [task_id for (task_id,) in connection.prepared(_MAY_START, quiet)]
 
 
 def _ring_again(task_ids: list[uuid.UUID]) -> None:
     if not task_ids:
         return
     tasks = Task.objects.filter(task_id__in=task_ids)
-    broker.ring(dict(tasks.values_list("task_id", "correlation_id")))
+    # First: a worker that came while these rows are locked would step over them.
     tasks.update(enqueued_at=Now())
+    broker.ring(dict(tasks.values_list("task_id", "correlation_id")))
     log.warning("tasks_rung_again", task_ids=[str(task_id) for task_id in task_ids[:20]])
 
 

@@ -30,7 +30,7 @@ LEADER_S = 1.0  # database time that a group of submissions has at least
 FRESH_S = 30  # a pending task younger than this may still be withdrawn by its first request
 _RETRIED = (
     *("circuit", "shots", "seed", "options", "name", "tags"),
-    *("owner_id", "batch_id", "batch_index"),
+    *("owner_id", "batch_id", "batch_index", "backend", "priority"),
 )
 
 log = structlog.get_logger(__name__)

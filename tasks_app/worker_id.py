@@ -8,6 +8,8 @@ from pathlib import Path
 
 from tasks_app.processes import exists
 
+ALIVE_S = 15  # a worker reports itself every few seconds
+
 
 def _stat(pid: int) -> tuple[str, str]:
     """State of a process, and its start in clock ticks since boot. Raises OSError."""

@@ -71,7 +71,10 @@ class TokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the 
 class LimitsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Limits of single owners; an empty one is the settings'."""
 
-    list_display = ("owner", "pending", "per_minute", "stored_mb", "shots", "qubits")
+    list_display = (
+        *("owner", "pending", "per_minute", "stored_mb", "shots", "qubits"),
+        *("max_running", "max_priority", "weight"),
+    )
     list_select_related = ("owner",)
     autocomplete_fields = ("owner",)
 

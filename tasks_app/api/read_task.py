@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from psycopg.rows import dict_row
 
-from tasks_app import pace, sql
+from tasks_app import pace, sql, turns
 from tasks_app.access import Visibility
 from tasks_app.models import Status
 from tasks_app.postgresql.base import connection
@@ -31,6 +31,7 @@ def task(task_id: uuid.UUID, visibility: Visibility) -> dict[str, Any] | None:
     The result is as PostgreSQL sent it, an `orjson.Fragment`, not read and written again.
     """
     values = {"task_id": task_id, "max_position": MAX_POSITION, **asdict(visibility)}
+    values |= turns.limits()
     rows = connection.prepared(_TASK, values, row_factory=dict_row)
     if not rows:
         return None
@@ -41,6 +42,7 @@ def task(task_id: uuid.UUID, visibility: Visibility) -> dict[str, Any] | None:
     before = found.pop("before")
     if before is not None and before > MAX_POSITION:
         before = None
+    held_back = found.pop("held_back")
     return {
         **found,
         "result": None if found["result"] is None else orjson.Fragment(found["result"]),
@@ -48,6 +50,6 @@ def task(task_id: uuid.UUID, visibility: Visibility) -> dict[str, Any] | None:
             {"status": status, "transitioned_at": at, "notes": notes} for status, at, notes in moves
         ],
         "queue_position": before,
-        "estimated_start_at": pace.estimated_start(before),
+        "estimated_start_at": pace.estimated_start(None if held_back else before),
         "message": MESSAGES[found["status"]],
     }

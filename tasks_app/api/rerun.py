@@ -17,7 +17,7 @@ def submission_of(task: Task) -> dict[str, Any]:
     fields = {
         **{"circuit": task.program, "shots": task.shots, "seed": task.seed},
         **task.options,
-        **{"name": task.name, "tags": task.tags},
+        **{"name": task.name, "tags": task.tags, "priority": task.priority or None},
     }
     return {name: value for name, value in fields.items() if value not in (None, "", [])}
 

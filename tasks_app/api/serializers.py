@@ -88,7 +88,7 @@ class TaskSummarySerializer(serializers.ModelSerializer[Task]):
     class Meta:
         model = Task
         fields = [
-            *("task_id", "status", "name", "tags", "batch_id", "shots"),
+            *("task_id", "status", "name", "tags", "batch_id", "shots", "priority"),
             *("submitted_at", "started_at", "completed_at", "error_code", "rerun_of"),
         ]
 
@@ -110,11 +110,13 @@ class TaskSerializer(TaskSummarySerializer):
     message = serializers.CharField()
     queue_position = serializers.IntegerField(
         allow_null=True,
-        help_text="Pending tasks before this one; null if not pending or more than 1,000.",
+        help_text="Pending tasks whose turn comes before this one's, as far as is known now; "
+        "null if not pending or more than 1,000.",
     )
     estimated_start_at = serializers.DateTimeField(
         allow_null=True,
-        help_text="From measured run times and the workers alive; null if unknown.",
+        help_text="From measured run times and the workers alive; null if unknown, or while its "
+        "owner has as many tasks running as may.",
     )
 
     class Meta:

@@ -24,7 +24,7 @@ from tasks_app.api.fields import (
 from tasks_app.circuits import CircuitError
 from tasks_app.circuits.job import FORMATS, MAX_SEED, MAX_SETS, METHODS, OUTPUTS, circuit_bytes
 from tasks_app.circuits.qpy_file import check_beginning
-from tasks_app.models import Task
+from tasks_app.models import MAX_PRIORITY, Task
 
 MAX_BATCH = 1000
 DEFAULT_SHOTS = 1024
@@ -127,6 +127,12 @@ class ElementSerializer(LabelsSerializer):
         max_length=len(OUTPUTS),
         allow_empty=False,
         help_text="What the result holds; counts if absent and there are no observables.",
+    )
+    priority = StrictIntegerField(
+        required=False,
+        min_value=-MAX_PRIORITY,
+        max_value=MAX_PRIORITY,
+        help_text="Higher ones go first; 0 if absent. Above 0 as far as one's limits allow.",
     )
 
     def validate_parameter_sets(self, sets: list[dict[str, float]]) -> list[dict[str, float]]:

@@ -47,9 +47,10 @@ class Delivery(MessageProxy):
     The old one has been redelivered by then; dropping the acknowledgement is all there is to do.
     """
 
-    def __init__(self, message: Any, consumer: "DoorbellConsumer", tag: int) -> None:
+    def __init__(self, message: Any, consumer: "DoorbellConsumer", method: Any) -> None:
         super().__init__(message)
-        self.consumer, self.tag = consumer, tag
+        self.consumer, self.tag = consumer, method.delivery_tag
+        self.redelivered: bool = method.redelivered
         self.handed_on = time.monotonic()
 
 
@@ -98,7 +99,7 @@ class DoorbellConsumer(Consumer):
         with suppress(DecodeError):
             message = dramatiq.Message.decode(body)
             if is_doorbell(message):
-                return Delivery(message, self, method.delivery_tag)
+                return Delivery(message, self, method)
         log.error("message_malformed", size=len(body))
         self._end(method.delivery_tag, good=False)  # to the dead letters, to be looked at
         return None

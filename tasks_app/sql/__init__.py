@@ -7,6 +7,9 @@ Each is a whole transaction, without BEGIN and COMMIT. Whatever changes a task l
 from pathlib import Path
 
 
-def statement(name: str) -> str:
-    """The text of `name`.sql."""
-    return (Path(__file__).parent / f"{name}.sql").read_text()
+def statement(name: str, **parts: str) -> str:
+    """The text of `name`.sql, with the texts of other files in the place of their {part}s."""
+    text = (Path(__file__).parent / f"{name}.sql").read_text()
+    for part, of in parts.items():
+        text = text.replace(f"{{{part}}}", statement(of))
+    return text

@@ -1,35 +1,35 @@
 -- pending, or processing with an expired lease -> processing: the next attempt is the worker's.
--- Of the task that the message names or, with lost_first, of the one lost longest ago. Answers
--- what was found under the lock, and what to run where it was free.
+-- Of the task lost longest ago or, where none is lost, of the one whose turn it is; what another
+-- worker is claiming just now is stepped over. Answers what was found, and what to run unless its
+-- attempts are used up or its owner runs as many tasks as it may.
 WITH lost AS MATERIALIZED (
-    SELECT task_id FROM tasks_app_task
-    WHERE %(lost_first)s AND current_status = 'processing'
-        AND lease_expires_at < statement_timestamp()
-    ORDER BY lease_expires_at LIMIT 1
-), found AS MATERIALIZED (
-    SELECT task_id, current_status, attempt, worker,
-        CASE current_status WHEN 'pending' THEN submitted_at ELSE started_at END AS since,
-        attempt - handed_back >= %(max_attempts)s AS exhausted,
-        current_status = 'pending' OR (
-            current_status = 'processing' AND lease_expires_at < clock_timestamp()
-        ) AS free
+    SELECT task_id, current_status, attempt, worker, owner_id, started_at AS since,
+        attempt - handed_back >= %(max_attempts)s AS exhausted
     FROM tasks_app_task
-    WHERE task_id = coalesce((SELECT task_id FROM lost), %(task_id)s)
-    FOR UPDATE
+    WHERE current_status = 'processing' AND lease_expires_at < statement_timestamp()
+        AND backend = %(backend)s
+    ORDER BY lease_expires_at LIMIT 1 FOR UPDATE SKIP LOCKED
+), next AS MATERIALIZED (
+    SELECT task_id, current_status, attempt, worker, owner_id, submitted_at AS since, false
+    FROM {next}
+), found AS MATERIALIZED (
+    SELECT found.*, nullif(coalesce(own.max_running, %(usual)s, %(share)s), 0) AS most, qubits
+    FROM (SELECT * FROM lost UNION ALL SELECT * FROM next) AS found
+    LEFT JOIN tasks_app_ownerlimits AS own USING (owner_id)
 ), to_claim AS MATERIALIZED (
-    SELECT *, clock_timestamp() AS now FROM found WHERE free AND NOT exhausted
+    SELECT *, clock_timestamp() AS now FROM found
+    WHERE CASE current_status WHEN 'processing' THEN NOT exhausted
+        ELSE most IS NULL OR tasks_app_may_start(owner_id, most) END
 ), claimed AS (
     UPDATE tasks_app_task AS task
     SET current_status = 'processing', attempt = task.attempt + 1, worker = %(worker)s,
         started_at = now, lease_expires_at = now + make_interval(secs => %(lease_s)s)
     FROM to_claim AS found
     WHERE task.task_id = found.task_id
-    RETURNING task.task_id, task.attempt, shots, seed, options, correlation_id, owner_id,
+    RETURNING task.task_id, task.attempt, shots, seed, options, correlation_id,
         coalesce(circuit, (
             SELECT circuit FROM tasks_app_batch AS batch WHERE batch.batch_id = task.batch_id
         )) AS circuit,
-        (SELECT qubits FROM tasks_app_ownerlimits AS own WHERE own.owner_id = task.owner_id)
-            AS max_qubits,
         started_at, extract(epoch FROM started_at - since)::float8 AS seconds,
         concat(
             'attempt ', task.attempt, ' on ', task.worker,
@@ -44,7 +44,7 @@ WITH lost AS MATERIALIZED (
     INSERT INTO tasks_app_statushistory (task_id, status, transitioned_at, notes)
     SELECT task_id, 'processing', started_at, notes FROM claimed
 )
-SELECT found.task_id, current_status, worker, free,
-    claimed.attempt, circuit, shots, seed, options, max_qubits, owner_id, correlation_id, seconds,
+SELECT found.task_id, current_status,
+    claimed.attempt, circuit, shots, seed, options, correlation_id, qubits, owner_id, most, seconds,
     notes
 FROM found LEFT JOIN claimed USING (task_id)

@@ -1,4 +1,4 @@
--- processing -> completed or failed, by the attempt's owner or, once it is lost, for it.
+-- processing -> completed or failed, by the attempt's worker or, once it is lost, for it.
 WITH owned AS MATERIALIZED (
     SELECT task_id FROM tasks_app_task
     WHERE task_id = %(task_id)s AND attempt = %(attempt)s AND current_status = 'processing'

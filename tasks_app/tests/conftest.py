@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.db import connection
 from pytest_django.plugin import DjangoDbBlocker
 
-from tasks_app import pace
+from tasks_app import pace, turns
 from tasks_app.api import health
 from tasks_app.postgresql import base
 from tasks_app.queue import broker
@@ -38,6 +38,7 @@ def patience() -> Iterator[None]:
 def own_pace() -> None:
     """No estimate from what another test has measured."""
     pace._pace_lately.cache_clear()
+    turns._share.cache_clear()
 
 
 @pytest.fixture

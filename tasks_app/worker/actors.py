@@ -1,6 +1,6 @@
 """The worker's side: claim, run, finish; then, and only then, Dramatiq acknowledges."""
 
-import uuid
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
@@ -19,6 +19,8 @@ from tasks_app.queue.publisher import QueueUnavailable
 from tasks_app.worker import slots
 from tasks_app.worker.process import WorkerLifecycle
 
+LOOK_AGAIN_S = 10.0
+
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
@@ -28,27 +30,31 @@ dramatiq.get_broker().add_middleware(WorkerLifecycle())
 
 @dramatiq.actor(actor_name=RUN_TASK, queue_name=QUEUE)
 def run_task(task_id: str) -> None:
-    """Run the task that the message names, after one whose worker was lost, if there is one.
+    """Run the task whose turn it is: a message says that there is work, and who rang.
 
-    The lost one goes first so that it does not queue up again behind everything submitted since.
+    A message that comes while an owner runs as many tasks as may is gone, and that owner still
+    waits. So whoever ends one of those tasks looks again, unasked; and rings for the others
+    rather than hold one message for ever.
     """
-    try:
-        named = uuid.UUID(task_id)
-    except (ValueError, TypeError, AttributeError):
-        log.error("message_malformed", task_id=repr(task_id)[:80])
-        return
-    for lost_first in (True, False):
-        claim = _patiently(
-            partial(lifecycle.claim, named, worker=worker_id.current(), lost_first=lost_first)
-        )
-        if claim is None:
-            return
+    until = time.monotonic() + LOOK_AGAIN_S
+    claim = _next_claim()
+    if claim is None:
+        log.info("message_spare")
+    while claim is not None:
         with structlog.contextvars.bound_contextvars(
             task_id=str(claim.task_id), correlation_id=claim.correlation_id
         ):
             run(claim)
-        if claim.task_id == named:
+        if not _patiently(partial(lifecycle.owner_waits, claim)):
             return
+        if slots.stopping.is_set() or time.monotonic() > until:
+            _ring(claim)
+            return
+        claim = _next_claim()
+
+
+def _next_claim() -> Claim | None:
+    return _patiently(partial(lifecycle.claim, worker=worker_id.current()))
 
 
 def run(claim: Claim) -> None:
@@ -90,10 +96,14 @@ def _position(error: CircuitError) -> str:
 
 def _hand_back(claim: Claim, *, reason: str, count_attempt: bool) -> None:
     if _patiently(lambda: lifecycle.hand_back(claim, reason=reason, count_attempt=count_attempt)):
-        try:
-            broker.ring({claim.task_id: claim.correlation_id})
-        except QueueUnavailable as error:
-            log.warning("ring_failed", reason=str(error))  # recovery rings
+        _ring(claim)
+
+
+def _ring(claim: Claim) -> None:
+    try:
+        broker.ring({claim.task_id: claim.correlation_id})
+    except QueueUnavailable as error:
+        log.warning("ring_failed", reason=str(error))  # recovery rings
 
 
 def _patiently(work: Callable[[], T]) -> T:

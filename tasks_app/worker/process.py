@@ -56,6 +56,9 @@ class WorkerLifecycle(Middleware):
         correlation_id = str(message.options.get("correlation_id", ""))[:128]
         structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
         log.info("message_received", message_id=message.message_id, args=message.args[:1])
+        if getattr(message, "redelivered", False):  # its worker may have died, with its task
+            with suppress(*DATABASE_ERRORS):
+                recovery.expire_leases_of_the_dead()
 
     def after_process_message(
         self, broker: dramatiq.Broker, message: Any, *, result: Any = None, exception: Any = None
@@ -67,6 +70,7 @@ class WorkerLifecycle(Middleware):
 
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         """Let running tasks finish for `SHUTDOWN_GRACE_S`; then they are handed back."""
+        slots.stopping.set()
         log.info("worker_stopping", running=len(slots.held()))
         self._grace = threading.Timer(settings.SHUTDOWN_GRACE_S, slots.stop_all)
         self._grace.daemon = True

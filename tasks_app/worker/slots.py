@@ -44,6 +44,7 @@ class Slot:
             return self.claim == claim and self.sandbox.stop()
 
 
+stopping = threading.Event()  # the worker takes no more
 shutdown = threading.Event()  # the grace period is over: finish at once, or hand back
 
 _walls = cache(standing_walls)

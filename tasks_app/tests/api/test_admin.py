@@ -17,6 +17,7 @@ from tasks_app import lifecycle
 from tasks_app.admin import tasks as task_admin
 from tasks_app.models import Batch, Status, Task
 from tasks_app.tests.api import people
+from tasks_app.tests.unit import tasks
 from tasks_app.tests.unit.tasks import submitted
 
 pytestmark = pytest.mark.django_db
@@ -46,9 +47,7 @@ def submit(circuit: str = "OPENQASM 3.0; qubit q;", correlation_id: str = "noteb
 
 
 def claimed(task: Task) -> lifecycle.Claim:
-    claim = lifecycle.claim(task.task_id, worker="worker-1:1:1:1")
-    assert claim is not None
-    return claim
+    return tasks.claimed(task.task_id, worker="worker-1:1:1:1")
 
 
 def completed(counts: dict[str, int], **metadata: object) -> Task:

@@ -17,7 +17,7 @@ from tasks_app.queue.broker import DoorbellBroker
 from tasks_app.tests.api import people
 from tasks_app.tests.api.client import CIRCUIT, error, get, post, qpy, unknown_id
 from tasks_app.tests.unit.queues import rung, taken
-from tasks_app.tests.unit.tasks import submitted, together
+from tasks_app.tests.unit.tasks import claimed, submitted, together
 from testing.service import Service, eventually
 
 pytestmark = pytest.mark.django_db
@@ -50,8 +50,7 @@ def read(batch_id: object) -> Any:
 
 
 def finish(task_id: str, *, failed: bool = False) -> None:
-    claim = lifecycle.claim(Task.objects.get(task_id=task_id).task_id, worker="w")
-    assert claim is not None
+    claim = claimed(uuid.UUID(task_id))
     if failed:
         lifecycle.fail(claim, code="bad", message="It is bad.")
     else:
@@ -81,13 +80,11 @@ def test_a_shared_circuit_is_stored_once_and_run_by_each(empty_queue: None) -> N
 
     assert Batch.objects.get().circuit == CIRCUIT
     assert [task.circuit for task in Task.objects.order_by("batch_index")] == [None, mine, None]
-    claims = [lifecycle.claim(uuid.UUID(each), worker="w") for each in body["task_ids"]]
-    assert [claim.circuit for claim in claims if claim] == [CIRCUIT, mine, CIRCUIT]
-    assert claims[0] is not None
+    claims = [claimed(uuid.UUID(each)) for each in body["task_ids"]]
+    assert [claim.circuit for claim in claims] == [CIRCUIT, mine, CIRCUIT]
     lifecycle.fail(claims[0], code="bad", message="It is bad.")
     again = json.loads(post({}, f"/batches/{body['batch_id']}/retry").content)
-    claim = lifecycle.claim(uuid.UUID(again["task_ids"][0]), worker="w")
-    assert claim is not None and claim.circuit == CIRCUIT
+    assert claimed(uuid.UUID(again["task_ids"][0])).circuit == CIRCUIT
 
 
 def test_a_circuit_that_no_element_needs_is_not_stored() -> None:
@@ -170,7 +167,7 @@ def test_the_answer_leads_to_the_batch() -> None:
         ({"circuit": CIRCUIT}, "tasks"),
         ({"circuit": CIRCUIT, "tasks": {}}, "tasks"),
         ({"circuit": CIRCUIT, "tasks": "x"}, "tasks"),
-        ({"circuit": CIRCUIT, "tasks": [{}], "priority": 1}, "priority"),
+        ({"circuit": CIRCUIT, "tasks": [{}], "urgency": 1}, "urgency"),
         ({"tasks": [{}]}, "circuit"),
     ],
 )

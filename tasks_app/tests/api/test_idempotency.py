@@ -21,6 +21,7 @@ from tasks_app.queue.broker import DoorbellBroker
 from tasks_app.tests.api import people
 from tasks_app.tests.api.client import CIRCUIT, error, post, send
 from tasks_app.tests.unit.queues import rung
+from tasks_app.tests.unit.tasks import claimed
 from testing.service import LIMIT_S, Proxy, Service, eventually
 
 pytestmark = pytest.mark.django_db
@@ -133,8 +134,7 @@ def test_the_same_batch_twice_is_one_batch_with_the_same_ids() -> None:
 
 def test_a_repetition_after_a_retry_of_failed_elements_returns_the_first_ids() -> None:
     first = read(submit(MANY, path="/tasks/batch"))
-    claim = lifecycle.claim(Task.objects.get(batch_index=1).task_id, worker="w")
-    assert claim is not None
+    claim = claimed(Task.objects.get(batch_index=1).task_id)
     lifecycle.fail(claim, code="bad", message="It is bad.")
     assert post({}, f"/batches/{first['batch_id']}/retry").status_code == 202
 

@@ -199,3 +199,27 @@ def test_two_services_on_one_database_share_the_limit(service: Service, tmp_path
     assert [answer.status for answer in answers] == [202] * 5 + [429] * 7
     assert answers[-1].headers["Retry-After"] == "60"
     assert answers[-1].body["details"] == {"limit": "per_minute", "allowed": 5}
+
+
+@pytest.mark.parametrize(
+    ("own", "allowed"), [({}, 5), ({"max_priority": 7}, 7), ({"max_priority": 0}, 0)]
+)
+def test_priority_goes_as_far_as_ones_limit(
+    settings: Settings, ada: User, own: dict[str, int], allowed: int
+) -> None:
+    limit(settings, max_priority=5)
+    OwnerLimits.objects.create(owner=ada, **own)
+    for priority in (allowed, 0, -100):
+        assert submit(ada, {"circuit": CIRCUIT, "priority": priority}).status_code == 202
+    refused(
+        submit(ada, {"circuit": CIRCUIT, "priority": allowed + 1}), "max_priority", allowed, None
+    )
+    batch = {"circuit": CIRCUIT, "tasks": [{}, {"priority": allowed + 1}]}
+    refused(submit(ada, batch, "/tasks/batch"), "max_priority", allowed, None)
+    assert Task.objects.count() == 3
+
+
+@pytest.mark.parametrize("priority", [101, -101, "1", 1.5, True, None])
+def test_what_is_no_priority_is_refused(ada: User, priority: Any) -> None:
+    body = {"circuit": CIRCUIT, "priority": priority}
+    assert "priority" in error(submit(ada, body), 400, "validation_error")["details"]

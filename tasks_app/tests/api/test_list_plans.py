@@ -153,8 +153,9 @@ def test_a_tag_with_an_index_of_its_own_is_read_in_the_order_of_time(
 
 
 def test_a_queue_position_is_counted_along_an_index(many_tasks: None) -> None:
-    newest = Task.objects.with_status(Status.PENDING).latest("enqueued_at")
+    newest = Task.objects.with_status(Status.PENDING).latest("turn", "task_id")
     assert get(f"/tasks/{newest.task_id}").json()["queue_position"] is None  # type: ignore[attr-defined]
     values = {"max_position": 100, "everything": "true", "owner_id": "NULL"}
+    values |= {"usual": "NULL", "share": "NULL"}
     sql = read_task._TASK.replace("::bool", "") % {"task_id": f"'{newest.task_id}'", **values}
     assert rows_read(sql) <= 101

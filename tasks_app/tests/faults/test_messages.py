@@ -32,7 +32,7 @@ def test_every_message_three_times_in_any_order_runs_each_task_once(arena: Arena
                 channel.basic_publish(**PUBLISH, body=_doorbell(task_id))
 
     assert trial.ledger.executed_twice == 0
-    assert len(trial.saw("message_duplicate")) >= len(task_ids)
+    assert len(trial.saw("message_spare")) >= len(task_ids)
     for task_id in task_ids:
         history = [entry["status"] for entry in trial.task(task_id)["status_history"]]
         assert history == ["pending", "processing", "completed"]
@@ -75,7 +75,7 @@ def test_garbage_and_unknown_ids_hurt_nobody(arena: Arena) -> None:
             what="what cannot be understood is among the dead letters",
         )
 
-    assert trial.saw("task_unknown", task_id=unknown)
+    assert len(trial.saw("message_spare")) >= len(acknowledged)
     assert len(trial.saw("message_malformed")) >= 2
     assert trial.ledger.tracebacks <= 5, "those of Dramatiq's decoder"
     with arena.amqp() as channel:

@@ -12,10 +12,10 @@ from django.core.management.base import CommandError
 from django.db import connection
 from psycopg import sql
 
-from tasks_app.models import Batch, Status, Task, Worker
+from tasks_app.models import DEFAULT_BACKEND, Batch, Status, Task, Worker
 from tasks_app.tests.api import people
 from tasks_app.tests.conftest import database_url
-from tasks_app.tests.unit.tasks import age_lease, age_ring, claimed, pending, processing
+from tasks_app.tests.unit.tasks import age_lease, age_ring, claimed, pending
 from testing.service import Service, eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,14 +38,15 @@ def worker_url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def test_a_worker_runs_recovers_and_purges_tasks_with_it(service: Service, worker_url: str) -> None:
-    lost, silent, exhausted = processing().task_id, pending(), pending()
+    old = people.task_of(None, Status.COMPLETED, submitted_at=people.ago(days=9))
+    people.rewrite(old, completed_at=people.ago(days=9))
+    lost, silent, exhausted = (pending(backend=DEFAULT_BACKEND) for _ in range(3))
+    claimed(lost)
     for _ in range(settings.MAX_ATTEMPTS):
         claimed(exhausted)
         age_lease(exhausted)
     age_lease(lost)
     age_ring(lost, silent, exhausted)
-    old = people.task_of(None, Status.COMPLETED, submitted_at=people.ago(days=9))
-    people.rewrite(old, completed_at=people.ago(days=9))
     Batch.objects.create(size=1, submitted_at=people.ago(days=9))
     service.start_api(processes=1)
     new = service.accepted()

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 
 from tasks_app import lifecycle
 from tasks_app.lifecycle import Claim
-from tasks_app.models import TERMINAL, Status, StatusHistory, Task
+from tasks_app.models import TERMINAL, Status, StatusHistory, Task, new_task_id
 from tasks_app.postgresql.base import deadline
 from testing.service import LIMIT_S
 
@@ -52,15 +52,42 @@ def copied(statement: str, values: Mapping[str, Any]) -> Task:
     return first
 
 
-def pending(circuit: str = CIRCUIT, *, shots: int = 3, correlation_id: str = "c-1") -> uuid.UUID:
-    return submitted(circuit=circuit, shots=shots, correlation_id=correlation_id).task_id
+def pending(
+    circuit: str = CIRCUIT,
+    *,
+    shots: int = 3,
+    correlation_id: str = "c-1",
+    backend: str | None = None,
+) -> uuid.UUID:
+    """In a line of its own, that a test can say which is claimed (`claim_of`), or a backend's."""
+    task_id = new_task_id()
+    submitted(
+        task_id=task_id,
+        circuit=circuit,
+        shots=shots,
+        correlation_id=correlation_id,
+        backend=backend or task_id.hex,
+    )
+    return task_id
+
+
+def claim_of(task_id: uuid.UUID, *, worker: str = SOMEWHERE) -> Claim | None:
+    """The next attempt of a task made by `pending`, if it is free to claim."""
+    return lifecycle.claim(worker=worker, backend=task_id.hex)
 
 
 def claimed(task_id: uuid.UUID, *, worker: str = SOMEWHERE) -> Claim:
-    """The next attempt of a task that must be free to claim."""
-    claim = lifecycle.claim(task_id, worker=worker)
-    assert claim is not None
-    return claim
+    """The next attempt of a task that is free to claim, whoever's turn it is."""
+    made = claim_of(task_id, worker=worker)
+    if made is None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET session_replication_role = replica")  # a trigger would refuse
+            Task.objects.filter(task_id=task_id).update(turn=0)
+            cursor.execute("SET session_replication_role = origin")
+        made = lifecycle.claim(worker=worker)
+    assert made is not None
+    assert made.task_id == task_id
+    return made
 
 
 def processing() -> Claim:

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 from structlog.testing import capture_logs
 
-from tasks_app import lifecycle, worker_id
+from tasks_app import lifecycle, recovery, worker_id
 from tasks_app.lifecycle import Claim
 from tasks_app.models import TERMINAL, Status, StatusHistory, Task
 from tasks_app.tests.unit.tasks import (
@@ -24,6 +24,7 @@ from tasks_app.tests.unit.tasks import (
     RESULT,
     Session,
     age_lease,
+    claim_of,
     claimed,
     history,
     in_state,
@@ -105,7 +106,7 @@ def test_a_submission_whose_history_row_fails_leaves_no_task() -> None:
 def test_claiming_a_pending_task_starts_attempt_one_with_a_lease(settings: LazySettings) -> None:
     task_id = pending(shots=9, correlation_id="xyz")
 
-    claim = lifecycle.claim(task_id, worker="w")
+    claim = claim_of(task_id, worker="w")
 
     assert claim == Claim(task_id, 1, CIRCUIT, 9, None, "xyz")
     task = Task.objects.get()
@@ -134,7 +135,7 @@ def test_a_live_lease_keeps_others_out() -> None:
     claim = processing()
     before = row(claim.task_id)
 
-    assert lifecycle.claim(claim.task_id, worker="other") is None
+    assert claim_of(claim.task_id, worker="other") is None
 
     assert row(claim.task_id) == before
     assert path(claim.task_id) == ["pending", "processing"]
@@ -144,7 +145,7 @@ def test_an_expired_lease_is_claimed_anew_and_history_names_the_lost_worker() ->
     first = claimed(pending(), worker="first")
     age_lease(first.task_id)
 
-    second = lifecycle.claim(first.task_id, worker="second")
+    second = claim_of(first.task_id, worker="second")
 
     assert second is not None
     assert second.attempt == 2
@@ -158,7 +159,9 @@ def test_the_task_of_a_process_that_has_ended_is_claimed_before_its_lease_ends(
 ) -> None:
     claim = claimed(pending(), worker=dead_worker)
 
-    again = lifecycle.claim(claim.task_id, worker="w")
+    recovery.expire_leases_of_the_dead()  # as a message that is delivered again has it done
+
+    again = claim_of(claim.task_id, worker="w")
 
     assert again is not None
     assert again.attempt == 2
@@ -166,7 +169,8 @@ def test_the_task_of_a_process_that_has_ended_is_claimed_before_its_lease_ends(
 
 def test_the_task_of_a_living_process_is_not_claimed() -> None:
     claim = claimed(pending(), worker=worker_id.current())
-    assert lifecycle.claim(claim.task_id, worker="w") is None
+    recovery.expire_leases_of_the_dead()
+    assert claim_of(claim.task_id, worker="w") is None
 
 
 @pytest.mark.parametrize("change", ["namespace", "shape"])
@@ -191,15 +195,14 @@ def test_a_terminal_task_is_not_claimed(status: Status) -> None:
     task_id = in_state(status)
     before = row(task_id), history(task_id)
 
-    assert lifecycle.claim(task_id, worker="w") is None
+    assert claim_of(task_id, worker="w") is None
 
     assert (row(task_id), history(task_id)) == before
 
 
-def test_an_unknown_id_is_not_claimed_but_logged() -> None:
-    with capture_logs() as logs:
-        assert lifecycle.claim(uuid.uuid4(), worker="w") is None
-    assert [entry["event"] for entry in logs] == ["task_unknown"]
+def test_where_nothing_waits_nothing_is_claimed() -> None:
+    pending()
+    assert lifecycle.claim(worker="w") is None
 
 
 def test_a_lost_task_with_its_attempts_used_up_fails_with_a_reason(settings: LazySettings) -> None:
@@ -208,55 +211,13 @@ def test_a_lost_task_with_its_attempts_used_up_fails_with_a_reason(settings: Laz
         assert claimed(task_id, worker=f"w{number}").attempt == number
         age_lease(task_id)
 
-    assert lifecycle.claim(task_id, worker="one too many") is None
+    assert claim_of(task_id, worker="one too many") is None
 
     task = Task.objects.get()
     assert (task.current_status, task.error_code) == (Status.FAILED, "attempts_exhausted")
     assert "3 attempts" in (task.error_message or "")
     assert task.attempt == settings.MAX_ATTEMPTS
     assert history(task_id)[-1] == ("failed", "attempts_exhausted: attempt 3 on w3 was lost")
-
-
-def test_a_lost_task_goes_before_the_one_that_was_asked_for() -> None:
-    latest, longest, asked = pending(), pending(), pending()
-    for seconds, task_id in ((1, latest), (60, longest)):
-        claimed(task_id)
-        age_lease(task_id, seconds=seconds)
-
-    order = [lifecycle.claim(asked, worker="w", lost_first=True) for _ in range(3)]
-
-    assert [claim and (claim.task_id, claim.attempt) for claim in order] == [
-        (longest, 2),
-        (latest, 2),
-        (asked, 1),
-    ]
-
-
-def test_who_asks_for_one_task_only_gets_no_lost_one() -> None:
-    lost, asked = pending(), pending()
-    claimed(lost)
-    age_lease(lost)
-
-    claim = lifecycle.claim(asked, worker="w")
-
-    assert claim is not None
-    assert claim.task_id == asked
-    assert path(lost) == ["pending", "processing"]
-
-
-def test_a_lost_task_without_attempts_left_fails_and_holds_nobody_up(
-    settings: LazySettings,
-) -> None:
-    settings.MAX_ATTEMPTS = 1
-    lost, asked = pending(), pending()
-    claimed(lost)
-    age_lease(lost)
-
-    claim = lifecycle.claim(asked, worker="w", lost_first=True)
-
-    assert claim is not None
-    assert claim.task_id == asked
-    assert path(lost) == ["pending", "processing", "failed"]
 
 
 # -- the owner's moves -------------------------------------------------------------------------
@@ -399,7 +360,7 @@ def test_attempts_handed_back_by_a_shutdown_do_not_count(settings: LazySettings)
     for _ in range(settings.MAX_ATTEMPTS):
         lifecycle.hand_back(claimed(task_id), reason="died", count_attempt=True)
 
-    assert lifecycle.claim(task_id, worker="w") is None
+    assert claim_of(task_id, worker="w") is None
 
     assert row(task_id)["error_code"] == "attempts_exhausted"
     assert row(task_id)["attempt"] == 3 * settings.MAX_ATTEMPTS
@@ -505,7 +466,7 @@ def test_the_moves_take_exactly_the_arrows(from_: Status) -> None:
     """Those that the trigger lets through: `test_guards` goes through the same ones."""
     moves: list[Callable[[Claim], object]] = [
         *OWNERS_MOVES.values(),
-        lambda claim: lifecycle.claim(claim.task_id, worker="w"),
+        lambda claim: claim_of(claim.task_id, worker="w"),
         lambda claim: lifecycle.cancel([claim.task_id], reason="why"),
         lambda claim: lifecycle.fail_exhausted(claim.task_id),
     ]
@@ -554,8 +515,8 @@ def test_of_two_who_claim_the_same_task_exactly_one_wins() -> None:
     for _ in range(50):
         task_id = pending()
         claims = together(
-            partial(lifecycle.claim, task_id, worker="a"),
-            partial(lifecycle.claim, task_id, worker="b"),
+            partial(claim_of, task_id, worker="a"),
+            partial(claim_of, task_id, worker="b"),
         )
         assert sum(claim is not None for claim in claims) == 1
         assert path(task_id) == ["pending", "processing"]
@@ -567,8 +528,8 @@ def test_of_two_who_claim_the_same_lost_task_exactly_one_wins() -> None:
         task_id = processing().task_id
         age_lease(task_id)
         claims = together(
-            partial(lifecycle.claim, task_id, worker="a"),
-            partial(lifecycle.claim, task_id, worker="b"),
+            partial(claim_of, task_id, worker="a"),
+            partial(claim_of, task_id, worker="b"),
         )
         assert [claim.attempt for claim in claims if claim is not None] == [2]
 
@@ -577,16 +538,14 @@ def test_of_two_who_claim_the_same_lost_task_exactly_one_wins() -> None:
 def test_a_result_and_a_cancellation_at_once_end_in_one_of_the_two() -> None:
     for _ in range(25):
         claim = processing()
-        done, gone = together(
-            partial(lifecycle.complete, claim, RESULT), partial(cancelled, claim.task_id)
-        )
+        done, gone = together(partial(completed, claim.task_id), partial(cancelled, claim.task_id))
         assert done != gone
         last = Status.COMPLETED if done else Status.CANCELLED
         assert path(claim.task_id) == ["pending", "processing", last]
 
 
 def claims(task_id: uuid.UUID) -> bool:
-    return lifecycle.claim(task_id, worker="w") is not None
+    return claim_of(task_id, worker="w") is not None
 
 
 @pytest.mark.django_db(transaction=True)
@@ -606,11 +565,8 @@ def test_a_late_result_and_a_new_claim_at_once_never_both_count() -> None:
     for _ in range(25):
         stale = processing()
         age_lease(stale.task_id)
-        completed, fresh = together(
-            partial(lifecycle.complete, stale, RESULT),
-            partial(claims, stale.task_id),
-        )
-        assert completed != fresh
+        late, fresh = together(partial(completed, stale.task_id), partial(claims, stale.task_id))
+        assert late != fresh
 
 
 def cancelled(task_id: uuid.UUID) -> bool:
@@ -647,14 +603,8 @@ def lost() -> uuid.UUID:
 @pytest.mark.parametrize(
     ("task", "first", "second", "left"),
     [
-        (pending, claims, claims, ["pending", "processing"]),
-        (pending, cancelled, claims, ["pending", "cancelled"]),
-        (pending, lifecycle.withdraw, claims, []),
-        (lost, claims, claims, ["pending", "processing", "processing"]),
         (lost, claims, completed, ["pending", "processing", "processing"]),
         (lost, claims, failed, ["pending", "processing", "processing"]),
-        (lost, completed, claims, ["pending", "processing", "completed"]),
-        (lost, failed, claims, ["pending", "processing", "failed"]),
         (running, completed, completed, ["pending", "processing", "completed"]),
         (running, completed, failed, ["pending", "processing", "completed"]),
         (running, cancelled, completed, ["pending", "processing", "cancelled"]),
@@ -672,6 +622,35 @@ def test_whoever_comes_second_waits_for_the_first_and_changes_nothing(
     task_id = task()
 
     assert not one_after_the_other(first, second, task_id, two_sessions)
+    assert path(task_id) == left
+
+
+@pytest.mark.parametrize(
+    ("task", "first", "left"),
+    [
+        (pending, claims, ["pending", "processing"]),
+        (pending, cancelled, ["pending", "cancelled"]),
+        (pending, lifecycle.withdraw, []),
+        (lost, claims, ["pending", "processing", "processing"]),
+        (lost, completed, ["pending", "processing", "completed"]),
+        (lost, failed, ["pending", "processing", "failed"]),
+    ],
+)
+def test_who_claims_steps_over_what_another_move_holds(
+    task: Callable[[], uuid.UUID],
+    first: Callable[[uuid.UUID], object],
+    left: list[str],
+    two_sessions: tuple[Session, Session],
+) -> None:
+    task_id, held = task(), transaction.atomic()
+    here, there = two_sessions
+    here.do(held.__enter__)
+    here.do(partial(first, task_id))
+
+    assert not there.do(partial(claims, task_id))
+
+    here.do(partial(held.__exit__, None, None, None))
+    assert not claims(task_id)
     assert path(task_id) == left
 
 

@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 from tasks_app import lifecycle
 from tasks_app.lifecycle import Claim
 from tasks_app.models import TERMINAL, Status, StatusHistory, Task
-from tasks_app.tests.unit.tasks import ARROWS, RESULT, Session, age_lease, path, pending
+from tasks_app.tests.unit.tasks import ARROWS, RESULT, Session, age_lease, claim_of, path, pending
 
 EXAMPLES, STEPS = 25, 25
 
@@ -65,7 +65,7 @@ class Move:
 
 def claim_move(task_id: uuid.UUID, worker: str) -> Move:
     def call() -> int | None:
-        claim = lifecycle.claim(task_id, worker=worker)
+        claim = claim_of(task_id, worker=worker)
         return None if claim is None else claim.attempt
 
     def expected(model: Model) -> tuple[Model, int | None]:

@@ -24,6 +24,7 @@ from tasks_app.tests.unit.tasks import (
     Session,
     age_lease,
     age_ring,
+    claim_of,
     claimed,
     history,
     in_state,
@@ -172,7 +173,7 @@ def test_guessing_wrong_which_messages_are_missing_still_leaves_nobody_out() -> 
     def a_pass_and_a_worker() -> bool:
         recover()
         for task_id in rung():
-            claim = lifecycle.claim(task_id, worker="w")
+            claim = claim_of(task_id, worker="w")
             if claim is not None:
                 lifecycle.complete(claim, {"counts": {}})
                 finished.add(task_id)
