@@ -92,6 +92,7 @@ class TaskSummary(msgspec.Struct, frozen=True, kw_only=True):
     tags: list[str]
     batch_id: str | None
     shots: int
+    priority: int
     submitted_at: datetime
     started_at: datetime | None
     completed_at: datetime | None
@@ -106,6 +107,7 @@ class Task(_Outcome, frozen=True, kw_only=True):
     tags: list[str]
     batch_id: str | None
     shots: int
+    priority: int
     seed: int | None
     submitted_at: datetime
     started_at: datetime | None
