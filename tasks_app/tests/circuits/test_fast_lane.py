@@ -145,9 +145,7 @@ def shape(circuit: QuantumCircuit) -> list[tuple[object, ...]]:
             [
                 shape(value) if isinstance(value, QuantumCircuit) else float(value)
                 for value in instruction.params
-            ]
-            if instruction.name != "delay"
-            else [],
+            ],
             [circuit.find_bit(bit).index for bit in instruction.qubits],
             [circuit.find_bit(bit).index for bit in instruction.clbits],
             shape(instruction.operation.definition)

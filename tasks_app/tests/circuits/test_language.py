@@ -135,6 +135,8 @@ def test_an_unsupported_part_is_named_and_placed(
         "for int i in [0:0:3] { }",
         "float f = q;",
         "delay[1] q;",
+        "delay[-1ns] q;",
+        "delay[1e400s] q;",
         "nosub(q);",
         'bit[2] c = "101";',
         "def f(qubit[3] r) { } f(q);",

@@ -43,6 +43,18 @@ def text_of(circuit: str | QuantumCircuit, **options: Any) -> str:
     return text
 
 
+def test_a_delay_keeps_its_length() -> None:
+    declared = "input float t; qubit q; stretch s; "
+    text = text_of(
+        QASM3 + declared + "delay[t * 2us] q; delay[40dt] q; delay[s] q;", parameters={"t": 3}
+    )
+    assert [line for line in text.splitlines() if line.startswith("delay")] == [
+        "delay[6000.0ns] q;",
+        "delay[40dt] q;",
+        "delay[0dt] q;",
+    ]
+
+
 def every_gate() -> Iterator[QuantumCircuit]:
     circuit = QuantumCircuit(4, global_phase=0.3)
     for qubit in range(4):

@@ -1,5 +1,6 @@
 """Statements that define and apply gates, and the other quantum operations."""
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -11,7 +12,7 @@ from qiskit.circuit import CircuitInstruction, Gate, Qubit
 from tasks_app.circuits.language.interpreter import library
 from tasks_app.circuits.language.interpreter.assignments import operand
 from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure
-from tasks_app.circuits.language.interpreter.deferred import Decides
+from tasks_app.circuits.language.interpreter.deferred import Decides, decided
 from tasks_app.circuits.language.interpreter.evaluation import integer, number, parameter, value
 from tasks_app.circuits.language.interpreter.library import WITHOUT_INCLUDE, GateSpec
 from tasks_app.circuits.language.interpreter.run import Run, statement
@@ -202,13 +203,24 @@ def _reset(run: Run, node: ast.QuantumReset) -> None:
 
 @statement(ast.DelayInstruction)
 def _delay(run: Run, node: ast.DelayInstruction) -> None:
-    duration = value(run, node.duration)
+    duration = decided(value(run, node.duration))
     if not isinstance(duration, Duration):
         raise failure("A delay needs a duration.")
+    if not 0 <= duration.length < math.inf:
+        raise failure("A delay takes a finite time, and none less than 0.")
     qubits = [qubit for item in node.qubits for qubit in flat(operand(run, item))]
-    if run.paths is None:  # Without a noise model that decays, time has no effect.
-        for qubit in qubits or run.circuit.qubits:
-            run.circuit.delay(0, qubit)
+    if run.paths is not None:  # There, nothing decays.
+        return
+    length, unit = _length(duration)
+    for qubit in qubits or run.circuit.qubits:
+        run.circuit.delay(length, qubit, unit)
+
+
+def _length(duration: Duration) -> tuple[float, str]:
+    if duration.unit == "s":
+        return round(duration.length * 1e9, 6), "ns"
+    # How long a stretch is, only the hardware knows.
+    return 0 if duration.unit == "stretch" else round(duration.length), "dt"
 
 
 @statement(ast.Box)
