@@ -3,6 +3,7 @@
 This package knows no Django and no queue. Importing it imports no Qiskit: only the child does.
 """
 
+from tasks_app.circuits.backend import Backend
 from tasks_app.circuits.errors import (
     ERROR_CODES,
     CircuitError,
@@ -18,6 +19,7 @@ from tasks_app.circuits.sandbox.sandbox import Sandbox, Simulator, check_simulat
 __all__ = [
     "ERROR_CODES",
     "WALLS",
+    "Backend",
     "CircuitError",
     "Job",
     "Limits",

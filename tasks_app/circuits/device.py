@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-MAX_QUBITS = 1_024
+MAX_QUBITS = 1_000
 MAX_GATES = 20_000  # Of a device, each counted on each of its places.
 WIDTHS: Mapping[str, int] = {
     **dict.fromkeys(("id", "x", "y", "z", "h", "s", "sdg", "t", "tdg", "sx", "sxdg"), 1),

@@ -30,6 +30,10 @@ ERROR_CODES: Mapping[str, str] = MappingProxyType(
         "invalid_observables": "An observable is no sum of Pauli strings as wide as the program.",
         "invalid_precision": "The precision is no number from 0 to 1.",
         "invalid_outputs": "An output is not one of those offered.",
+        "invalid_optimization_level": "The optimization level is not from 0 to 3, or of no use.",
+        # The backend.
+        "invalid_backend": "The backend's definition is wrong, or not for this worker.",
+        "backend_unsuitable": "The backend cannot run this circuit.",
         # The simulation.
         "method_unsuitable": "The chosen simulation method cannot run this circuit.",
         "too_much_memory": "The simulation needs more memory than allowed.",

@@ -3,9 +3,10 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from tasks_app.circuits.backend import Backend
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.qpy_file import check_beginning, decode
 
@@ -18,6 +19,8 @@ METHODS = (
     "extended_stabilizer",
 )
 FORMATS = ("openqasm", "qpy")
+OPTIMIZATION_LEVELS = (0, 1, 2, 3)
+NO_LEVEL = "optimization_level must be 0, 1, 2 or 3."
 OUTPUTS = ("counts", "memory", "probabilities", "statevector", "circuit")
 MAX_SETS = 1_000
 MAX_OBSERVABLES = 1_000
@@ -84,6 +87,10 @@ class Job:
     outputs: Sequence[str] = ()
     """Of `OUTPUTS`; without any, counts where there are no observables."""
     noise: Mapping[str, Any] | None = None
+    backend: Backend | None = None
+    """None: Aer as it comes."""
+    optimization_level: int | None = None
+    """How hard to compile for a device, 0 to 3; None: as Qiskit does unasked."""
     max_qubits: int = 0
     """Qubits that its owner's programs may declare; 0: as many as any."""
 
@@ -96,6 +103,7 @@ def as_message(job: Job) -> dict[str, Any]:
     message["observables"] = list(map(dict, job.observables))
     message["noise"] = None if job.noise is None else dict(job.noise)
     message["outputs"] = outputs_of(job)
+    message["backend"] = None if job.backend is None else asdict(job.backend)
     del message["memory"]
     return message
 
@@ -154,6 +162,9 @@ def check_job(job: Job, limits: Limits) -> None:
     for index, terms in enumerate(job.observables):
         if problem := observable_problem(terms, limits.max_qubits):
             raise CircuitError("invalid_observables", f"observables[{index}]: {problem}")
+    level = job.optimization_level
+    if level is not None and not (_is_int(level) and level in OPTIMIZATION_LEVELS):
+        raise CircuitError("invalid_optimization_level", NO_LEVEL)
     if not 0 <= job.precision <= 1:
         raise CircuitError("invalid_precision", "precision must be a number from 0 to 1.")
 

@@ -1,6 +1,8 @@
 """From a program to counts: compile for a method, run on Aer, format."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -22,12 +24,16 @@ from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.program import Program
 from tasks_app.circuits.simulation import methods, rewriting
+from tasks_app.circuits.simulation.aer import Execute, execute
 from tasks_app.circuits.simulation.noise import Noise
 from tasks_app.circuits.simulation.observables import Observables
+from tasks_app.circuits.simulation.rewriting import Ending
 from tasks_app.circuits.simulation.sampling import Sampling, sampling
 
 STATES = frozenset(("probabilities", "statevector"))
 """Outputs that tell of the state before the final measurements."""
+COUNTED = frozenset(("counts", "memory"))
+"""Outputs that tell of shots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,17 @@ class Compiled:
     truncate: bool
     sampling: Sampling | None
     """How to count without running each shot, where that is possible."""
+    execute: Execute = execute
+    ending: Ending | None = None
+    """The circuit before its final measurements, where it is compiled apart."""
+    final: "Compiled | None" = None
+    """The program compiled for what is asked of its final state, where that is another circuit."""
+    misread: Callable[[int], tuple[float, float]] = lambda qubit: (0.0, 0.0)
+    """The chances that a qubit of the circuit is read as 1 while it is 0, and the other way."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What the metadata tell of it besides."""
+    hardware: Sequence[int] = ()
+    """The numbers of its qubits on a device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +70,17 @@ class Options:
     noise: Noise | None
     outputs: frozenset[str]
     observables: Observables | None
+    optimization_level: int | None = None
 
     @property
     def counts_qubits(self) -> bool:
         """Whether it names qubits by their place, so that none may be left out."""
         return self.final_state or (self.noise is not None and self.noise.counts_qubits)
+
+    @property
+    def counted(self) -> bool:
+        """Whether its shots are counted, or nothing but the circuit is asked for."""
+        return not self.final_state or not COUNTED.isdisjoint(self.outputs)
 
     @property
     def final_state(self) -> bool:
@@ -95,7 +118,9 @@ def compile_program(program: Program, options: Options, limits: Limits) -> Compi
     drawn = None
     if not noisy and method in ("statevector", "stabilizer"):
         drawn = sampling(circuit, method=method, shots=shots)
-    return Compiled(circuit, method, registers, model, not circuit.has_control_flow_op(), drawn)
+    truncate = not circuit.has_control_flow_op()
+    compiled = Compiled(circuit, method, registers, model, truncate, drawn)
+    return compiled if noise is None else replace(compiled, misread=noise.misread)
 
 
 def _final_state_method(circuit: QuantumCircuit, options: Options, limits: Limits) -> str | None:
@@ -110,15 +135,19 @@ def translate(circuit: QuantumCircuit, method: str, noisy: bool) -> QuantumCircu
     """The circuit in gates that the method knows, with noise on one or two qubits each."""
     if methods.operation_names(circuit) <= _basis(method, noisy):
         return circuit
-    try:
+    what = f"The circuit does not translate to the gates of the {method} method"
+    with translating("method_unsuitable", what):
         return _pass_manager(method, noisy).run(circuit)
+
+
+@contextmanager
+def translating(code: str, what: str) -> Iterator[None]:
+    """Tells why the transpiler gave up: raises CircuitError, with this code where it refused."""
+    try:
+        yield
     except TranspilerError as error:
-        raise CircuitError(
-            "method_unsuitable",
-            f"The circuit does not translate to the gates of the {method} method: "
-            f"{error.message[:200]}",
-        ) from None
-    except (QiskitError, MemoryError, RecursionError):
+        raise CircuitError(code, f"{what}: {error.message[:200]}") from None
+    except (CircuitError, QiskitError, MemoryError, RecursionError):
         raise
     except Exception as error:
         # What Qiskit's synthesis makes of an instruction that was read from a file.

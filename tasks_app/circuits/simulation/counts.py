@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from tasks_app.circuits.errors import result_too_large
 from tasks_app.circuits.job import Limits
-from tasks_app.circuits.simulation.aer import SEED_STEP, Angles, execute
+from tasks_app.circuits.simulation.aer import SEED_STEP, Angles
 from tasks_app.circuits.simulation.compile import Compiled
 
 N = TypeVar("N", int, float)
@@ -32,7 +32,7 @@ def run(
     if not compiled.registers:
         return [Outcome({}, [] if memory else None)] * len(angles)
     drawn = compiled.sampling
-    data = execute(
+    data = compiled.execute(
         drawn.circuit if drawn else compiled.circuit,
         angles,
         method=compiled.method,

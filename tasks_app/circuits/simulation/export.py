@@ -73,8 +73,11 @@ class Export:
         registers: Sequence[Sequence[Clbit]],
         names: Names,
         max_bytes: int,
+        *,
+        declared: bool = True,
     ) -> None:
-        """`registers`: the bits that are counted, in groups.
+        """`registers`: the bits that are counted, in groups; `declared`: whether qubits are, as
+        those of hardware are not.
 
         Raises NotWritten; CircuitError for a text of more than `max_bytes`.
         """
@@ -87,8 +90,10 @@ class Export:
         self._conditions = Conditions(self._operands.__getitem__, self._register)
         self._parameters = {each: self._renamed(each) for each in circuit.parameters}
         head = [f"input float {each.name};" for each in self._parameters.values()]
-        for group in _groups(circuit.qubits, names):
+        for group in _groups(circuit.qubits, names) if declared else ():
             head.append(self._declaration("qubit", group, names))
+        if not declared:
+            self._operands |= {qubit: names[qubit][0] for qubit in circuit.qubits}
         head += self._bits(circuit, registers, names)
         phase = circuit.global_phase
         if isinstance(phase, ParameterExpression) or phase:

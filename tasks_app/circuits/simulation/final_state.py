@@ -10,7 +10,7 @@ from qiskit_aer.library import SaveExpectationValue, SaveProbabilities, SaveStat
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.simulation import methods
-from tasks_app.circuits.simulation.aer import Angles, execute
+from tasks_app.circuits.simulation.aer import Angles
 from tasks_app.circuits.simulation.compile import STATES, Compiled, Options
 from tasks_app.circuits.simulation.counts import check_size, formatter, merged
 from tasks_app.circuits.simulation.rewriting import without_final_measurements
@@ -27,9 +27,11 @@ class FinalState:
 
     def __init__(self, compiled: Compiled, options: Options, limits: Limits) -> None:
         """Raises CircuitError where what is asked for cannot be told of this program."""
+        compiled = compiled.final or compiled
         self._compiled, self._options, self._limits = compiled, options, limits
-        ending = without_final_measurements(compiled.circuit)
+        ending = compiled.ending or without_final_measurements(compiled.circuit)
         self._circuit, self._measured = ending.circuit, ending.measured
+        self._qubits = ending.qubits
         self._not_exact = _not_exact(compiled, ending.others)
         self._check()
         self._save()
@@ -73,10 +75,10 @@ class FinalState:
 
     @property
     def _width(self) -> int:
-        return int(self._circuit.num_qubits)
+        return len(self._qubits)
 
     def _save(self) -> None:
-        circuit, outputs, qubits = self._circuit, self._options.outputs, self._circuit.qubits
+        circuit, outputs, qubits = self._circuit, self._options.outputs, self._qubits
         for place, pauli in enumerate(self._paulis):
             touched = [i for i, letter in enumerate(reversed(pauli)) if letter != "I"]
             letters = Pauli("".join(pauli[-1 - i] for i in reversed(touched)))
@@ -107,7 +109,7 @@ class FinalState:
             )
         if not self._circuit.data:  # Aer wants something to run.
             self._circuit.id(0)
-        data = execute(
+        data = self._compiled.execute(
             self._circuit,
             angles,
             method=self._compiled.method,
@@ -142,11 +144,11 @@ class FinalState:
     def _probabilities(self, saved: Any) -> dict[str, float]:
         chances = np.asarray(saved, dtype=float)
         place = self._circuit.find_bit
-        noise = self._options.noise
         for bit, qubit in enumerate(self._measured.values()):
-            flip = noise.misread(place(qubit).index) if noise else 0.0
-            flipped = chances.reshape(-1, 2, 1 << bit)[:, ::-1].reshape(-1)
-            chances = (1 - flip) * chances + flip * flipped
+            up, down = self._compiled.misread(place(qubit).index)
+            zero, one = np.moveaxis(chances.reshape(-1, 2, 1 << bit), 1, 0)
+            read = [(1 - up) * zero + down * one, (1 - down) * one + up * zero]
+            chances = np.stack(read, axis=1).reshape(-1)
         outcomes = np.flatnonzero(chances > _LEAST)
         check_size(len(outcomes), self._circuit.num_clbits + _PROBABILITY_BYTES, self._limits)
         clbits = [place(clbit).index for clbit in self._measured]

@@ -54,9 +54,10 @@ class Noise:
             return self.gates[gate]
         return self.two_qubit if len(qubits) == 2 else _of(self.one_qubit, qubits[0])
 
-    def misread(self, qubit: int) -> float:
-        """The probability of a measured bit to be flipped."""
-        return _of(self.readout, qubit)
+    def misread(self, qubit: int) -> tuple[float, float]:
+        """The probabilities that a 0 is read as 1, and a 1 as 0."""
+        flip = _of(self.readout, qubit)
+        return flip, flip
 
     def model(self, one_qubit: Sequence[str], two_qubit: Sequence[str]) -> NoiseModel:
         """As Aer takes it, for gates of these names."""

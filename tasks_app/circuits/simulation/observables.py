@@ -35,6 +35,12 @@ class Observables:
     def __len__(self) -> int:
         return len(self._sums)
 
+    @property
+    def qubits(self) -> set[int]:
+        """Those that anything but the identity is asked of."""
+        strings = (reversed(pauli) for pauli in self.paulis)
+        return {place for each in strings for place, letter in enumerate(each) if letter != "I"}
+
     def check_width(self, qubits: int) -> None:
         """Raises CircuitError."""
         for index, label in enumerate(self._labels):

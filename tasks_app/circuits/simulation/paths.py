@@ -155,7 +155,7 @@ class Walk:
         if self._noise is None or not any(self._noise.readout):
             return self._look(qubits)
         misread = self._noise.misread
-        return [self._misread(self._look([qubit])[0], misread(qubit)) for qubit in qubits]
+        return [self._misread(self._look([qubit])[0], misread(qubit)[0]) for qubit in qubits]
 
     def reset(self, qubit: int) -> None:
         (one,) = self._look([qubit])

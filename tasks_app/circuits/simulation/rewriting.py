@@ -1,10 +1,13 @@
 """Circuits changed to what the simulator takes, or takes sooner, without changing what they say."""
 
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from qiskit import QuantumCircuit
 from qiskit.circuit import Clbit, Gate, ParameterExpression, Qubit
 
+_WAITS = ("barrier", "delay")
 Registers = tuple[tuple[int, ...], ...]
 """Indices of the bits of each."""
 
@@ -13,9 +16,27 @@ def used(circuit: QuantumCircuit) -> set[object]:
     """Qubits that anything acts on."""
     found: set[object] = set()
     for instruction in circuit.data:
-        if instruction.name not in ("barrier", "delay"):
+        if instruction.name not in _WAITS:
             found.update(instruction.qubits)
     return found
+
+
+def operations(
+    circuit: QuantumCircuit, outer: Sequence[int] | None = None
+) -> Iterator[tuple[Any, tuple[int, ...]]]:
+    """Its operations, those inside control flow included, with the places of their qubits.
+
+    `outer`: those of the qubits of a block.
+    """
+    numbers = range(circuit.num_qubits) if outer is None else outer
+    places = dict(zip(circuit.qubits, numbers, strict=True))
+    for instruction in circuit.data:
+        at = tuple(places[qubit] for qubit in instruction.qubits)
+        if instruction.is_control_flow():
+            for block in instruction.operation.blocks:
+                yield from operations(block, at)
+        else:
+            yield instruction.operation, at
 
 
 def without_idle_qubits(circuit: QuantumCircuit) -> QuantumCircuit:
@@ -25,13 +46,15 @@ def without_idle_qubits(circuit: QuantumCircuit) -> QuantumCircuit:
     control flow needs ("Invalid jump destination", "unordered_map::at" in Aer 0.18).
     """
     busy = used(circuit)
-    if len(busy) == circuit.num_qubits:
-        return circuit
-    kept = QuantumCircuit([bit for bit in circuit.qubits if bit in busy], circuit.clbits)
-    for register in circuit.cregs:
-        kept.add_register(register)
+    return circuit if len(busy) == circuit.num_qubits else on_qubits(circuit, busy)
+
+
+def on_qubits(circuit: QuantumCircuit, wanted: Container[object]) -> QuantumCircuit:
+    """The circuit on some of its qubits, without what acts on others."""
+    qubits = [bit for bit in circuit.qubits if bit in wanted]
+    kept = QuantumCircuit(qubits, circuit.clbits, *circuit.cregs)
     for instruction in circuit.data:
-        if busy.issuperset(instruction.qubits):
+        if all(bit in wanted for bit in instruction.qubits):
             kept._append(instruction)
     return kept
 
@@ -46,7 +69,7 @@ def without_first_resets(circuit: QuantumCircuit) -> QuantumCircuit:
     for instruction in circuit.data:
         if instruction.name == "reset" and instruction.qubits[0] in fresh:
             continue
-        if instruction.name not in ("barrier", "delay"):
+        if instruction.name not in _WAITS:
             fresh.difference_update(instruction.qubits)
         kept._append(instruction)
     return kept
@@ -109,21 +132,30 @@ class Ending:
     circuit: QuantumCircuit
     measured: dict[Clbit, Qubit]
     """What those measure, in their order."""
+    qubits: Sequence[Qubit]
+    """What the program's qubits are there."""
     others: list[str]
     """Names of what it has besides gates, the last first: its shots may end differently."""
 
 
-def without_final_measurements(circuit: QuantumCircuit) -> Ending:
-    """A measurement is final if nothing comes after it on its qubit or its bit."""
+def without_final_measurements(circuit: QuantumCircuit, *, waits: bool = False) -> Ending:
+    """A measurement is final if nothing comes after it on its qubit or its bit.
+
+    `waits`: with barriers and delays before it, which matter to what compiles or decays.
+    """
     measured: dict[Clbit, Qubit] = {}
     touched: set[Qubit | Clbit] = set()
     kept, others = [], []
     for instruction in reversed(circuit.data):
-        if instruction.name in ("barrier", "delay"):
+        if instruction.name in _WAITS:
+            if waits:
+                kept.append(instruction)
             continue
         bits = {*instruction.qubits, *instruction.clbits}
         if instruction.name == "measure" and touched.isdisjoint(bits):
-            measured[instruction.clbits[0]] = instruction.qubits[0]
+            measured[instruction.clbits[0]] = qubit = instruction.qubits[0]
+            if waits:
+                kept = [each for each in kept if qubit not in each.qubits]
         else:
             kept.append(instruction)
             if not isinstance(instruction.operation, Gate):
@@ -132,4 +164,4 @@ def without_final_measurements(circuit: QuantumCircuit) -> Ending:
     ending = circuit.copy_empty_like()
     for instruction in reversed(kept):
         ending._append(instruction)
-    return Ending(ending, dict(reversed(measured.items())), others)
+    return Ending(ending, dict(reversed(measured.items())), circuit.qubits, others)

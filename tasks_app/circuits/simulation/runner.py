@@ -18,6 +18,8 @@ from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.source import read_source
 from tasks_app.circuits.qpy_file import read_file
 from tasks_app.circuits.simulation.compile import Options
+from tasks_app.circuits.simulation.kind import Kind
+from tasks_app.circuits.simulation.kinds import kind_of
 from tasks_app.circuits.simulation.noise import check_noise
 from tasks_app.circuits.simulation.observables import Observables
 from tasks_app.circuits.simulation.sets import SetsRun, sets_of
@@ -25,7 +27,7 @@ from tasks_app.circuits.simulation.template import Template
 
 _OPTIONS = (
     *("circuit_format", "method", "noise", "shots"),
-    *("max_qubits", "outputs", "observables"),
+    *("max_qubits", "outputs", "observables", "optimization_level"),
 )
 _CACHED_CIRCUITS = 32
 _MAX_CACHED_GATES = 20_000  # Of one circuit: larger ones spend their time in the simulator.
@@ -36,7 +38,7 @@ class Runner:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._cache: OrderedDict[str, Template] = OrderedDict()
+        self._cache: OrderedDict[tuple[Kind, str], Template] = OrderedDict()
 
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
         """The result of a job as plain types. Raises CircuitError; anything else is a bug."""
@@ -56,8 +58,10 @@ class Runner:
         digest = hashlib.sha256(request["circuit"].encode("utf-8", "surrogatepass")).hexdigest()
         # Without the values of inputs. The choice of a method depends on the shots.
         names = sorted(sets_of(request)[0])
-        key = json.dumps([digest, names, *(request[name] for name in _OPTIONS)], sort_keys=True)
-        template = self._cache.pop(key, None) or self._template(request)
+        options = [request[name] for name in _OPTIONS]
+        kind = kind_of(request["backend"])
+        key = kind, json.dumps([digest, names, *options], sort_keys=True)
+        template = self._cache.pop(key, None) or self._template(request, kind)
         parsed, compiled = template.parse_seconds, template.compile_seconds
         ready = perf_counter()
         result = SetsRun(template, request, self._limits, begun).result()
@@ -77,9 +81,11 @@ class Runner:
             "qiskit_aer": qiskit_aer.__version__,
             "numpy": numpy.__version__,
         }
+        if request["backend"]:
+            result["metadata"]["backend"] = request["backend"]["name"]
         return result
 
-    def _template(self, request: dict[str, Any]) -> Template:
+    def _template(self, request: dict[str, Any], kind: Kind) -> Template:
         own = request["max_qubits"] or self._limits.max_qubits
         options = Options(
             method=request["method"],
@@ -87,8 +93,9 @@ class Runner:
             noise=None if request["noise"] is None else check_noise(request["noise"]),
             outputs=frozenset(request["outputs"]),
             observables=Observables(request["observables"]) if request["observables"] else None,
+            optimization_level=request["optimization_level"],
         )
         limits = replace(self._limits, max_qubits=min(own, self._limits.max_qubits))
         circuit, packed = request["circuit"], request["circuit_format"] == "qpy"
         source = read_file(circuit, limits.max_circuit_bytes) if packed else read_source(circuit)
-        return Template(source, options, limits)
+        return Template(source, kind, options, limits)

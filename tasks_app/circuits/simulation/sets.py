@@ -13,6 +13,7 @@ from tasks_app.circuits.job import MAX_SEED, Limits
 from tasks_app.circuits.language.qasm3 import Steered
 from tasks_app.circuits.simulation import counts
 from tasks_app.circuits.simulation.aer import SEED_STEP, Angles
+from tasks_app.circuits.simulation.compile import COUNTED
 from tasks_app.circuits.simulation.observables import with_precision
 from tasks_app.circuits.simulation.paths import Walk
 from tasks_app.circuits.simulation.template import Inputs, Prepared, Template
@@ -121,7 +122,7 @@ class SetsRun:
 
     @property
     def _counted(self) -> bool:
-        return not self._outputs.isdisjoint(("counts", "memory"))
+        return not self._outputs.isdisjoint(COUNTED)
 
     def _show(self, prepared: Prepared, angles: Angles) -> None:
         """The circuit of the first set: with its parameters by name if there may be more sets."""

@@ -1,29 +1,38 @@
 """The compiled circuit, as text and as a drawing."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 
-from tasks_app.circuits.language.program import Names, Program
+from tasks_app.circuits.language.program import Program
 from tasks_app.circuits.simulation.conditions import NotWritten
 from tasks_app.circuits.simulation.drawing import Drawing
 from tasks_app.circuits.simulation.export import Export
 
 
 def show(
-    program: Program, compiled: QuantumCircuit, values: Mapping[Parameter, Any], max_bytes: int
+    program: Program,
+    compiled: QuantumCircuit,
+    values: Mapping[Parameter, Any],
+    *,
+    hardware: Sequence[int],
+    max_bytes: int,
 ) -> dict[str, Any]:
-    """`values`: of its parameters, or what to call them. Raises CircuitError if it is too large."""
+    """`values`: of its parameters, or what to call them; `hardware`: the numbers of its qubits on
+    a device. Raises CircuitError if it is too large.
+    """
     free = compiled.parameters
     circuit = compiled.assign_parameters({each: v for each, v in values.items() if each in free})
     bits = program.circuit.clbits
     registers = [[bits[index] for index in register] for register in program.registers]
     names = _all_names(program)
+    for qubit, number in zip(compiled.qubits, hardware, strict=False):
+        names[qubit] = f"${number}", None
     try:
-        text = Export(circuit, registers, names, max_bytes).text
+        text = Export(circuit, registers, names, max_bytes, declared=not hardware).text
     except NotWritten:
         text = None
     return {
@@ -45,7 +54,7 @@ def _counts(circuit: QuantumCircuit) -> Counter[str]:
     return counts
 
 
-def _all_names(program: Program) -> Names:
+def _all_names(program: Program) -> dict[Any, tuple[str, int | None]]:
     """With names for those that have none."""
     circuit = program.circuit
     own = {bit: (f"q{place}", None) for place, bit in enumerate(circuit.qubits)}

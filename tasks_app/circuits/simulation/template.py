@@ -18,8 +18,9 @@ from tasks_app.circuits.language.qasm3 import Steered
 from tasks_app.circuits.language.read import parse
 from tasks_app.circuits.language.source import Source
 from tasks_app.circuits.qpy_file import QpyFile
-from tasks_app.circuits.simulation.compile import Compiled, Options, compile_program
+from tasks_app.circuits.simulation.compile import Compiled, Options
 from tasks_app.circuits.simulation.final_state import FinalState
+from tasks_app.circuits.simulation.kind import Kind
 from tasks_app.circuits.simulation.shown import show
 
 _MAX_KEPT = 16  # Compilations of one program.
@@ -31,6 +32,10 @@ _NO_FINAL_STATE = (
 _NO_CIRCUIT = (
     "What this program does with its measurements takes each shot its own way, so that there is "
     "no one compiled circuit to show."
+)
+_NO_PATHS = (
+    "What this program does with its measurements is more than a circuit can say, and this backend "
+    "runs circuits only; decide with bits and comparisons of bits, or choose another backend."
 )
 Inputs = Mapping[str, Any]
 
@@ -65,13 +70,15 @@ class Prepared:
 class Template:
     """A program and how to run it, without the values of its inputs."""
 
-    def __init__(self, source: Source | QpyFile, options: Options, limits: Limits) -> None:
+    def __init__(
+        self, source: Source | QpyFile, kind: Kind, options: Options, limits: Limits
+    ) -> None:
         self.compilations = 0
         self.parse_seconds = self.compile_seconds = 0.0
         self.gates = 0
         """Of the largest compilation."""
         self.noise = options.noise
-        self._source, self._options, self._limits = source, options, limits
+        self._source, self._kind, self._options, self._limits = source, kind, options, limits
         self._steered = False  # Once it was: no use to try without the values.
         self._kept: OrderedDict[tuple[frozenset[str], str], Prepared] = OrderedDict()
 
@@ -129,19 +136,22 @@ class Template:
         if program.notes:
             facts["notes"] = list(program.notes)
         if isinstance(program, Steered):
+            if not self._kind.takes_paths:
+                raise CircuitError("backend_unsuitable", _NO_PATHS)
             if self._options.final_state:
                 raise CircuitError("method_unsuitable", _NO_FINAL_STATE)
             if "circuit" in self._options.outputs:
                 raise CircuitError("method_unsuitable", _NO_CIRCUIT)
             self.parse_seconds += parsed - begun
             return Prepared(program, facts, tape, {})
-        compiled = compile_program(program, self._options, self._limits)
+        compiled = self._kind.compile(program, self._options, self._limits)
         circuit = program.circuit
         facts |= {
             "qubits": circuit.num_qubits,
             "clbits": sum(map(len, program.registers)),
             "gates": circuit.size(),
             "depth": circuit.depth(),
+            **compiled.facts,
         }
         self.compilations += 1
         self.gates = max(self.gates, circuit.size())
@@ -152,7 +162,8 @@ class Template:
         shown = None
         if "circuit" in self._options.outputs:
             most = self._limits.max_result_bytes
-            shown = partial(show, program, compiled.circuit, max_bytes=most)
+            circuit, hardware = compiled.circuit, compiled.hardware
+            shown = partial(show, program, circuit, hardware=hardware, max_bytes=most)
         return Prepared(compiled, facts, tape, program.deferred, final_state, shown)
 
 

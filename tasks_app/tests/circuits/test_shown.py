@@ -51,7 +51,7 @@ def test_a_delay_keeps_its_length() -> None:
     assert [line for line in text.splitlines() if line.startswith("delay")] == [
         "delay[6000.0ns] q;",
         "delay[40dt] q;",
-        "delay[0dt] q;",
+        "delay[0.0ns] q;",
     ]
 
 

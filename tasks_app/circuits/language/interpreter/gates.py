@@ -217,10 +217,10 @@ def _delay(run: Run, node: ast.DelayInstruction) -> None:
 
 
 def _length(duration: Duration) -> tuple[float, str]:
-    if duration.unit == "s":
-        return round(duration.length * 1e9, 6), "ns"
+    if duration.unit == "dt":
+        return round(duration.length), "dt"
     # How long a stretch is, only the hardware knows.
-    return 0 if duration.unit == "stretch" else round(duration.length), "dt"
+    return 0 if duration.unit == "stretch" else round(duration.length * 1e9, 6), "ns"
 
 
 @statement(ast.Box)
