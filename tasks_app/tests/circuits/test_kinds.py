@@ -15,6 +15,7 @@ from tasks_app.circuits.device import InvalidDefinition
 from tasks_app.circuits.job import as_message, check_job
 from tasks_app.circuits.simulation import kinds
 from tasks_app.circuits.simulation.runner import Runner
+from tasks_app.tests.circuits.reference import assert_follows
 from tasks_app.tests.circuits.test_devices import BELL, GRID16, LINE5, QASM3, error_of, run
 from tasks_app.tests.circuits.test_sandbox import own_zygote
 
@@ -132,6 +133,25 @@ def test_what_a_calibration_does_not_tell_makes_no_noise() -> None:
     relaxing = device(qubits=[{"t1_s": 1e-3}] * 3, gates=gates("sx", "rz", "cx"))
     result = run(waited, relaxing, outputs=["probabilities"])
     assert result["probabilities"] == pytest.approx({"00": 1})
+
+
+def test_bits_are_read_wrong_as_often_as_the_calibration_says() -> None:
+    lopsided = device(qubits=[{"readout_error": [0.05, 0.4]}] * 3, gates=gates("x", "cx"))
+    told = run(PAIR + "x q[0]; c = measure q;", lopsided, outputs=["counts", "probabilities"])
+    right = {"01": 0.95 * 0.6, "00": 0.95 * 0.4, "11": 0.05 * 0.6, "10": 0.05 * 0.4}
+    assert told["probabilities"] == pytest.approx(right)
+    assert_follows(told["counts"], right)
+
+
+def test_a_method_is_chosen_that_knows_how_a_qubit_relaxes() -> None:
+    flipped = QASM3 + "qubit[5] q; bit[5] c; x q; {} c = measure q;"
+    for middle, shots, method in (
+        ("", 64, "density_matrix"),
+        ("", 63, "statevector"),  # Not the stabilizer method, though the gates are Clifford's.
+        ("c[0] = measure q[0]; x q[0];", 64, "statevector"),
+    ):
+        result = run(flipped.format(middle), LINE5, shots=shots)
+        assert result["metadata"]["method"] == method
 
 
 @pytest.mark.parametrize("method", ["statevector", "matrix_product_state"])
