@@ -59,8 +59,8 @@ class Zygote:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def fork(self, limits: Limits, channel: socket.socket) -> int:
-        """Make a child that serves `channel`; its process id.
+    def fork(self, limits: Limits, channel: socket.socket, *, devices: bool) -> int:
+        """Make a child that serves `channel`, and will simulate `devices`; its process id.
 
         Raises ChildGone, whatever kept it from starting: no circuit has to do with that.
         """
@@ -71,7 +71,7 @@ class Zygote:
                     self._stop()
                     raise ChildGone(str(greeting["unavailable"]))
                 self._ready = True
-            answer = self._request({"fork": asdict(limits)}, [channel.fileno()])
+            answer = self._request({"fork": asdict(limits), "devices": devices}, [channel.fileno()])
         if "failed" in answer:
             raise ChildGone(f"the simulator did not start: {answer['failed']}")
         return int(answer["pid"])
@@ -126,7 +126,9 @@ class Zygote:
 class ChildProcess:
     """A child that runs one job at a time. `ask` from one thread, `kill` from any."""
 
-    def __init__(self, limits: Limits, zygote: Zygote | None = None) -> None:
+    def __init__(
+        self, limits: Limits, zygote: Zygote | None = None, *, devices: bool = False
+    ) -> None:
         """Raises ChildGone and OSError."""
         self._limits = limits
         self._zygote = zygote or shared_zygote()
@@ -136,7 +138,7 @@ class ChildProcess:
         self._channel, theirs = socket.socketpair()
         try:
             with theirs:
-                self.pid = self._zygote.fork(limits, theirs)
+                self.pid = self._zygote.fork(limits, theirs, devices=devices)
         except BaseException:
             self._channel.close()
             raise

@@ -115,7 +115,7 @@ class Sandbox:
             self._drop_child()
 
     def _outcome(self, job: Job, owner: Hashable) -> dict[str, Any]:
-        child = self._child_of(owner)
+        child = self._child_of(owner, devices=job.backend is not None)
         try:
             request = as_message(job) | {"threads": self._threads()}
             answer = check_answer(child.ask(request, self.limits.deadline_s), job)
@@ -158,13 +158,13 @@ class Sandbox:
             raise answer.outcome
         return answer.outcome
 
-    def _child_of(self, owner: Hashable) -> ChildProcess:
+    def _child_of(self, owner: Hashable, *, devices: bool) -> ChildProcess:
         """A child that has served nobody else and waits for a job. Raises SandboxDied."""
         if self._child and self._owner == owner and self._child.idle:
             return self._child
         self._drop_child()
         try:
-            child = ChildProcess(self.limits)
+            child = ChildProcess(self.limits, devices=devices)
         except ChildGone as gone:
             raise SandboxDied(str(gone)) from None
         except OSError as error:

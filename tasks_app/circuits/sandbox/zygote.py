@@ -28,7 +28,7 @@ def main(module_paths: list[str]) -> None:
     control, own_pid = socket.socket(fileno=os.dup(0)), os.getpid()
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     try:
-        runner = _import_simulator()
+        runner, prepare_devices = _import_simulator()
     except BaseException as error:
         _send(control, {"unavailable": f"{type(error).__name__}: {error}"})
         return
@@ -41,23 +41,27 @@ def main(module_paths: list[str]) -> None:
         if "end" in request:
             _send(control, {"status": _end(request["end"])})
         else:
+            if request["devices"]:
+                prepare_devices()
+                gc.freeze()
             (channel,), limits = files, Limits(**request["fork"])
             serve = partial(child.main, channel, runner(limits), limits, module_paths, own_pid)
             _send(control, _fork(serve))
             os.close(channel)
 
 
-def _import_simulator() -> Callable[[Limits], Any]:
-    """What makes runners, warmed up by a circuit of our own."""
+def _import_simulator() -> tuple[Callable[[Limits], Any], Callable[[], None]]:
+    """What makes runners, warmed up by a circuit of our own; what imports more for devices."""
     # Here and not above: importing fails on a machine without a working simulator, and the
     # worker wants to know the reason.
+    from tasks_app.circuits.simulation.noisy_device import prepare
     from tasks_app.circuits.simulation.runner import Runner
 
     Runner(Limits()).run(as_message(Job(circuit=BELL)) | {"threads": 1})
     if len(os.listdir("/proc/self/task")) > 1:
         raise RuntimeError("a library has started a thread, and a fork would lack it")
     gc.freeze()  # Looking through Qiskit for garbage would take 60 ms now and then.
-    return Runner
+    return Runner, prepare
 
 
 def _fork(serve: Callable[[], None]) -> dict[str, Any]:

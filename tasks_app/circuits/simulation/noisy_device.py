@@ -3,11 +3,15 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from qiskit import QuantumCircuit
 from qiskit.circuit import Delay, Gate
 from qiskit.transpiler import PassManager, TranspilerError, generate_preset_pass_manager
+from qiskit.transpiler.passes.synthesis.plugin import HighLevelSynthesisPluginManager
+from qiskit.transpiler.preset_passmanagers.plugin import PassManagerStagePluginManager
+from qiskit_aer.noise import thermal_relaxation_error
 
 from tasks_app.circuits.device import read_device
 from tasks_app.circuits.errors import CircuitError
@@ -24,6 +28,17 @@ SEED = 0
 """Of the transpiler: the same program is always compiled to the same circuit."""
 _LEVEL = 2  # Qiskit's own, unasked.
 _RELAXATION = frozenset(("relaxation",))  # No gate of any name, and no Clifford one.
+
+
+@cache
+def prepare() -> None:
+    """Import what the first device would, which takes many times as long as a small circuit.
+
+    Starts no thread, which a process that forks must not have.
+    """
+    PassManagerStagePluginManager()
+    HighLevelSynthesisPluginManager()
+    thermal_relaxation_error(1.0, 1.5, 1.0)
 
 
 @dataclass(frozen=True, slots=True)

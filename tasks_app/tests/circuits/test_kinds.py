@@ -1,6 +1,8 @@
 """Kinds of backends: what each refuses, how one is kept, and one that a site installs."""
 
 import json
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -13,6 +15,7 @@ from tasks_app.circuits import Backend, CircuitError, Job, Limits, Sandbox
 from tasks_app.circuits.backend import check_definition
 from tasks_app.circuits.device import InvalidDefinition
 from tasks_app.circuits.job import as_message, check_job
+from tasks_app.circuits.sandbox import process
 from tasks_app.circuits.simulation import kinds
 from tasks_app.circuits.simulation.runner import Runner
 from tasks_app.tests.circuits.reference import assert_follows
@@ -212,6 +215,48 @@ def test_a_site_adds_a_kind(make_sandbox: Callable[..., Sandbox]) -> None:
         assert result["counts"] == {"10": 9} and result["metadata"]["backend"] == "site"
         with pytest.raises(CircuitError, match="outcome must be a whole number"):
             sandbox.run(Job(circuit=BELL, backend=Backend("site", "stuck", "{}")))
+
+
+PREPARED = f"""
+import os, sys
+from tasks_app.circuits import Backend, Job, Limits
+from tasks_app.circuits.job import as_message
+from tasks_app.circuits.simulation.noisy_device import prepare
+from tasks_app.circuits.simulation.runner import Runner
+runner, device = Runner(Limits()), {LINE5!r}
+runner.run(as_message(Job(circuit={BELL!r})) | {{"threads": 1}})
+prepare()
+print(len(os.listdir("/proc/self/task")))
+before = set(sys.modules)
+runner.run(as_message(Job(circuit={BELL!r}, backend=device)) | {{"threads": 1}})
+print(sorted(set(sys.modules) - before))
+"""
+
+
+@pytest.mark.usefixtures("stuck")
+def test_children_for_devices_come_with_what_devices_import(
+    make_sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    (tmp_path / "stuck.py").write_text(
+        block("python").replace('definition["outcome"]', '"scipy.linalg" in sys.modules')
+        + "import sys\n"
+    )
+    backend = Backend("site", "stuck", '{"outcome": 0}')
+    with own_zygote():
+        sandbox = make_sandbox()
+        assert sandbox.run(Job(circuit=BELL))["counts"].keys() == {"00", "11"}
+        assert sandbox.run(Job(circuit=BELL, backend=backend))["counts"].keys() == {"00"}
+        for owner in (1, 2):
+            told = sandbox.run(Job(circuit=BELL, backend=backend), owner=owner)
+            assert told["counts"].keys() == {"01"}
+
+
+def test_preparing_for_devices_imports_all_and_starts_no_thread() -> None:
+    environment = process._environment() | {"PYTHONPATH": str(PAGE.parents[1])}
+    told = subprocess.run(
+        [sys.executable, "-c", PREPARED], env=environment, capture_output=True, check=True
+    )
+    assert told.stdout.split() == [b"1", b"[]"]
 
 
 def test_a_kind_that_nobody_installed_is_none() -> None:
