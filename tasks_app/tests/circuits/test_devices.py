@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable
 from functools import cache, reduce
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -312,3 +313,29 @@ def test_qubits_that_nothing_acts_on_cost_nothing() -> None:
     assert run(program, GRID16, outputs=["circuit"])["circuit"]["qubits"] == 2
     assert run(QASM3 + "qubit[2] q;", GRID16, observables=[{"IZ": 1}])["expectation_values"] == [1]
     assert run(QASM3 + "qubit[2] q;", GRID16)["counts"] == {}
+
+
+def test_without_noise_a_device_tells_what_the_ideal_simulator_does() -> None:
+    ring = range(12)
+    one = [{"qubits": [place]} for place in ring]
+    two = [{"qubits": [place, (place + 1) % 12]} for place in ring]
+    gates = {**dict.fromkeys(("sx", "x", "rz", "reset"), one), "cz": two}
+    definition = {"qubits": [{}] * 12, "gates": gates, "dt_s": 1e-9}
+    ideal = Backend("ideal", "aer_device", json.dumps(definition))
+    compared = 0
+    for path in sorted((Path(__file__).parent / "programs").rglob("*.qasm")):
+        right = plain(path.read_text())
+        if right is None or right["metadata"]["qubits"] > 12 or path.stem == "ipe":
+            continue  # Wider than the device, or run path by path.
+        told = run(path.read_text(), ideal, optimization_level=3)
+        assert_alike(told["counts"], right["counts"])
+        compared += 1
+    assert compared > 100
+
+
+def plain(program: str) -> Any:
+    """What the ideal simulator tells; None where the program is refused."""
+    try:
+        return RUNNER.run(as_message(Job(circuit=program, seed=2)) | {"threads": 1})
+    except CircuitError:
+        return None
