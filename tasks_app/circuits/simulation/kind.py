@@ -18,6 +18,8 @@ class Kind(ABC):
     takes_paths = False
     """Whether a program that measurements steer beyond what a circuit can say may be run path by
     path, without what this kind adds."""
+    has_levels = False
+    """Whether `optimization_level` says how it compiles."""
 
     @abstractmethod
     def __init__(self, definition: Mapping[str, Any]) -> None:

@@ -29,12 +29,6 @@ class Aer(Kind):
 
     def compile(self, program: Program, options: Options, limits: Limits) -> Compiled:
         """Raises CircuitError."""
-        if options.optimization_level is not None:
-            raise CircuitError(
-                "invalid_optimization_level",
-                "This backend has no gates of its own to compile for; leave optimization_level "
-                "out, or choose a backend that simulates a device.",
-            )
         return compile_program(program, options, limits)
 
 

@@ -54,6 +54,8 @@ class _Placed:
 class AerDevice(Kind):
     """A device that its calibration describes (`docs/backends.md`)."""
 
+    has_levels = True
+
     def __init__(self, definition: Mapping[str, Any]) -> None:
         """Raises InvalidDefinition."""
         self._device = read_device(definition)

@@ -33,6 +33,10 @@ _NO_CIRCUIT = (
     "What this program does with its measurements takes each shot its own way, so that there is "
     "no one compiled circuit to show."
 )
+_NO_LEVELS = (
+    "This backend has no gates of its own to compile for; leave optimization_level out, or choose "
+    "a backend that simulates a device."
+)
 _NO_PATHS = (
     "What this program does with its measurements is more than a circuit can say, and this backend "
     "runs circuits only; decide with bits and comparisons of bits, or choose another backend."
@@ -73,11 +77,14 @@ class Template:
     def __init__(
         self, source: Source | QpyFile, kind: Kind, options: Options, limits: Limits
     ) -> None:
+        """Raises CircuitError."""
         self.compilations = 0
         self.parse_seconds = self.compile_seconds = 0.0
         self.gates = 0
         """Of the largest compilation."""
         self.noise = options.noise
+        if options.optimization_level is not None and not kind.has_levels:
+            raise CircuitError("invalid_optimization_level", _NO_LEVELS)
         self._source, self._kind, self._options, self._limits = source, kind, options, limits
         self._steered = False  # Once it was: no use to try without the values.
         self._kept: OrderedDict[tuple[frozenset[str], str], Prepared] = OrderedDict()

@@ -46,6 +46,9 @@ def gates(*names: str) -> dict[str, Any]:
     return {name: [{"qubits": list(range(widths.get(name, 1)))}] for name in names}
 
 
+STEERED = PAIR + (
+    "int n = 0; c[0] = measure q[0]; if (c[0]) { n += 1; } for int i in [0:n] { x q[1]; }"
+)
 PARTS = PAIR + "h q[0]; cx q[0], q[1]; c = measure q;"
 
 
@@ -60,8 +63,7 @@ PARTS = PAIR + "h q[0]; cx q[0], q[1]; c = measure q;"
         (BELL, {"outputs": ["statevector"]}, "backend_unsuitable", "there is no state vector"),
         (BELL, {"observables": [{"Z": 1}]}, "invalid_observables", "1 Pauli letters"),
         (
-            PAIR + "int n = 0; c[0] = measure q[0]; if (c[0]) { n += 1; } "
-            "for int i in [0:n] { x q[1]; }",
+            STEERED,
             {},
             "backend_unsuitable",
             "more than a circuit can say",
@@ -103,6 +105,7 @@ PARTS = PAIR + "h q[0]; cx q[0], q[1]; c = measure q;"
             "65,536 MiB",
         ),
         (BELL, {"backend": AER, "optimization_level": 1}, "invalid_optimization_level", "leave"),
+        (STEERED, {"backend": AER, "optimization_level": 1}, "invalid_optimization_level", "leave"),
         (BELL, {"backend": Backend("x", "abacus", "{}")}, "invalid_backend", "not installed"),
         (BELL, {"backend": device(qubits=[])}, "invalid_backend", "The backend ours cannot"),
         (
