@@ -152,9 +152,9 @@ def test_bits_are_read_wrong_as_often_as_the_calibration_says() -> None:
 def test_a_method_is_chosen_that_knows_how_a_qubit_relaxes() -> None:
     flipped = QASM3 + "qubit[5] q; bit[5] c; x q; {} c = measure q;"
     for middle, shots, method in (
-        ("", 64, "density_matrix"),
-        ("", 63, "statevector"),  # Not the stabilizer method, though the gates are Clifford's.
-        ("c[0] = measure q[0]; x q[0];", 64, "statevector"),
+        ("", 16, "density_matrix"),
+        ("", 15, "statevector"),  # Not the stabilizer method, though the gates are Clifford's.
+        ("c[0] = measure q[0]; x q[0];", 16, "statevector"),
     ):
         result = run(flipped.format(middle), LINE5, shots=shots)
         assert result["metadata"]["method"] == method
