@@ -25,7 +25,7 @@ from qiskit.transpiler import InstructionProperties, QubitProperties, Target
 from qiskit_aer.noise import NoiseModel, QuantumError, ReadoutError, RelaxationNoisePass
 from qiskit_aer.noise.device import basic_device_gate_errors
 
-from tasks_app.circuits.device import Cost, Device, Places
+from tasks_app.circuits.device import Cost, Device, Places, Qubit
 from tasks_app.circuits.simulation.rewriting import operations
 
 _GATES = get_standard_gate_name_mapping()
@@ -64,22 +64,24 @@ class DeviceNoise:
         self._device = device
         self._errors: dict[tuple[str, Places], QuantumError | None] = {}
 
-    def model(self, circuit: QuantumCircuit, numbers: Sequence[int]) -> NoiseModel:
-        """Of the gates of a circuit whose qubits have these numbers on the device."""
+    def model(self, circuit: QuantumCircuit, numbers: Sequence[int]) -> NoiseModel | None:
+        """Of the gates of a circuit whose qubits have these numbers on the device; None without."""
         model = NoiseModel()
         instructions = {(operation.name, places) for operation, places in operations(circuit)}
         for name, places in instructions:
             error = self._error(name, tuple(numbers[place] for place in places))
             if error is not None:
                 model.add_quantum_error(error, name, places, warnings=False)
-        for place, number in enumerate(numbers):
-            up, down = self._device.qubits[number].readout_error
+        qubits = [self._device.qubits[number] for number in numbers]
+        for place, qubit in enumerate(qubits):
+            up, down = qubit.readout_error
             if up or down:
                 error = ReadoutError([[1 - up, up], [down, 1 - down]])
                 model.add_readout_error(error, [place], warnings=False)
-        if any(name == "delay" for name, _ in instructions):
-            model._custom_noise_passes.append(self._relaxation(numbers))
-        return model
+        waits = any(name == "delay" for name, _ in instructions)
+        if waits and any(each.t1_s or each.t2_s for each in qubits):
+            model._custom_noise_passes.append(self._relaxation(qubits))
+        return None if model.is_ideal() else model
 
     def _error(self, name: str, numbers: Places) -> QuantumError | None:
         if name not in self._device.gates:
@@ -95,8 +97,7 @@ class DeviceNoise:
             self._errors[key] = errors[0] if errors else None
         return self._errors[key]
 
-    def _relaxation(self, numbers: Sequence[int]) -> RelaxationNoisePass:
-        qubits = [self._device.qubits[number] for number in numbers]
+    def _relaxation(self, qubits: Sequence[Qubit]) -> RelaxationNoisePass:
         t1s = [each.t1_s or math.inf for each in qubits]
         t2s = [each.t2_s or 2 * (each.t1_s or math.inf) for each in qubits]
         return RelaxationNoisePass(t1s, t2s, self._device.dt_s or 0.0, Delay)

@@ -201,11 +201,12 @@ class AerDevice(Kind):
         circuit = rewriting.on_qubits(placed.circuit, busy)
         numbers = [place for place, qubit in enumerate(placed.circuit.qubits) if qubit in busy]
         level = _LEVEL if options.optimization_level is None else options.optimization_level
+        noise = self._noise.model(circuit, numbers)
         return Compiled(
             circuit,
-            _method(circuit, options, limits),
+            _method(circuit, options, limits, noisy=noise is not None),
             registers,
-            self._noise.model(circuit, numbers),
+            noise,
             truncate=False,
             sampling=None,
             misread=lambda qubit: self._device.qubits[numbers[qubit]].readout_error,
@@ -231,12 +232,14 @@ def _numbered(program: Program) -> int | None:
     return len(names) if any(hardware) else None
 
 
-def _method(circuit: QuantumCircuit, options: Options, limits: Limits) -> str:
+def _method(circuit: QuantumCircuit, options: Options, limits: Limits, *, noisy: bool) -> str:
     """Raises CircuitError where none, or not the one asked for, can run it."""
     names = methods.operation_names(circuit)
     if options.method != "automatic":
         methods.check(circuit, names, options.method, limits)
         return options.method
+    if not noisy:
+        return methods.choose(circuit, names, options.shots, False, limits)
     width = circuit.num_qubits
     ending = rewriting.without_final_measurements(circuit)
     splits = not {"reset"}.issuperset(ending.others)  # Each shot is run by itself.

@@ -191,10 +191,10 @@ def measured_between() -> QuantumCircuit:
 def test_programs_that_measure_on_the_way(make: Callable[[], QuantumCircuit], level: int) -> None:
     circuit = make()
     steered = circuit.has_control_flow_op()
-    counts = run(circuit, imported(steered), shots=20_000, optimization_level=level)["counts"]
+    counts = run(circuit, imported(steered), shots=6_000, optimization_level=level)["counts"]
     placed = transpile(circuit, generic(steered), optimization_level=level, seed_transpiler=0)
     simulator = AerSimulator.from_backend(generic(steered))
-    found = simulator.run(placed, shots=20_000, seed_simulator=1).result().data()["counts"]
+    found = simulator.run(placed, shots=6_000, seed_simulator=1).result().data()["counts"]
     # Qiskit's own formatting does not know bits outside of registers.
     bits = {f"{int(key, 16):0{circuit.num_clbits}b}": times for key, times in found.items()}
     assert_alike({key.replace(" ", ""): times for key, times in counts.items()}, bits)

@@ -135,6 +135,7 @@ def test_what_a_calibration_does_not_tell_makes_no_noise() -> None:
     waited = PARTS.replace("c =", "delay[1s] q; c =")
     for circuit in (PARTS, waited):
         result = run(circuit, ideal, outputs=["probabilities"])
+        assert result["metadata"]["method"] == "statevector"
         assert result["probabilities"] == pytest.approx({"00": 0.5, "11": 0.5})
     relaxing = device(qubits=[{"t1_s": 1e-3}] * 3, gates=gates("sx", "rz", "cx"))
     result = run(waited, relaxing, outputs=["probabilities"])
