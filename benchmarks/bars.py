@@ -249,11 +249,12 @@ def fill(side: Side, count: int) -> None:
     ids = side.sql(REFERENCE_WAITING, BELL, count)
     publisher = Publisher(
         pika.URLParameters(os.environ["RABBITMQ_URL"]),
-        side.queue,
-        {f"{side.queue}_unused": {}, side.queue: {"x-queue-type": "quorum"}},
+        *(side.queue, f"{side.queue}_unused"),
+        lambda _: {"x-queue-type": "quorum"},
     )
     # With confirms: RabbitMQ may lose what a connection leaves unconfirmed.
-    publisher.publish(*(task_id.bytes for (task_id,) in ids), timeout_s=60)  # type: ignore[attr-defined]
+    messages = ((side.queue, task_id.bytes) for (task_id,) in ids)  # type: ignore[attr-defined]
+    publisher.publish(*messages, timeout_s=60)
     publisher.close()
 
 

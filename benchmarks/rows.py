@@ -260,10 +260,13 @@ def _restore(pending: int) -> list[uuid.UUID]:
 
 
 def _ring(task_ids: list[uuid.UUID]) -> None:
+    from tasks_app.circuits.backend import DEFAULT_BACKEND
+    from tasks_app.lifecycle import Waiting
     from tasks_app.queue import broker
 
     for some in range(0, len(task_ids), CHUNK):
-        broker.ring(dict.fromkeys(task_ids[some : some + CHUNK], "backlog"))
+        some_ids = task_ids[some : some + CHUNK]
+        broker.ring(Waiting(task_id, "backlog", DEFAULT_BACKEND) for task_id in some_ids)
 
 
 def _fill_queue() -> int:

@@ -224,6 +224,7 @@ DRAMATIQ_BROKER = _broker | {"MIDDLEWARE": []}  # `actors` adds the worker's own
 LEASE_S = _number("LEASE_S", 30, least=0.1)
 HEARTBEAT_S = _number("HEARTBEAT_S", 0.5, least=0.1)  # also how soon a cancelled circuit stops
 RECOVERY_S = _number("RECOVERY_S", 2, least=0.1)
+WORKER_BACKENDS = tuple(env.list("WORKER_BACKENDS", default=[]))  # none: all that there are
 WORKER_THREADS = _whole("WORKER_THREADS", os.cpu_count() or 1, least=1)
 SHUTDOWN_GRACE_S = _number("SHUTDOWN_GRACE_S", 20, least=0.1)
 MAX_ATTEMPTS = _whole("MAX_ATTEMPTS", 3, least=1)

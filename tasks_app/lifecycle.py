@@ -20,24 +20,24 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models.expressions import DatabaseDefault
-from django.db.models.functions import Coalesce, Now
-from django.db.models.lookups import Exact
+from django.db.models.functions import Now
 
 from tasks_app import sql, turns
-from tasks_app.models import DEFAULT_BACKEND, Status, Task
+from tasks_app.circuits.backend import DEFAULT_BACKEND
+from tasks_app.models import Status, Task
 from tasks_app.postgresql.base import connection
 
 _SUBMIT, _FINISH = sql.statement("submit"), sql.statement("finish")
 _CLAIM = sql.statement("claim", next="claim_next")
 _CLAIM_OPEN = sql.statement("claim", next="claim_open")
 _CANCEL, _RENEW = sql.statement("cancel"), sql.statement("renew")
-_HAND_BACK = sql.statement("hand_back")
+_HAND_BACK, _WAITING_BEHIND = sql.statement("hand_back"), sql.statement("waiting_behind")
 
 ATTEMPTS_EXHAUSTED = "attempts_exhausted"
 
@@ -60,6 +60,9 @@ class Claim:
     owner_id: int | None = None
     max_running: int | None = field(default=None, compare=False)
     """So many tasks of its owner may run at a time, if there is a limit."""
+    backend: str = field(default=DEFAULT_BACKEND, compare=False)
+    backend_changed_at: datetime | None = field(default=None, compare=False)
+    backend_max_qubits: int | None = field(default=None, compare=False)
 
 
 def submit(tasks: Sequence[Task]) -> None:
@@ -123,9 +126,9 @@ def note_rung(task_ids: Sequence[uuid.UUID]) -> bool:
 def claim(*, worker: str, backend: str = DEFAULT_BACKEND) -> Claim | None:
     """Make `worker` the owner of a task's next attempt, with a lease of `LEASE_S`.
 
-    The task is the one lost longest ago; where none is lost, the one whose turn it is of those
-    whose owner may have more of them run. None if there is nothing to do. One that is lost with its
-    attempts used up fails instead.
+    The task is the backend's one lost longest ago; where none is lost, the one whose turn it is of
+    those whose owner may have more of them run. None if there is nothing to do, or the backend is
+    not online. One that is lost with its attempts used up fails instead.
     """
     values: dict[str, Any] = {
         "backend": backend,
@@ -138,7 +141,7 @@ def claim(*, worker: str, backend: str = DEFAULT_BACKEND) -> Claim | None:
     while rows := connection.prepared(statement, values):
         found_id, status, attempt, circuit, shots, seed, options, correlation_id, *rest = rows[0]
         if attempt is not None:
-            max_qubits, owner_id, max_running, seconds, notes = rest
+            max_qubits, owner_id, max_running, changed_at, its_max_qubits, seconds, notes = rest
             _log_move(found_id, status, Status.PROCESSING, seconds, notes)
             return Claim(
                 *(found_id, attempt, circuit, shots, seed, correlation_id),
@@ -146,6 +149,9 @@ def claim(*, worker: str, backend: str = DEFAULT_BACKEND) -> Claim | None:
                 max_qubits=max_qubits,
                 owner_id=owner_id,
                 max_running=max_running,
+                backend=backend,
+                backend_changed_at=changed_at,
+                backend_max_qubits=its_max_qubits,
             )
         if status == Status.PROCESSING:
             fail_exhausted(found_id)
@@ -187,15 +193,23 @@ def fail(claim: Claim, *, code: str, message: str) -> bool:
     return _owners_move(_FINISH, claim.task_id, claim.attempt, Status.FAILED, outcome)
 
 
-def owner_waits(claim: Claim) -> bool:
-    """Whether the claim's owner has a limit of running tasks, and others that wait for their turn.
+class Waiting(NamedTuple):
+    """A pending task, as its message needs it."""
+
+    task_id: uuid.UUID
+    correlation_id: str
+    backend: str
+
+
+def waiting_behind(claim: Claim) -> list[Waiting]:
+    """If the claim's owner has a limit of running tasks: which is next, on each backend.
 
     Their messages may be gone: they came while the limit was reached, and found nothing to do.
     """
     if claim.max_running is None:
-        return False
-    waiting = Task.objects.with_status(Status.PENDING)
-    return waiting.filter(Exact(Coalesce("owner", 0), claim.owner_id or 0)).exists()
+        return []
+    rows = connection.prepared(_WAITING_BEHIND, {"owner": claim.owner_id or 0})
+    return list(map(Waiting._make, rows))
 
 
 def fail_exhausted(task_id: uuid.UUID) -> bool:

@@ -10,11 +10,13 @@ import uuid
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Func, Q
 from django.db.models.functions import Coalesce, Now
 from uuid_utils.compat import uuid7
+
+from tasks_app.circuits.backend import DEFAULT_BACKEND
 
 
 def new_task_id() -> uuid.UUID:
@@ -35,9 +37,40 @@ class Status(models.TextChoices):
 MAX_PRIORITY = 100  # and as far below 0
 TURN_BITS = 54  # of a turn, below what its priority makes of it (sql/submit.sql)
 MAX_WEIGHT = 1000
-DEFAULT_BACKEND = "aer"
 INTERNAL_ERROR = "internal_error"  # the `error_code` of what was our own fault
 TERMINAL = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
+
+
+class Backend(models.Model):
+    """A simulator, or a simulated device, that tasks are run on."""
+
+    name = models.CharField(
+        primary_key=True,
+        max_length=64,
+        validators=[
+            RegexValidator(r"^[a-z][a-z0-9_]*\Z", "Lower-case letters, digits and underscores.")
+        ],
+        help_text="What tasks call it, and a part of its queue's name.",
+    )
+    kind = models.CharField(max_length=64, help_text="What runs its circuits.")
+    description = models.TextField(blank=True, db_default="")
+    online = models.BooleanField(
+        default=True, db_default=True, help_text="Offline, none of its tasks starts: they wait."
+    )
+    max_qubits = models.PositiveIntegerField(null=True, blank=True, help_text="Qubits of a task.")
+    max_shots = models.PositiveIntegerField(null=True, blank=True, help_text="Shots of a task.")
+    definition = models.JSONField(
+        default=dict, blank=True, help_text="What its kind needs to know of it (docs/backends.md)."
+    )
+    changed_at = models.DateTimeField(
+        db_default=Now(), editable=False, help_text="Set by a trigger; workers read it anew then."
+    )
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class TaskQuerySet(models.QuerySet["Task"]):
@@ -125,7 +158,9 @@ class Task(models.Model):
         null=True, help_text="The task that it runs again, which may be gone."
     )
     correlation_id = models.CharField(max_length=128, help_text="X-Correlation-ID of the request.")
-    backend = models.CharField(max_length=64, db_default=DEFAULT_BACKEND)
+    # No foreign key: each submission would lock the same few rows. A trigger keeps backends that
+    # tasks wait for (migration 0009).
+    backend = models.CharField(max_length=64, default=DEFAULT_BACKEND, db_default=DEFAULT_BACKEND)
     priority = models.SmallIntegerField(
         default=0,
         db_default=0,
@@ -201,6 +236,11 @@ class Task(models.Model):
             ),
             models.Index(fields=["name", "submitted_at"], name="task_name", condition=~Q(name="")),
             GinIndex(fields=["tags"], name="task_tags", condition=~Q(tags=[])),
+            models.Index(
+                fields=["backend", "submitted_at"],
+                name="task_backend",
+                condition=~Q(backend=DEFAULT_BACKEND),
+            ),
             # The line. Claims and recovery read these three only: as small as the work at hand.
             models.Index(
                 fields=["backend", "turn", "task_id"],
@@ -379,6 +419,12 @@ class Worker(models.Model):
 
     worker = models.CharField(max_length=200, primary_key=True)
     slots = models.PositiveIntegerField(help_text="Circuits that it runs at a time.")
+    backends = ArrayField(
+        models.CharField(max_length=64),
+        default=list,
+        db_default=[DEFAULT_BACKEND],
+        help_text="Whose tasks it runs.",
+    )
     walls = ArrayField(
         models.CharField(max_length=32),
         null=True,

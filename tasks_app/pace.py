@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -17,19 +18,21 @@ from tasks_app.postgresql.base import connection
 
 FORGET_S = 3600
 SAMPLE = 1000
+LOOKED_AT = 5 * SAMPLE  # for those of one backend
 ESTIMATE_S = 2
 LONG_QUEUE = 10_000  # pending tasks; counting more takes a while
 
 _PACE = sql.statement("pace")
 
 
-def report(*, slots: int, walls: list[str] | None = None) -> None:
-    """This worker process is alive, runs `slots` circuits at a time, and behind these walls."""
+def report(*, slots: int, backends: Sequence[str], walls: list[str] | None = None) -> None:
+    """This worker process is alive: `slots` circuits at a time, of these backends, behind walls."""
+    now = {"slots": slots, "backends": backends, "walls": walls, "seen_at": Now()}
     Worker.objects.bulk_create(
-        [Worker(worker=worker_id.current(), slots=slots, walls=walls, seen_at=Now())],
+        [Worker(worker=worker_id.current(), **now)],
         update_conflicts=True,
         unique_fields=["worker"],
-        update_fields=["slots", "walls", "seen_at"],
+        update_fields=[*now],
     )
 
 
@@ -44,16 +47,25 @@ def alive_workers() -> QuerySet[Worker]:
     return Worker.objects.filter(seen_at__gte=Now() - timedelta(seconds=worker_id.ALIVE_S))
 
 
-def pace() -> dict[str, Any]:
-    """Workers alive and their slots, what runs, and how long the `SAMPLE` latest tasks took."""
-    values = {"alive_s": worker_id.ALIVE_S, "sample": SAMPLE}
+def pace(backend: str | None = None) -> dict[str, Any]:
+    """Workers alive and their slots, what runs, and how long the `SAMPLE` latest tasks took: of
+    one backend, or of all together."""
+    values = {
+        **{"backend": backend, "alive_s": worker_id.ALIVE_S, "sample": SAMPLE},
+        "looked_at": SAMPLE if backend is None else LOOKED_AT,
+    }
     found: dict[str, Any] = connection.prepared(_PACE, values, row_factory=dict_row)[0]
     return found
 
 
-def pending() -> int:
-    """How many tasks are pending; of more than `LONG_QUEUE` what PostgreSQL's planner expects."""
+def pending(backend: str | None = None) -> int:
+    """How many tasks wait for a backend, or for all together.
+
+    Of more than `LONG_QUEUE`, what PostgreSQL's planner expects.
+    """
     tasks = Task.objects.with_status(Status.PENDING)
+    if backend is not None:
+        tasks = tasks.filter(backend=backend)
     few: int = tasks[: LONG_QUEUE + 1].count()
     if few <= LONG_QUEUE:
         return few
@@ -61,11 +73,12 @@ def pending() -> int:
     return max(few, int(plan["Plan"]["Plan Rows"]))
 
 
-def estimated_start(position: int | None) -> datetime | None:
-    """When a task at this position should start; None without workers or measured times."""
+def estimated_start(backend: str, position: int | None) -> datetime | None:
+    """When a backend's task at this position should start; None without workers or measured
+    times."""
     if position is None:
         return None
-    now = _pace_lately(int(time.monotonic() / ESTIMATE_S))
+    now = lately(backend)
     # What runs now has not shown yet how long it takes: as long again, if nothing else is known.
     times = [each for each in (now["run_p50_s"], now["running_s"]) if each is not None]
     if not now["slots"] or not times:
@@ -74,7 +87,11 @@ def estimated_start(position: int | None) -> datetime | None:
     return timezone.now() + timedelta(seconds=turns * max(times) / now["slots"])
 
 
-@lru_cache(maxsize=1)
-def _pace_lately(period: int) -> dict[str, Any]:
-    """The pace, measured once in `ESTIMATE_S`."""
-    return pace()
+def lately(backend: str) -> dict[str, Any]:
+    """Its pace, measured once in `ESTIMATE_S`."""
+    return _lately(backend, int(time.monotonic() / ESTIMATE_S))
+
+
+@lru_cache(maxsize=64)
+def _lately(backend: str, period: int) -> dict[str, Any]:
+    return pace(backend)

@@ -4,10 +4,10 @@ One recovery pass looks for three kinds of task:
 
 - lost: processing, and its lease has expired; that of a worker known to be gone is ended first.
   A ring lets any worker claim it anew; if its attempts are used up it fails here.
-- silent: pending, and may start now as far as its owner's limit goes, though the queue holds fewer
-  messages than there are such tasks. As many as are missing are rung, so that a queue that is
-  merely long is left alone. For which ones does not matter: a message says that there is work,
-  and a doubled ring is harmless.
+- silent: pending on a backend that is online, and may start now as far as its owner's limit goes,
+  though the backend's queue holds fewer messages than there are such tasks. As many as are missing
+  are rung, so that a queue that is merely long is left alone. For which ones does not matter: a
+  message says that there is work, and a doubled ring is harmless.
 """
 
 import math
@@ -22,7 +22,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from tasks_app import lifecycle, retention, sql, turns, worker_id
-from tasks_app.models import Status, Task, TaskQuerySet
+from tasks_app.models import Backend, Status, Task, TaskQuerySet
 from tasks_app.pace import LONG_QUEUE
 from tasks_app.postgresql.base import connection, session_connection
 from tasks_app.queue import broker
@@ -65,7 +65,11 @@ def recover(*, grace_s: float = GRACE_S, dry_run: bool = False) -> Findings:
     findings = Findings(
         lost=_ids(lost.filter(_quiet(grace_s)).exclude(task_id__in=exhausted)),
         exhausted=exhausted,
-        silent=_silent_tasks(grace_s),
+        silent=[
+            task_id
+            for name in Backend.objects.filter(online=True).values_list("name", flat=True)
+            for task_id in _silent_tasks(name, grace_s)
+        ],
     )
     if not dry_run:
         for task_id in findings.exhausted:
@@ -90,17 +94,16 @@ def _quiet(grace_s: float) -> Q:
     return Q(enqueued_at__lt=Now() - timedelta(seconds=grace_s))
 
 
-_counted_at = -math.inf  # when a long queue was counted last
+_counted_at: dict[str, float] = {}  # when the long queue of a backend was counted last
 
 
-def _silent_tasks(grace_s: float) -> list[uuid.UUID]:
-    global _counted_at
-    ready = broker.depths().ready
+def _silent_tasks(backend: str, grace_s: float) -> list[uuid.UUID]:
+    ready = broker.depths(backend).ready
     if ready > LONG_QUEUE:
-        if time.monotonic() < _counted_at + COUNT_S:
+        if time.monotonic() < _counted_at.get(backend, -math.inf) + COUNT_S:
             return []
-        _counted_at = time.monotonic()
-    limits = turns.limits()
+        _counted_at[backend] = time.monotonic()
+    limits = {"backend": backend, **turns.limits()}
     most = {**limits, "quiet_s": 0, "limit": ready + BATCH}  # more would not be rung anyway
     ((may_start,),) = connection.prepared(_COUNT, most)
     missing = min(may_start - ready, BATCH)
@@ -116,7 +119,7 @@ def _ring_again(task_ids: list[uuid.UUID]) -> None:
     tasks = Task.objects.filter(task_id__in=task_ids)
     # First: a worker that came while these rows are locked would step over them.
     tasks.update(enqueued_at=Now())
-    broker.ring(dict(tasks.values_list("task_id", "correlation_id")))
+    broker.ring(tasks.only("correlation_id", "backend"))
     log.warning("tasks_rung_again", task_ids=[str(task_id) for task_id in task_ids[:20]])
 
 

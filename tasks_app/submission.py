@@ -126,7 +126,7 @@ def _accept_once(
                 if idempotency:
                     _keep(idempotency, tasks)
         if earlier is None:
-            return _rung(partial(_ring, tasks), tasks, batch, idempotency)
+            return _rung(partial(broker.ring, tasks), tasks, batch, idempotency)
         replay = _replay(earlier)
         if replay is not None:
             return replay  # else the first request has just withdrawn its tasks: ours is the first
@@ -172,16 +172,14 @@ def _replay(earlier: IdempotencyKey) -> Accepted | None:
         if earlier.batch_id is not None:
             Batch.objects.filter(batch_id=earlier.batch_id, task=None).delete()
         return None
-    pending = {
-        task.task_id: task.correlation_id for task in tasks if task.current_status == Status.PENDING
-    }
+    pending = {task.task_id: task for task in tasks if task.current_status == Status.PENDING}
     # By the database's clock, like every other time; a task deleted meanwhile is not old.
     old = Task.objects.filter(
         task_id__in=pending, enqueued_at__lte=Now() - timedelta(seconds=FRESH_S)
     )
     fresh = {k: pending[k] for k in pending.keys() - set(old.values_list("task_id", flat=True))}
     if fresh and settings.QUEUE_DOWN_POLICY == "reject":
-        broker.ring(fresh)
+        broker.ring(fresh.values())
         if not lifecycle.note_rung(list(fresh)):
             return None
     return Accepted(tasks, earlier.batch, replayed=True)
@@ -190,14 +188,10 @@ def _replay(earlier: IdempotencyKey) -> Accepted | None:
 # -- the queue ---------------------------------------------------------------------------------
 
 
-def _ring(tasks: Sequence[Task]) -> None:
-    broker.ring({task.task_id: task.correlation_id for task in tasks})
-
-
 def _store_and_ring_all(submissions: Sequence[Sequence[Task]]) -> None:
     tasks = list(chain.from_iterable(submissions))
     lifecycle.submit(tasks)
-    _ring(tasks)
+    broker.ring(tasks)
 
 
 def _check_time() -> None:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ import psycopg
 
 from embedded.postgres import PostgresServer
 from tasks_app.circuits import Job, Limits
+from tasks_app.circuits.backend import DEFAULT_BACKEND
 from tasks_app.circuits.job import as_message
 from tasks_app.circuits.simulation.runner import Runner
 from testing.ledger import (
@@ -220,6 +221,7 @@ class Arena:
         limit: int | None = None,
         burst: bool = False,
         healthy_within_s: float = HEALTHY_LIMIT_S,
+        backends: Sequence[str] = (DEFAULT_BACKEND,),
     ) -> Iterator[Trial]:
         """Submissions before, during and after the fault that the block makes; then the bar.
 
@@ -230,7 +232,12 @@ class Arena:
         self._mark_logs()
         (begun_at,) = self.sql("SELECT now()")[0]
         self.stream = stream = Stream(
-            self.service, every_s=every_s, clients=clients, circuit=circuit, limit=limit
+            self.service,
+            every_s=every_s,
+            clients=clients,
+            circuit=circuit,
+            limit=limit,
+            backends=backends,
         )
         trial = Trial(name, self, stream, str(begun_at), burst)
         with stream, Reader(stream) as reader:

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from tasks_app.circuits.backend import DEFAULT_BACKEND
 from tasks_app.processes import tail, tethered
 from testing.ports import free_port
 
@@ -360,6 +361,7 @@ class Stream:
     clients: int = 2
     answers: list[Answer] = field(default_factory=list)
     limit: int | None = None  # ends by itself after so many answers
+    backends: Sequence[str] = (DEFAULT_BACKEND,)  # of which tasks take one after the other
 
     def __enter__(self) -> Self:
         self._ending = threading.Event()
@@ -402,8 +404,11 @@ class Stream:
     def _submit(self, client: int) -> None:
         pause_s = self.every_s
         while not self._ending.wait(pause_s) and not self._full.is_set():
-            header = {"X-Correlation-ID": f"{self._prefix}-{next(self._numbers)}"}
-            answer = self.service.post("/tasks", {"circuit": self.circuit}, **header)
+            number = next(self._numbers)
+            header = {"X-Correlation-ID": f"{self._prefix}-{number}"}
+            backend = self.backends[number % len(self.backends)]
+            body = {"circuit": self.circuit, "backend": backend}
+            answer = self.service.post("/tasks", body, **header)
             self.answers.append(answer)
             self._rounds[client] += 1
             # As a client would: one that finds nobody there waits a moment.

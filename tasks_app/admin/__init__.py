@@ -1,5 +1,5 @@
-"""The admin: tasks and their history; tokens, limits, workers and the audit."""
+"""The admin: tasks and their history; backends; tokens, limits, workers and the audit."""
 
-from tasks_app.admin import access, tasks
+from tasks_app.admin import access, backends, tasks
 
-__all__ = ["access", "tasks"]
+__all__ = ["access", "backends", "tasks"]

@@ -14,7 +14,8 @@ from rest_framework.exceptions import NotFound
 from rest_framework.utils.urls import replace_query_param
 
 from tasks_app.api.fields import BoundedListField, StrictSerializer, shown
-from tasks_app.models import Batch, Status, Task
+from tasks_app.circuits.backend import DEFAULT_BACKEND
+from tasks_app.models import Batch, Status, Task, TaskQuerySet
 
 MAX_IDS = 500
 MAX_REPEATED = 32
@@ -77,6 +78,9 @@ class FilterSerializer(BatchFilterSerializer):
         help_text=f"Up to {MAX_IDS}.",
     )
     batch_id = serializers.UUIDField(required=False, help_text="Elements of this batch.")
+    backend = serializers.CharField(
+        max_length=64, trim_whitespace=False, required=False, help_text="On this backend."
+    )
 
 
 def listed(query: QueryDict) -> dict[str, Any]:
@@ -101,6 +105,15 @@ def filtered(rows: QuerySet[Row], wanted: Mapping[str, Any]) -> QuerySet[Row]:
     if "tag" in wanted:  # as the condition of its index has it, and a name's
         rows = rows.exclude(tags=[])
     return rows.exclude(name="") if "name" in wanted else rows
+
+
+def filtered_tasks(tasks: TaskQuerySet, wanted: Mapping[str, Any]) -> QuerySet[Task]:
+    """The tasks that pass the checked filters, those that batches do not have too."""
+    if "backend" in wanted:
+        tasks = tasks.filter(backend=wanted["backend"])
+        if wanted["backend"] != DEFAULT_BACKEND:  # as the condition of its index has it
+            tasks = tasks.exclude(backend=DEFAULT_BACKEND)
+    return filtered(tasks, wanted)
 
 
 @dataclass(frozen=True, slots=True)

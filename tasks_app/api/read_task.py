@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from psycopg.rows import dict_row
 
-from tasks_app import pace, sql, turns
+from tasks_app import backends, pace, sql, turns
 from tasks_app.access import Visibility
 from tasks_app.models import Status
 from tasks_app.postgresql.base import connection
@@ -50,6 +50,17 @@ def task(task_id: uuid.UUID, visibility: Visibility) -> dict[str, Any] | None:
             {"status": status, "transitioned_at": at, "notes": notes} for status, at, notes in moves
         ],
         "queue_position": before,
-        "estimated_start_at": pace.estimated_start(None if held_back else before),
-        "message": MESSAGES[found["status"]],
+        "estimated_start_at": None if held_back else pace.estimated_start(found["backend"], before),
+        "message": _message(found["status"], found["backend"]),
     }
+
+
+def _message(status: Status, backend: str) -> str:
+    """What it waits for, or is."""
+    if status == Status.PENDING:
+        described = backends.known().get(backend)
+        if described is None or not described.online:
+            return f"The task waits until the backend {backend} is online."
+        if not pace.lately(backend)["slots"]:
+            return f"The task waits: no worker serves the backend {backend} now."
+    return MESSAGES[status]

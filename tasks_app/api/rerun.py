@@ -7,6 +7,7 @@ from rest_framework.exceptions import ValidationError
 from tasks_app.api.errors import WHOLE
 from tasks_app.api.fields import checked, first_of
 from tasks_app.api.submissions import SubmissionSerializer
+from tasks_app.circuits.backend import DEFAULT_BACKEND
 from tasks_app.models import Task
 
 FIXED = ("circuit", "circuit_format")
@@ -18,6 +19,7 @@ def submission_of(task: Task) -> dict[str, Any]:
         **{"circuit": task.program, "shots": task.shots, "seed": task.seed},
         **task.options,
         **{"name": task.name, "tags": task.tags, "priority": task.priority or None},
+        "backend": None if task.backend == DEFAULT_BACKEND else task.backend,
     }
     return {name: value for name, value in fields.items() if value not in (None, "", [])}
 

@@ -21,6 +21,8 @@ from tasks_app.api.filters import BatchFilterSerializer, FilterSerializer
 from tasks_app.api.serializers import (
     AcceptedBatchSerializer,
     AcceptedSerializer,
+    BackendSerializer,
+    BackendSummarySerializer,
     BatchPageSerializer,
     BatchResultSerializer,
     BatchSerializer,
@@ -206,6 +208,10 @@ retry_batch = described(
     request=None,
 )
 get_queue = described("get_queue", "Read the queue", {200: QueueSerializer})
+list_backends = described(
+    "list_backends", "List backends", {200: BackendSummarySerializer(many=True)}
+)
+get_backend = described("get_backend", "Read a backend", {200: BackendSerializer}, 404)
 
 
 class DescriptionView(SpectacularYAMLAPIView):

@@ -88,7 +88,7 @@ class TaskSummarySerializer(serializers.ModelSerializer[Task]):
     class Meta:
         model = Task
         fields = [
-            *("task_id", "status", "name", "tags", "batch_id", "shots", "priority"),
+            *("task_id", "status", "name", "tags", "batch_id", "shots", "backend", "priority"),
             *("submitted_at", "started_at", "completed_at", "error_code", "rerun_of"),
         ]
 
@@ -198,6 +198,38 @@ class QueueSerializer(serializers.Serializer[Any]):
     wait_p90_s = serializers.FloatField(allow_null=True)
     run_p50_s = serializers.FloatField(allow_null=True)
     run_p90_s = serializers.FloatField(allow_null=True)
+
+
+class BackendSummarySerializer(serializers.Serializer[Any]):
+    """A backend, and how fast tasks went through it lately."""
+
+    name = serializers.CharField()
+    kind = serializers.CharField(help_text="What runs its circuits.")
+    description = serializers.CharField()
+    online = serializers.BooleanField(help_text="If not, its tasks wait.")
+    max_qubits = serializers.IntegerField(help_text="Qubits of a task.")
+    max_shots = serializers.IntegerField(help_text="Shots of a task.")
+    pending = serializers.IntegerField()
+    processing = serializers.IntegerField()
+    workers = serializers.IntegerField(help_text="Worker processes alive that serve it.")
+    slots = serializers.IntegerField(help_text="Circuits that they run at a time.")
+    wait_p50_s = serializers.FloatField(allow_null=True)
+    run_p50_s = serializers.FloatField(allow_null=True)
+
+
+class BackendSerializer(BackendSummarySerializer):
+    """A backend with what defines it."""
+
+    qubits = serializers.IntegerField(allow_null=True, help_text="Of a device.")
+    basis_gates = serializers.ListField(
+        child=serializers.CharField(), allow_null=True, help_text="Of a device; null: any."
+    )
+    coupling_map = serializers.ListField(
+        child=serializers.ListField(child=serializers.IntegerField()),
+        allow_null=True,
+        help_text="Pairs of qubits that have a gate, in its order; null: any.",
+    )
+    definition = serializers.DictField(help_text="As docs/backends.md describes it.")
 
 
 class ErrorSerializer(serializers.Serializer[Any]):

@@ -7,6 +7,7 @@ import orjson
 from django.conf import settings
 from rest_framework import serializers
 
+from tasks_app import backends
 from tasks_app.api.errors import ApiError
 from tasks_app.api.fields import (
     BoundedDictField,
@@ -22,12 +23,21 @@ from tasks_app.api.fields import (
     first_of,
 )
 from tasks_app.circuits import CircuitError
-from tasks_app.circuits.job import FORMATS, MAX_SEED, MAX_SETS, METHODS, OUTPUTS, circuit_bytes
+from tasks_app.circuits.backend import DEFAULT_BACKEND
+from tasks_app.circuits.job import (
+    FORMATS,
+    MAX_SEED,
+    MAX_SETS,
+    METHODS,
+    OUTPUTS,
+    circuit_bytes,
+)
 from tasks_app.circuits.qpy_file import check_beginning
 from tasks_app.models import MAX_PRIORITY, Task
 
 MAX_BATCH = 1000
 DEFAULT_SHOTS = 1024
+MAX_NAMED = 20  # backends, in an error
 MAX_NOISY_GATES = 100  # More than there are.
 _CIRCUIT_HELP = (
     "OpenQASM 3 or 2, up to 1 MiB of UTF-8; or with the format qpy a QPY file in base64, plain or "
@@ -35,8 +45,18 @@ _CIRCUIT_HELP = (
 )
 RUN_OPTIONS = (
     *("circuit_format", "method", "memory", "parameters", "parameter_sets", "noise"),
-    *("observables", "precision", "outputs"),
+    *("observables", "precision", "outputs", "optimization_level"),
 )
+
+
+class BackendField(StrictTextField):
+    """The name of a backend that there is."""
+
+    def to_internal_value(self, data: Any) -> str:
+        name = super().to_internal_value(data)
+        if name not in (known := backends.known()):
+            raise serializers.ValidationError(f"Not one of {', '.join(sorted(known)[:MAX_NAMED])}.")
+        return name
 
 
 class LabelsSerializer(StrictSerializer):
@@ -128,6 +148,13 @@ class ElementSerializer(LabelsSerializer):
         allow_empty=False,
         help_text="What the result holds; counts if absent and there are no observables.",
     )
+    optimization_level = StrictIntegerField(
+        required=False,
+        min_value=0,
+        max_value=3,
+        help_text="How hard to compile for a backend that simulates a device; 2 if absent.",
+    )
+    backend = BackendField(required=False, help_text="Where to run it; aer if absent.")
     priority = StrictIntegerField(
         required=False,
         min_value=-MAX_PRIORITY,
@@ -146,12 +173,22 @@ class ElementSerializer(LabelsSerializer):
         if "parameters" in values and "parameter_sets" in values:
             problem = ["Give either parameters or parameter_sets."]
             raise serializers.ValidationError({"parameter_sets": problem})
+        _check_shots(values)
         return values
 
     def validate_circuit(self, circuit: str) -> str:
         if not circuit.strip():
             raise serializers.ValidationError("This field may not be blank.")
         return circuit
+
+
+def _check_shots(element: Mapping[str, Any]) -> None:
+    """Against its backend's limit."""
+    name, shots = element.get("backend", DEFAULT_BACKEND), element.get("shots", DEFAULT_SHOTS)
+    backend = backends.known().get(name)
+    if backend is not None and backend.max_shots is not None and shots > backend.max_shots:
+        problem = f"The backend {name} runs at most {backend.max_shots:,} shots of a task."
+        raise serializers.ValidationError({"shots": [problem]})
 
 
 def _format(element: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.urls import path
 
+from tasks_app.api.backends import BackendsView, BackendView
 from tasks_app.api.content import AnyMediaType, CsvRenderer, OrjsonRenderer
 from tasks_app.api.health import HealthView, MetricsView, live, ready
 from tasks_app.api.schema import DescriptionView, DocsView
@@ -35,6 +36,8 @@ urlpatterns = [
     ),
     path("batches/<str:batch_id>/cancel", BatchViewSet.as_view({"post": "cancel_all"})),
     path("batches/<str:batch_id>/retry", BatchViewSet.as_view({"post": "retry"})),
+    path("backends", BackendsView.as_view(), name="backend-list"),
+    path("backends/<str:name>", BackendView.as_view(), name="backend-detail"),
     path("queue", QueueView.as_view(), name="queue"),
     path("login", log_in, name="login"),
     path("logout", log_out, name="logout"),

@@ -28,7 +28,14 @@ from tasks_app.api.content import NDJSON, compressed, counts_as_csv
 from tasks_app.api.correlation import correlation_id
 from tasks_app.api.errors import ApiError
 from tasks_app.api.fields import checked, shown
-from tasks_app.api.filters import BatchFilterSerializer, FilterSerializer, filtered, listed, page
+from tasks_app.api.filters import (
+    BatchFilterSerializer,
+    FilterSerializer,
+    filtered,
+    filtered_tasks,
+    listed,
+    page,
+)
 from tasks_app.api.serializers import BatchSerializer, BatchSummarySerializer, TaskSummarySerializer
 from tasks_app.api.submissions import (
     BatchSubmissionSerializer,
@@ -133,7 +140,7 @@ class TaskViewSet(TaskApiView, ViewSet):
     def list(self, request: Request) -> Response:
         """Tasks without circuits and results, newest first."""
         wanted = checked(FilterSerializer, listed(request.query_params))
-        tasks = filtered(access.visible_tasks(request.user).without_bodies(), wanted)
+        tasks = filtered_tasks(access.visible_tasks(request.user).without_bodies(), wanted)
         url = request.build_absolute_uri()
         return Response(page(tasks, wanted, url=url, shown_as=TaskSummarySerializer))
 

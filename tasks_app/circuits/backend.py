@@ -13,6 +13,8 @@ from typing import Any
 
 from tasks_app.circuits.device import InvalidDefinition, read_device
 
+DEFAULT_BACKEND = "aer"
+"""Where a task runs that names none."""
 KINDS_GROUP = "quantumtasks.kinds"
 KINDS = ("aer", "aer_device")
 """Ours. Sites add theirs under other names."""

@@ -1,4 +1,4 @@
-"""The queue: a doorbell for each task. The row is the truth; a lost or doubled ring costs time.
+"""The queues: a doorbell for each task. The row is the truth; a lost or doubled ring costs time.
 
 `ring` and `depths` work on Dramatiq's current broker: `DoorbellBroker` on RabbitMQ, or Dramatiq's
 in-memory StubBroker when API and worker share one process (`make run`).
@@ -7,8 +7,8 @@ in-memory StubBroker when API and worker share one process (`make run`).
 import os
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol
 
 import dramatiq
 import pika
@@ -17,53 +17,71 @@ from dramatiq.brokers.stub import StubBroker
 from dramatiq.errors import ConnectionClosed
 from pika.exceptions import AMQPError
 
-from tasks_app.queue.consumer import DoorbellConsumer
-from tasks_app.queue.doorbell import DEAD_LETTER_QUEUE, QUEUE, doorbell
+from tasks_app.circuits.backend import DEFAULT_BACKEND
+from tasks_app.queue.consumer import DoorbellConsumer, Threads
+from tasks_app.queue.doorbell import DEAD_LETTER_QUEUE, QUEUE, doorbell, queue_of
 from tasks_app.queue.publisher import Publisher, QueueDepths, QueueUnavailable
 
 PUBLISH_TIMEOUT_S = 2.0
 DEAD_LETTER_TTL_MS = 7 * 24 * 3600 * 1000
-# A queue that exists with other arguments cannot be declared: these never change.
-_DECLARATIONS: dict[str, dict[str, Any]] = {
-    DEAD_LETTER_QUEUE: {"x-queue-type": "quorum", "x-message-ttl": DEAD_LETTER_TTL_MS},
-    QUEUE: {
-        "x-queue-type": "quorum",
-        "x-dead-letter-exchange": "",
-        "x-dead-letter-routing-key": DEAD_LETTER_QUEUE,
-    },
-}
 
 log = structlog.get_logger(__name__)
 
 
-def ring(correlation_ids: Mapping[uuid.UUID, str]) -> None:
+def _arguments(queue: str) -> Mapping[str, Any]:
+    """Of a queue that exists with others it cannot be declared: these never change."""
+    if queue == DEAD_LETTER_QUEUE:
+        return {"x-queue-type": "quorum", "x-message-ttl": DEAD_LETTER_TTL_MS}
+    return {
+        "x-queue-type": "quorum",
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": DEAD_LETTER_QUEUE,
+    }
+
+
+class Rung(Protocol):
+    """A task, as far as a message needs it."""
+
+    @property
+    def task_id(self) -> uuid.UUID: ...
+    @property
+    def correlation_id(self) -> str: ...
+    @property
+    def backend(self) -> str: ...
+
+
+def ring(tasks: Iterable[Rung]) -> None:
     """Tell the workers about tasks. Returns when the broker has confirmed all messages.
 
     Raises `QueueUnavailable` within `PUBLISH_TIMEOUT_S` seconds otherwise; messages may have been
     delivered all the same.
     """
     broker = dramatiq.get_broker()
-    messages = [doorbell(task_id, each) for task_id, each in correlation_ids.items()]
+    messages = [doorbell(each.task_id, each.correlation_id, each.backend) for each in tasks]
     if isinstance(broker, DoorbellBroker):
-        broker.publish(*(message.encode() for message in messages))
+        broker.publish(*((message.queue_name, message.encode()) for message in messages))
     else:
         for message in messages:
+            broker.declare_queue(message.queue_name)
             broker.enqueue(message)
     log.debug("messages_published", messages=len(messages))
 
 
-def depths(*, timeout_s: float = PUBLISH_TIMEOUT_S) -> QueueDepths:
-    """How many messages wait in the queue and its dead-letter queue. Raises `QueueUnavailable`."""
-    broker = dramatiq.get_broker()
+def depths(backend: str = DEFAULT_BACKEND, *, timeout_s: float = PUBLISH_TIMEOUT_S) -> QueueDepths:
+    """How many messages wait for a backend's workers, and in the dead-letter queue of all.
+
+    Raises `QueueUnavailable`.
+    """
+    broker, queue = dramatiq.get_broker(), queue_of(backend)
     if isinstance(broker, StubBroker):
-        ready = broker.queues[QUEUE].qsize() if QUEUE in broker.queues else 0
+        ready = broker.queues[queue].qsize() if queue in broker.queues else 0
         return QueueDepths(ready, 1, len(broker.dead_letters))
     assert isinstance(broker, DoorbellBroker)
-    return broker.publisher.depths(timeout_s=timeout_s)
+    return broker.publisher.depths(queue, timeout_s=timeout_s)
 
 
 class DoorbellBroker(dramatiq.Broker):
-    """RabbitMQ with a quorum queue, publisher confirms in bounded time and safe acknowledgements.
+    """RabbitMQ with quorum queues, publisher confirms in bounded time and safe acknowledgements.
 
     No delay queue: nothing here is ever delayed, and it would cost each worker a connection.
     """
@@ -77,13 +95,17 @@ class DoorbellBroker(dramatiq.Broker):
         self.parameters.connection_attempts = 1
         self._publisher: tuple[int, Publisher] | None = None
         self._publisher_lock = threading.Lock()
+        self._threads = Threads()
 
     @property
     def publisher(self) -> Publisher:
         """This process's publisher (a fork gets its own)."""
         with self._publisher_lock:  # threads that come first together share one
             if self._publisher is None or self._publisher[0] != os.getpid():
-                self._publisher = os.getpid(), Publisher(self.parameters, QUEUE, _DECLARATIONS)
+                self._publisher = (
+                    os.getpid(),
+                    Publisher(*(self.parameters, QUEUE, DEAD_LETTER_QUEUE, _arguments)),
+                )
             return self._publisher[1]
 
     def declare_queue(self, queue_name: str) -> None:
@@ -97,36 +119,39 @@ class DoorbellBroker(dramatiq.Broker):
     ) -> dramatiq.Message[Any]:
         if delay is not None:
             raise ValueError("there is no delay queue: tasks run as soon as they can")
-        self.publish(message.encode())
+        self.publish((message.queue_name, message.encode()))
         return message
 
-    def publish(self, *bodies: bytes) -> None:
+    def publish(self, *messages: tuple[str, bytes]) -> None:
         """`Publisher.publish` within `PUBLISH_TIMEOUT_S`."""
-        self.publisher.publish(*bodies, timeout_s=PUBLISH_TIMEOUT_S)
+        self.publisher.publish(*messages, timeout_s=PUBLISH_TIMEOUT_S)
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Any:
         try:
-            self.publisher.depths(timeout_s=PUBLISH_TIMEOUT_S)  # by then the queue is declared
+            # By then the queue is declared.
+            self.publisher.depths(queue_name, timeout_s=PUBLISH_TIMEOUT_S)
         except QueueUnavailable as error:
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
-        return DoorbellConsumer(self, threads=prefetch, idle_s=timeout / 1000)
+        self._threads.count = prefetch  # all consumers of a worker get the same
+        return DoorbellConsumer(self, queue_name, self._threads, idle_s=timeout / 1000)
 
     def dead_letters(self, *, limit: int, keep: bool) -> Iterator[bytes]:
         """The bodies of up to `limit` dead letters, oldest first; unless `keep`, each goes back
-        to the task queue, and leaves the dead letters once that is confirmed.
+        to the queue that it came from, and leaves the dead letters once that is confirmed.
 
         Raises `QueueUnavailable`.
         """
-        self.publisher.depths(timeout_s=PUBLISH_TIMEOUT_S)  # by then both are declared
+        self.publisher.depths(QUEUE, timeout_s=PUBLISH_TIMEOUT_S)  # by then both are declared
         try:
             with pika.BlockingConnection(self.parameters) as connection:
                 channel = connection.channel()
                 for _ in range(limit):
-                    method, _, body = channel.basic_get(DEAD_LETTER_QUEUE)
+                    method, properties, body = channel.basic_get(DEAD_LETTER_QUEUE)
                     if method is None:
                         return
                     if not keep:
-                        self.publish(body)
+                        came_from = (properties.headers or {}).get("x-first-death-queue", QUEUE)
+                        self.publish((str(came_from), body))
                         channel.basic_ack(method.delivery_tag)
                     yield body  # what is kept is not acknowledged: it returns on closing
         except (AMQPError, OSError) as error:

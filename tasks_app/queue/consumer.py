@@ -4,8 +4,9 @@ While tasks are quick a process takes `STOCK` messages at a time and acknowledge
 at a time: a quorum queue writes a log entry for each acknowledgement that it gets. Once all its
 threads have been busy for `STOCK_S` it gives back what it has not begun, so that nothing waits here
 for a long simulation while other workers are free, and takes one message a thread until tasks are
-quick again. A message that came back `RETURNS` times is rung for anew before it is begun or given
-back: RabbitMQ 4 discards one at its 21st return, of whatever kind, lost connections included.
+quick again. A process has a consumer for each backend that it serves, and they share its threads.
+A message that came back `RETURNS` times is rung for anew before it is begun or given back: RabbitMQ
+4 discards one at its 21st return, of whatever kind, lost connections included.
 
 What is finished but not acknowledged when a worker dies is delivered again, a duplicate.
 """
@@ -24,7 +25,7 @@ from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.errors import ConnectionClosed, DecodeError
 from pika.exceptions import AMQPError
 
-from tasks_app.queue.doorbell import QUEUE, is_doorbell
+from tasks_app.queue.doorbell import is_doorbell
 from tasks_app.queue.publisher import QueueUnavailable
 
 if TYPE_CHECKING:
@@ -37,6 +38,49 @@ RETURNS = 10
 UNSERVED_CHECKS = 3  # Dramatiq lets a consumer look about once a second while no message comes
 
 log = structlog.get_logger(__name__)
+
+
+class Threads:
+    """A process's worker threads: each message that a consumer hands on has one until it ends."""
+
+    def __init__(self) -> None:
+        self.count = 1
+        self._running: dict[int, set[int]] = {}  # delivery tags of each consumer
+        self._changed = threading.Condition()
+
+    def join(self) -> set[int]:
+        """What a new consumer handed on and has not ended: its own to read."""
+        running: set[int] = set()
+        with self._changed:
+            self._running[id(running)] = running
+        return running
+
+    def leave(self, running: set[int]) -> None:
+        """A consumer is gone, and with it what it knew: its messages come back by themselves."""
+        with self._changed:
+            self._running.pop(id(running), None)
+            self._changed.notify_all()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether one gets free within this time."""
+        with self._changed:
+            return self._changed.wait_for(self._is_free, timeout_s)
+
+    def take(self, running: set[int], tag: int) -> bool:
+        """One for this message, unless another consumer was quicker."""
+        with self._changed:
+            free = self._is_free()
+            if free:
+                running.add(tag)
+            return free
+
+    def free(self, running: set[int], tag: int) -> None:
+        with self._changed:
+            running.discard(tag)
+            self._changed.notify_all()
+
+    def _is_free(self) -> bool:
+        return sum(map(len, self._running.values())) < self.count
 
 
 class Delivery(MessageProxy):
@@ -60,18 +104,23 @@ class DoorbellConsumer(Consumer):
     Raises `ConnectionClosed`, upon which Dramatiq makes another one.
     """
 
-    def __init__(self, broker: "DoorbellBroker", *, threads: int, idle_s: float) -> None:
-        self._broker, self._threads, self._idle_s = broker, threads, idle_s
-        self._running: set[int] = set()  # delivery tags
+    def __init__(
+        self, broker: "DoorbellBroker", queue: str, threads: Threads, *, idle_s: float
+    ) -> None:
+        self._broker, self._queue, self._idle_s = broker, queue, idle_s
+        self._threads, self._running = threads, threads.join()
         self._settled: deque[tuple[int, bool]] = deque()  # tags to acknowledge, or to reject
         self._quick = 0  # messages in a row that took less than `QUICK_S`
         self._unserved = 0  # idle checks in a row that found messages ready
-        self._freed = threading.Event()
         self._polling = False
-        with _closed_connections():
-            self.connection = pika.BlockingConnection(broker.parameters)
-            self._channel = self.connection.channel()
-            self._consume(threads)
+        try:
+            with _closed_connections():
+                self.connection = pika.BlockingConnection(broker.parameters)
+                self._channel = self.connection.channel()
+                self._consume(threads.count)
+        except ConnectionClosed:
+            threads.leave(self._running)
+            raise
 
     def __next__(self) -> Delivery | None:
         with _closed_connections():
@@ -82,7 +131,7 @@ class DoorbellConsumer(Consumer):
                 self._give_back()
                 self._consume(STOCK)
             elif self._messages is None:
-                self._consume(self._threads)
+                self._consume(self._threads.count)
             if not waiting or len(self._settled) >= self._prefetch / 2:
                 self._polling = not waiting
                 self._settle()
@@ -95,10 +144,12 @@ class DoorbellConsumer(Consumer):
             if self._rung_anew(properties, body):
                 self._channel.basic_ack(method.delivery_tag)
                 return None
-        self._running.add(method.delivery_tag)
+            if not self._threads.take(self._running, method.delivery_tag):
+                self._channel.basic_nack(method.delivery_tag, requeue=True)
+                return None
         with suppress(DecodeError):
             message = dramatiq.Message.decode(body)
-            if is_doorbell(message):
+            if is_doorbell(message, self._queue):
                 return Delivery(message, self, method)
         log.error("message_malformed", size=len(body))
         self._end(method.delivery_tag, good=False)  # to the dead letters, to be looked at
@@ -120,6 +171,7 @@ class DoorbellConsumer(Consumer):
         """Nothing: what is not acknowledged comes back by itself."""
 
     def close(self) -> None:
+        self._threads.leave(self._running)
         with _closed_connections():
             with suppress(AMQPError):  # a channel that RabbitMQ closed leaves the connection open
                 self._settle()
@@ -128,22 +180,19 @@ class DoorbellConsumer(Consumer):
 
     def _has_free_thread(self) -> bool:
         """Waits for one for `STOCK_S`; if none gets free, what lies in stock is given back."""
-        if len(self._running) < self._threads:
+        if self._threads.wait(STOCK_S):
             return True
-        self._freed.clear()
-        if len(self._running) < self._threads or self._freed.wait(STOCK_S):
-            return len(self._running) < self._threads
         self.connection.process_data_events(time_limit=0)  # heartbeats, and what has come
         self._settle()
         self._quick = 0
-        if self._prefetch > self._threads or self._channel.get_waiting_message_count():
+        if self._prefetch > self._threads.count or self._channel.get_waiting_message_count():
             self._give_back()
         return False
 
     def _consume(self, prefetch: int) -> None:
         self._prefetch = prefetch
         self._channel.basic_qos(prefetch_count=prefetch)
-        self._messages: Any = self._channel.consume(QUEUE, inactivity_timeout=self._idle_s)
+        self._messages: Any = self._channel.consume(self._queue, inactivity_timeout=self._idle_s)
 
     def _give_back(self) -> None:
         """Consume no more, and return what was not handed on to the head of the queue."""
@@ -151,7 +200,7 @@ class DoorbellConsumer(Consumer):
         while self._messages is not None and self._channel.get_waiting_message_count():
             stock.append(next(self._messages))
         self._channel.cancel()  # which returns what comes meanwhile
-        self._messages, self._prefetch = None, self._threads
+        self._messages, self._prefetch = None, self._threads.count
         for method, properties, body in stock:
             if self._rung_anew(properties, body):
                 self._channel.basic_ack(method.delivery_tag)
@@ -164,7 +213,7 @@ class DoorbellConsumer(Consumer):
         if not isinstance(returns, int) or returns < RETURNS:  # anybody may write headers
             return False
         try:
-            self._broker.publish(body)
+            self._broker.publish((self._queue, body))
         except QueueUnavailable:
             return False
         return True
@@ -190,8 +239,7 @@ class DoorbellConsumer(Consumer):
     def _end(self, tag: int, *, good: bool) -> None:
         """From any thread: free the message's place, and leave the rest to the consumer's."""
         self._settled.append((tag, good))
-        self._running.discard(tag)
-        self._freed.set()
+        self._threads.free(self._running, tag)
         if self._polling:
             with suppress(AMQPError):
                 self.connection.add_callback_threadsafe(self._settle)
@@ -203,7 +251,7 @@ class DoorbellConsumer(Consumer):
         messages or a word.
         """
         idle = not self._running
-        declared = self._channel.queue_declare(QUEUE, passive=True) if idle else None
+        declared = self._channel.queue_declare(self._queue, passive=True) if idle else None
         self._unserved = self._unserved + 1 if declared and declared.method.message_count else 0
         if self._unserved >= UNSERVED_CHECKS:
             log.warning("consumer_unserved")

@@ -12,7 +12,7 @@ alarm), counts as down.
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -63,7 +63,7 @@ class _Call(Future[Any]):
 
 
 class Publisher:
-    """Publishes to one durable queue, which it declares together with its dead-letter queue.
+    """Publishes to durable queues, which it declares before their first message of a connection.
 
     Thread-safe; a forked process needs its own.
     """
@@ -72,10 +72,13 @@ class Publisher:
         self,
         parameters: pika.ConnectionParameters,
         queue: str,
-        declarations: Mapping[str, Mapping[str, Any]],
+        dead_letter_queue: str,
+        arguments: Callable[[str], Mapping[str, Any]],
     ) -> None:
-        """`declarations`: arguments of the dead-letter queue and, after it, of `queue`."""
-        self._parameters, self._queue, self._declarations = parameters, queue, declarations
+        """`queue` is there from the beginning, and the dead letters'; `arguments`: of each."""
+        self._parameters, self._arguments = parameters, arguments
+        self._dead_letter_queue = dead_letter_queue
+        self._queues = {queue}  # declared anew by each connection, before anything else
         self._closing = False
         self._down: str | None = None  # why callers are refused; None while up or first connecting
         self._ioloop = IOLoop()
@@ -91,31 +94,42 @@ class Publisher:
 
     # -- called from any thread ----------------------------------------------------------------
 
-    def publish(self, *bodies: bytes, timeout_s: float) -> None:
-        """Return once RabbitMQ has confirmed every message.
+    def publish(self, *messages: tuple[str, bytes], timeout_s: float) -> None:
+        """Return once RabbitMQ has confirmed every message: its queue and its body.
 
         Raises `QueueUnavailable` after at most `timeout_s`, at once when the broker is known to
         be down.
         """
-        if not bodies:
+        if not messages:
             return
-        call = _Call(len(bodies))
+        call = _Call(len(messages))
 
         def send_all() -> None:
-            for body in bodies:
-                self._send(body, call)
+            for queue, body in messages:
+                self._send(queue, body, call)
 
-        self._call(send_all, call, timeout_s)
+        queues = {queue for queue, _ in messages}
+        self._call(lambda: self._declared(queues, send_all), call, timeout_s)
 
-    def depths(self, *, timeout_s: float) -> QueueDepths:
-        """Ask RabbitMQ how full the queues are.
+    def depths(self, queue: str, *, timeout_s: float) -> QueueDepths:
+        """Ask RabbitMQ how full a queue and the dead letters' are.
 
         Raises `QueueUnavailable` like `publish`, also when a queue was deleted: the connection
         is made anew then, and the queue with it.
         """
         call = _Call(1)
-        ask = partial(self._declare, call.answer, passive=True)
-        depths: QueueDepths = self._call(lambda: ask(self._channel), call, timeout_s)
+
+        def answer(counts: Mapping[str, Any]) -> None:
+            of_queue, dead = counts[queue], counts[self._dead_letter_queue]
+            call.answer(
+                QueueDepths(of_queue.message_count, of_queue.consumer_count, dead.message_count)
+            )
+
+        def ask() -> None:
+            both = (queue, self._dead_letter_queue)
+            self._declare(self._channel, both, answer, passive=True)
+
+        depths: QueueDepths = self._call(lambda: self._declared({queue}, ask), call, timeout_s)
         return depths
 
     def close(self) -> None:
@@ -176,12 +190,13 @@ class Publisher:
         # A new connection declares the queue anew.
         channel.add_on_return_callback(lambda *_: self._drop("the queue was deleted"))
 
-        def prepared(_: QueueDepths) -> None:
+        def prepared(_: Mapping[str, Any]) -> None:
             self._channel, self._delivery_tag = channel, 0
             self._ready()
 
+        queues = (self._dead_letter_queue, *self._queues)
         channel.confirm_delivery(
-            self._confirmed, callback=lambda _: self._declare(prepared, channel)
+            self._confirmed, callback=lambda _: self._declare(channel, queues, prepared)
         )
 
     def _check_prepared(self, connection: SelectConnection) -> None:
@@ -189,22 +204,41 @@ class Publisher:
             self._drop("RabbitMQ did not open a channel in time")
 
     def _declare(
-        self, declared: Callable[[QueueDepths], Any], channel: Any, *, passive: bool = False
+        self,
+        channel: Any,
+        queues: Collection[str],
+        declared: Callable[[Mapping[str, Any]], Any],
+        *,
+        passive: bool = False,
     ) -> None:
-        """Declare both queues (which creates them, unless passive) and pass on what they hold."""
+        """Declare queues (which creates them, unless passive) and pass on what each holds."""
         counts: dict[str, Any] = {}
 
         def collect(frame: Any) -> None:
             counts[frame.method.queue] = frame.method
-            if len(counts) == len(self._declarations):
-                dead, main = (counts[name] for name in self._declarations)
-                ready, consumers = main.message_count, main.consumer_count
-                declared(QueueDepths(ready, consumers, dead.message_count))
+            if len(counts) == len(queues):
+                declared(counts)
 
-        for queue, arguments in self._declarations.items():
+        for queue in queues:
+            arguments = dict(self._arguments(queue))
             channel.queue_declare(
-                queue, passive=passive, durable=True, arguments=dict(arguments), callback=collect
+                queue, passive=passive, durable=True, arguments=arguments, callback=collect
             )
+
+    def _declared(self, queues: set[str], action: Callable[[], None]) -> None:
+        """Run the action once this connection has declared these queues."""
+        new = queues - self._queues
+        if not new:
+            action()
+            return
+        channel = self._channel
+
+        def declared(_: Mapping[str, Any]) -> None:
+            self._queues |= new
+            if channel is self._channel:
+                action()
+
+        self._declare(channel, new, declared)
 
     def _ready(self) -> None:
         if self._channel is None:
@@ -227,11 +261,11 @@ class Publisher:
         else:
             action()
 
-    def _send(self, body: bytes, call: _Call) -> None:
+    def _send(self, queue: str, body: bytes, call: _Call) -> None:
         self._delivery_tag += 1
         self._unconfirmed[self._delivery_tag] = call
         properties = pika.BasicProperties(delivery_mode=pika.DeliveryMode.Persistent.value)
-        self._channel.basic_publish("", self._queue, body, properties, mandatory=True)
+        self._channel.basic_publish("", queue, body, properties, mandatory=True)
 
     def _confirmed(self, frame: Any) -> None:
         tag, accepted = frame.method.delivery_tag, isinstance(frame.method, pika.spec.Basic.Ack)

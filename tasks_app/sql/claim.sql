@@ -1,13 +1,16 @@
 -- pending, or processing with an expired lease -> processing: the next attempt is the worker's.
 -- Of the task lost longest ago or, where none is lost, of the one whose turn it is; what another
 -- worker is claiming just now is stepped over. Answers what was found, and what to run unless its
--- attempts are used up or its owner runs as many tasks as it may.
-WITH lost AS MATERIALIZED (
+-- attempts are used up or its owner runs as many tasks as it may. Nothing of a backend that is not
+-- online.
+WITH on_backend AS MATERIALIZED (
+    SELECT changed_at, max_qubits FROM tasks_app_backend WHERE name = %(backend)s AND online
+), lost AS MATERIALIZED (
     SELECT task_id, current_status, attempt, worker, owner_id, started_at AS since,
         attempt - handed_back >= %(max_attempts)s AS exhausted
     FROM tasks_app_task
     WHERE current_status = 'processing' AND lease_expires_at < statement_timestamp()
-        AND backend = %(backend)s
+        AND backend = %(backend)s AND EXISTS (SELECT FROM on_backend)
     ORDER BY lease_expires_at LIMIT 1 FOR UPDATE SKIP LOCKED
 ), next AS MATERIALIZED (
     SELECT task_id, current_status, attempt, worker, owner_id, submitted_at AS since, false
@@ -45,6 +48,6 @@ WITH lost AS MATERIALIZED (
     SELECT task_id, 'processing', started_at, notes FROM claimed
 )
 SELECT found.task_id, current_status,
-    claimed.attempt, circuit, shots, seed, options, correlation_id, qubits, owner_id, most, seconds,
-    notes
-FROM found LEFT JOIN claimed USING (task_id)
+    claimed.attempt, circuit, shots, seed, options, correlation_id, qubits, owner_id, most,
+    changed_at, max_qubits, seconds, notes
+FROM on_backend, found LEFT JOIN claimed USING (task_id)

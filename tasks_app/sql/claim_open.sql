@@ -7,7 +7,8 @@
                 AND backend = %(backend)s
             ORDER BY turn LIMIT 1
         ) AS head
-        WHERE NOT EXISTS (SELECT FROM lost) ORDER BY turn
+        WHERE NOT EXISTS (SELECT FROM lost) AND EXISTS (SELECT FROM on_backend)
+        ORDER BY turn
     ) AS heads, LATERAL (
         SELECT * FROM tasks_app_task
         WHERE current_status = 'pending' AND coalesce(owner_id, 0) = heads.owner

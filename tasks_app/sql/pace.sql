@@ -1,16 +1,18 @@
--- Who works, and how fast: worker processes heard of lately, the circuits that they run at a time;
--- how many run now, and for how long on average; how long the oldest pending one has waited; the
--- seconds that the latest tasks of the last hour waited and ran, failed ones included, for they took
--- a slot too; NULL if none ended.
+-- Who works, and how fast, on a backend or (NULL) on all together: worker processes heard of lately,
+-- the circuits that they run at a time; how many run now, and for how long on average; how long the
+-- oldest pending one of all has waited; the seconds that the latest tasks of the last hour waited and
+-- ran, failed ones included, for they took a slot too; NULL if none ended.
 SELECT workers, slots, processing, running_s, coalesce(oldest_pending_s, 0) AS oldest_pending_s,
     wait[1] AS wait_p50_s, wait[2] AS wait_p90_s, run[1] AS run_p50_s, run[2] AS run_p90_s
 FROM (
     SELECT count(*) AS workers, coalesce(sum(slots), 0) AS slots FROM tasks_app_worker
     WHERE seen_at > now() - make_interval(secs => %(alive_s)s)
+        AND (%(backend)s::text IS NULL OR %(backend)s = ANY (backends))
 ) AS alive, (
     SELECT count(*) AS processing,
         extract(epoch FROM avg(clock_timestamp() - started_at))::float8 AS running_s
-    FROM tasks_app_task WHERE current_status = 'processing'
+    FROM tasks_app_task
+    WHERE current_status = 'processing' AND (%(backend)s::text IS NULL OR backend = %(backend)s)
 ) AS running, (
     SELECT extract(epoch FROM statement_timestamp() - min(submitted_at))::float8 AS oldest_pending_s
     FROM tasks_app_task WHERE current_status = 'pending'
@@ -21,15 +23,17 @@ FROM (
         SELECT extract(epoch FROM started_at - submitted_at)::float8 AS wait,
             extract(epoch FROM completed_at - started_at)::float8 AS run
         FROM (
-            -- One status at a time, each along the index on status and time.
-            (SELECT submitted_at, started_at, completed_at FROM tasks_app_task
+            -- One status at a time, each along the index on status and time; of a backend what is
+            -- found among the latest of all.
+            (SELECT submitted_at, started_at, completed_at, backend FROM tasks_app_task
             WHERE current_status = 'completed' AND submitted_at > now() - interval '1 hour'
-            ORDER BY submitted_at DESC LIMIT %(sample)s)
+            ORDER BY submitted_at DESC LIMIT %(looked_at)s)
             UNION ALL
-            (SELECT submitted_at, started_at, completed_at FROM tasks_app_task
+            (SELECT submitted_at, started_at, completed_at, backend FROM tasks_app_task
             WHERE current_status = 'failed' AND submitted_at > now() - interval '1 hour'
-            ORDER BY submitted_at DESC LIMIT %(sample)s)
+            ORDER BY submitted_at DESC LIMIT %(looked_at)s)
         ) AS ended
+        WHERE %(backend)s::text IS NULL OR backend = %(backend)s
         ORDER BY submitted_at DESC LIMIT %(sample)s
     ) AS latest
 ) AS measured

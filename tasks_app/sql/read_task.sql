@@ -1,6 +1,6 @@
 -- A task as its client sees it, with its history and, while it is pending, how many are before it and
 -- whether its owner has as many running as may.
-SELECT task.task_id, current_status AS status, name, tags, batch_id, shots, priority,
+SELECT task.task_id, current_status AS status, name, tags, batch_id, shots, backend, priority,
     submitted_at, started_at, completed_at, error_code, rerun_of, seed, result, error_message,
     correlation_id,
     moves.statuses, moves.times, moves.notes,

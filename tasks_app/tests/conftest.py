@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.db import connection
 from pytest_django.plugin import DjangoDbBlocker
 
-from tasks_app import pace, turns
+from tasks_app import backends, pace, turns
 from tasks_app.api import health
 from tasks_app.postgresql import base
 from tasks_app.queue import broker
@@ -35,10 +35,12 @@ def patience() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def own_pace() -> None:
-    """No estimate from what another test has measured."""
-    pace._pace_lately.cache_clear()
+def own_memory() -> None:
+    """Nothing that another test has measured or read."""
+    pace._lately.cache_clear()
     turns._share.cache_clear()
+    backends._known.cache_clear()
+    backends.described.cache_clear()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The worker's side: claim, run, finish; then, and only then, Dramatiq acknowledges."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TypeVar
 
@@ -9,17 +9,19 @@ import dramatiq
 import structlog
 from django.conf import settings
 
-from tasks_app import lifecycle, worker_id
+from tasks_app import backends, lifecycle, worker_id
 from tasks_app.circuits import CircuitError, Job, SandboxDied, SandboxStopped
+from tasks_app.circuits.backend import DEFAULT_BACKEND
 from tasks_app.lifecycle import Claim
 from tasks_app.postgresql.base import wait_for_database
 from tasks_app.queue import broker
-from tasks_app.queue.doorbell import QUEUE, RUN_TASK
+from tasks_app.queue.doorbell import RUN_TASK, queue_of
 from tasks_app.queue.publisher import QueueUnavailable
 from tasks_app.worker import slots
 from tasks_app.worker.process import WorkerLifecycle
 
 LOOK_AGAIN_S = 10.0
+FIRST_BACKEND = (*settings.WORKER_BACKENDS, DEFAULT_BACKEND)[0]  # others: WorkerLifecycle
 
 log = structlog.get_logger(__name__)
 
@@ -28,16 +30,16 @@ T = TypeVar("T")
 dramatiq.get_broker().add_middleware(WorkerLifecycle())
 
 
-@dramatiq.actor(actor_name=RUN_TASK, queue_name=QUEUE)
-def run_task(task_id: str) -> None:
-    """Run the task whose turn it is: a message says that there is work, and who rang.
+@dramatiq.actor(actor_name=RUN_TASK, queue_name=queue_of(FIRST_BACKEND))
+def run_task(task_id: str, *, backend: str = DEFAULT_BACKEND) -> None:
+    """Run the backend's task whose turn it is: a message says that there is work, and who rang.
 
     A message that comes while an owner runs as many tasks as may is gone, and that owner still
     waits. So whoever ends one of those tasks looks again, unasked; and rings for the others
     rather than hold one message for ever.
     """
     until = time.monotonic() + LOOK_AGAIN_S
-    claim = _next_claim()
+    claim = _next_claim(backend)
     if claim is None:
         log.info("message_spare")
     while claim is not None:
@@ -45,16 +47,17 @@ def run_task(task_id: str) -> None:
             task_id=str(claim.task_id), correlation_id=claim.correlation_id
         ):
             run(claim)
-        if not _patiently(partial(lifecycle.owner_waits, claim)):
-            return
+        waiting = _patiently(partial(lifecycle.waiting_behind, claim))
+        here = [each for each in waiting if each.backend == backend]
+        elsewhere = [each for each in waiting if each.backend != backend]
         if slots.stopping.is_set() or time.monotonic() > until:
-            _ring(claim)
-            return
-        claim = _next_claim()
+            here, elsewhere = [], waiting
+        _ring(elsewhere)
+        claim = _next_claim(backend) if here else None
 
 
-def _next_claim() -> Claim | None:
-    return _patiently(partial(lifecycle.claim, worker=worker_id.current()))
+def _next_claim(backend: str) -> Claim | None:
+    return _patiently(partial(lifecycle.claim, worker=worker_id.current(), backend=backend))
 
 
 def run(claim: Claim) -> None:
@@ -77,12 +80,13 @@ def run(claim: Claim) -> None:
 
 
 def _job(claim: Claim) -> Job:
-    most = claim.max_qubits
+    own = settings.OWNER_LIMITS["qubits"] if claim.max_qubits is None else claim.max_qubits
     return Job(
         circuit=claim.circuit,
         shots=claim.shots,
         seed=claim.seed,
-        max_qubits=settings.OWNER_LIMITS["qubits"] if most is None else most,
+        max_qubits=min(filter(None, (own, claim.backend_max_qubits)), default=0),
+        backend=_patiently(partial(backends.described, claim.backend, claim.backend_changed_at)),
         **claim.options,
     )
 
@@ -96,12 +100,12 @@ def _position(error: CircuitError) -> str:
 
 def _hand_back(claim: Claim, *, reason: str, count_attempt: bool) -> None:
     if _patiently(lambda: lifecycle.hand_back(claim, reason=reason, count_attempt=count_attempt)):
-        _ring(claim)
+        _ring([claim])
 
 
-def _ring(claim: Claim) -> None:
+def _ring(tasks: Iterable[broker.Rung]) -> None:
     try:
-        broker.ring({claim.task_id: claim.correlation_id})
+        broker.ring(tasks)
     except QueueUnavailable as error:
         log.warning("ring_failed", reason=str(error))  # recovery rings
 

@@ -13,9 +13,10 @@ from django.conf import settings
 from django.db import close_old_connections, connections
 from dramatiq.middleware import Middleware
 
-from tasks_app import pace, recovery, worker_id
+from tasks_app import backends, pace, recovery, worker_id
 from tasks_app.postgresql.base import DATABASE_ERRORS, why
 from tasks_app.processes import die_with_parent, hide_memory
+from tasks_app.queue.doorbell import queue_of
 from tasks_app.worker import slots
 
 log = structlog.get_logger(__name__)
@@ -38,7 +39,10 @@ class WorkerLifecycle(Middleware):
         leader = recovery.Leader()
 
         def attend() -> None:
-            pace.report(slots=worker.worker_threads, walls=slots.walls())
+            served = backends.served()
+            for name in served:  # new ones too, whose messages are consumed from now on
+                broker.declare_queue(queue_of(name))
+            pace.report(slots=worker.worker_threads, walls=slots.walls(), backends=served)
             leader.attend()
 
         self._threads = [

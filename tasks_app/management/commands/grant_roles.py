@@ -20,6 +20,7 @@ _GRANTS = {
     "tasks_app_statushistory": "SELECT, INSERT",
     "tasks_app_batch": "SELECT, DELETE",
     "tasks_app_ownerlimits": "SELECT (owner_id, qubits, max_running)",
+    "tasks_app_backend": "SELECT",
     "tasks_app_worker": "SELECT, INSERT, UPDATE, DELETE",
     "django_migrations": "SELECT",
 }

@@ -6,14 +6,14 @@ import dramatiq
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from tasks_app.queue.broker import DoorbellBroker
-from tasks_app.queue.doorbell import DEAD_LETTER_QUEUE, QUEUE
+from tasks_app.queue.doorbell import DEAD_LETTER_QUEUE
 from tasks_app.queue.publisher import QueueUnavailable
 
 
 class Command(BaseCommand):
-    """Each message leaves the dead-letter queue only once the task queue has confirmed it."""
+    """Each message leaves the dead-letter queue only once its old queue has confirmed it."""
 
-    help = f"Moves messages from {DEAD_LETTER_QUEUE} back to {QUEUE}."
+    help = f"Moves messages from {DEAD_LETTER_QUEUE} back to where they came from."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="only print them")

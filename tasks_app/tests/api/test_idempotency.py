@@ -18,6 +18,7 @@ from tasks_app import lifecycle, submission
 from tasks_app.models import Batch, IdempotencyKey, Status, Task
 from tasks_app.queue import broker
 from tasks_app.queue.broker import DoorbellBroker
+from tasks_app.queue.doorbell import QUEUE
 from tasks_app.tests.api import people
 from tasks_app.tests.api.client import CIRCUIT, error, post, send
 from tasks_app.tests.unit.queues import rung
@@ -191,7 +192,7 @@ def proxied(
     near = dramatiq.get_broker()
     with Proxy(int(url.rpartition(":")[2].partition("/")[0])) as proxy:
         far = DoorbellBroker(url=proxy.url(url), middleware=[])
-        far.publisher.depths(timeout_s=LIMIT_S)  # connected before anything goes wrong
+        far.publisher.depths(QUEUE, timeout_s=LIMIT_S)  # connected before anything goes wrong
         monkeypatch.setattr(
             dramatiq,
             "get_broker",

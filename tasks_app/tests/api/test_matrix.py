@@ -59,6 +59,8 @@ ROUTES = {
     ("GET", "batches/<str:batch_id>/results"): Route(200, "owner", batch(Status.COMPLETED)),
     ("POST", "batches/<str:batch_id>/cancel"): Route(200, "owner", batch(Status.PENDING)),
     ("POST", "batches/<str:batch_id>/retry"): Route(202, "owner", batch(Status.FAILED)),
+    ("GET", "backends"): Route(200, "known"),
+    ("GET", "backends/<str:name>"): Route(200, "known", lambda _: "aer"),
     ("GET", "queue"): Route(200, "known"),
     ("POST", "login"): Route(204, "everybody", body=CREDENTIALS),
     ("POST", "logout"): Route(204, "everybody"),

@@ -54,6 +54,7 @@ def test_chaos(arena: Arena) -> None:
         every_s=0.9 * minutes * 60 * clients / tasks,
         limit=tasks,
         healthy_within_s=HEALTHY_LIMIT_S + 3 * arena.worker_start_s,
+        backends=("aer", "noisy_line5"),
     ) as trial:
         ending = threading.Timer(60 * minutes, lambda: None)
         ending.start()

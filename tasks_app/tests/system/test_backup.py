@@ -113,7 +113,7 @@ def fill_every_table() -> None:
     assert post({"tasks": [{"circuit": CIRCUIT}] * 2}, "/tasks/batch", **token).status_code == 202
     assert post({"label": "laptop"}, "/tokens", **token).status_code == 201  # and its audit
     OwnerLimits.objects.create(owner=ada, pending=7)
-    pace.report(slots=2)
+    pace.report(slots=2, backends=["aer"])
     session = SessionStore()
     session["what"] = "a login"
     session.save()

@@ -12,7 +12,8 @@ from django.core.management.base import CommandError
 from django.db import connection
 from psycopg import sql
 
-from tasks_app.models import DEFAULT_BACKEND, Batch, Status, Task, Worker
+from tasks_app.circuits.backend import DEFAULT_BACKEND
+from tasks_app.models import Batch, Status, Task, Worker
 from tasks_app.tests.api import people
 from tasks_app.tests.conftest import database_url
 from tasks_app.tests.unit.tasks import age_lease, age_ring, claimed, pending

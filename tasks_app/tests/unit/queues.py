@@ -9,6 +9,8 @@ from typing import Any
 import dramatiq
 import pika
 
+from tasks_app.circuits.backend import DEFAULT_BACKEND
+from tasks_app.lifecycle import Waiting
 from tasks_app.queue import doorbell as doorbells
 from tasks_app.queue.doorbell import QUEUE
 
@@ -31,9 +33,9 @@ def taken(queue: str = QUEUE) -> list[bytes]:
             bodies.append(body)
 
 
-def rung() -> list[uuid.UUID]:
+def rung(queue: str = QUEUE) -> list[uuid.UUID]:
     """The tasks that messages ring for, in the queue's order; the messages are removed."""
-    return [uuid.UUID(dramatiq.Message.decode(body).args[0]) for body in taken()]
+    return [uuid.UUID(dramatiq.Message.decode(body).args[0]) for body in taken(queue)]
 
 
 def put(body: bytes, queue: str = QUEUE) -> None:
@@ -41,6 +43,16 @@ def put(body: bytes, queue: str = QUEUE) -> None:
     with channel() as amqp:
         amqp.confirm_delivery()
         amqp.basic_publish("", queue, body, mandatory=True)
+
+
+def bells(*task_ids: uuid.UUID, correlation_id: str = "c-1") -> list[Waiting]:
+    """What `broker.ring` takes, on the default backend."""
+    return [Waiting(task_id, correlation_id, DEFAULT_BACKEND) for task_id in task_ids]
+
+
+def in_queue(*bodies: bytes) -> list[tuple[str, bytes]]:
+    """What a publisher takes, for the default backend's queue."""
+    return [(QUEUE, body) for body in bodies]
 
 
 def doorbell(task_id: object = None, **fields: Any) -> bytes:

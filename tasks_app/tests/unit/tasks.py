@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 
 from tasks_app import lifecycle
 from tasks_app.lifecycle import Claim
-from tasks_app.models import TERMINAL, Status, StatusHistory, Task, new_task_id
+from tasks_app.models import TERMINAL, Backend, Status, StatusHistory, Task, new_task_id
 from tasks_app.postgresql.base import deadline
 from testing.service import LIMIT_S
 
@@ -61,6 +61,7 @@ def pending(
 ) -> uuid.UUID:
     """In a line of its own, that a test can say which is claimed (`claim_of`), or a backend's."""
     task_id = new_task_id()
+    Backend.objects.get_or_create(name=backend or task_id.hex, defaults={"kind": "aer"})
     submitted(
         task_id=task_id,
         circuit=circuit,
@@ -72,19 +73,18 @@ def pending(
 
 
 def claim_of(task_id: uuid.UUID, *, worker: str = SOMEWHERE) -> Claim | None:
-    """The next attempt of a task made by `pending`, if it is free to claim."""
-    return lifecycle.claim(worker=worker, backend=task_id.hex)
+    """The next attempt of its backend's next task: of this one, if `pending` made it."""
+    backend = Task.objects.values_list("backend", flat=True).get(task_id=task_id)
+    return lifecycle.claim(worker=worker, backend=backend)
 
 
 def claimed(task_id: uuid.UUID, *, worker: str = SOMEWHERE) -> Claim:
     """The next attempt of a task that is free to claim, whoever's turn it is."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")  # a trigger would refuse
+        Task.objects.filter(task_id=task_id).update(turn=0)
+        cursor.execute("SET session_replication_role = origin")
     made = claim_of(task_id, worker=worker)
-    if made is None:
-        with connection.cursor() as cursor:
-            cursor.execute("SET session_replication_role = replica")  # a trigger would refuse
-            Task.objects.filter(task_id=task_id).update(turn=0)
-            cursor.execute("SET session_replication_role = origin")
-        made = lifecycle.claim(worker=worker)
     assert made is not None
     assert made.task_id == task_id
     return made

@@ -19,7 +19,7 @@ from tasks_app.queue.broker import DoorbellBroker
 from tasks_app.queue.consumer import STOCK
 from tasks_app.queue.doorbell import DEAD_LETTER_QUEUE, QUEUE
 from tasks_app.queue.publisher import QueueUnavailable
-from tasks_app.tests.unit.queues import channel, doorbell, put, rung, taken
+from tasks_app.tests.unit.queues import bells, channel, doorbell, in_queue, put, rung, taken
 from testing.service import Service, eventually
 
 pytestmark = pytest.mark.usefixtures("empty_queue")
@@ -40,7 +40,7 @@ def arrived(consumer: Any) -> Any:
 def test_a_ring_names_the_task_and_carries_the_correlation_id() -> None:
     task_id = uuid.uuid4()
 
-    broker.ring({task_id: "abc"})
+    broker.ring(bells(task_id, correlation_id="abc"))
 
     (body,) = taken()
     message = dramatiq.Message.decode(body)
@@ -51,7 +51,7 @@ def test_a_ring_names_the_task_and_carries_the_correlation_id() -> None:
 
 def test_many_rings_are_sent_together() -> None:
     ids = [uuid.uuid4() for _ in range(100)]
-    broker.ring(dict.fromkeys(ids, "abc"))
+    broker.ring(bells(*ids))
     assert rung() == ids
 
 
@@ -156,7 +156,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_while_tasks_are_quick_a_stock_of_messages_is_taken(current: DoorbellBroker) -> None:
-    current.publisher.publish(*(doorbell() for _ in range(3 * STOCK)), timeout_s=10)
+    current.publisher.publish(*in_queue(*(doorbell() for _ in range(3 * STOCK))), timeout_s=10)
     consumer = current.consume(QUEUE, prefetch=1, timeout=1000)
 
     run_quickly(consumer, STOCK)
@@ -169,7 +169,7 @@ def test_while_tasks_are_quick_a_stock_of_messages_is_taken(current: DoorbellBro
 
 @pytest.mark.usefixtures("quick")
 def test_a_long_task_holds_no_message_back_from_others(current: DoorbellBroker) -> None:
-    current.publisher.publish(*(doorbell() for _ in range(2 * STOCK)), timeout_s=10)
+    current.publisher.publish(*in_queue(*(doorbell() for _ in range(2 * STOCK))), timeout_s=10)
     consumer = current.consume(QUEUE, prefetch=1, timeout=1000)
     run_quickly(consumer, STOCK)
     long = arrived(consumer)
@@ -210,7 +210,7 @@ def _has_come(consumer: Any) -> bool:
 
 def test_each_message_is_settled_once_in_whatever_order_it_ends(current: DoorbellBroker) -> None:
     bodies = [doorbell() for _ in range(8)]
-    current.publisher.publish(*bodies, timeout_s=10)
+    current.publisher.publish(*in_queue(*bodies), timeout_s=10)
     consumer = current.consume(QUEUE, prefetch=4, timeout=1000)
 
     first, second, third, fourth = (arrived(consumer) for _ in range(4))
@@ -303,7 +303,7 @@ def test_after_a_replay_the_same_process_can_still_ring(two_dead_letters: list[b
     replay()
     taken()
     task_id = uuid.uuid4()
-    broker.ring({task_id: "abc"})
+    broker.ring(bells(task_id, correlation_id="abc"))
     assert rung() == [task_id]
 
 
@@ -319,7 +319,7 @@ def test_a_broker_that_is_away_is_not_an_empty_queue() -> None:
     nobody = DoorbellBroker(url="amqp://a:b@127.0.0.1:1/", middleware=[])
     try:
         with pytest.raises(QueueUnavailable):
-            nobody.publisher.depths(timeout_s=2)
+            nobody.publisher.depths(QUEUE, timeout_s=2)
     finally:
         nobody.close()
 

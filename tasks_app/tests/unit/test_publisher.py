@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from tasks_app.queue.broker import DoorbellBroker
+from tasks_app.queue.doorbell import QUEUE
 from tasks_app.queue.publisher import Publisher, QueueUnavailable
-from tasks_app.tests.unit.queues import channel, taken
+from tasks_app.tests.unit.queues import channel, in_queue, taken
 from testing.servers import RabbitServer
 from testing.service import LIMIT_S, SLACK, Proxy, eventually
 
@@ -30,18 +31,18 @@ def ends(work: Callable[[], T]) -> T:
 
 
 def publish(publisher: Publisher, *bodies: bytes) -> None:
-    publisher.publish(*bodies, timeout_s=LIMIT_S)
+    publisher.publish(*in_queue(*bodies), timeout_s=LIMIT_S)
 
 
 def refused(publisher: Publisher) -> str:
     with pytest.raises(QueueUnavailable) as unavailable:
-        ends(lambda: publisher.publish(b"refused", timeout_s=TIMEOUT_S))
+        ends(lambda: publisher.publish((QUEUE, b"refused"), timeout_s=TIMEOUT_S))
     return str(unavailable.value)
 
 
 def serves(publisher: Publisher) -> bool:
     try:
-        ends(lambda: publisher.publish(b"served", timeout_s=TIMEOUT_S))
+        ends(lambda: publisher.publish((QUEUE, b"served"), timeout_s=TIMEOUT_S))
     except QueueUnavailable:
         return False
     return True
@@ -102,7 +103,7 @@ def test_sixteen_threads_together_lose_nothing_over_one_connection(
 ) -> None:
     def many(thread: int) -> None:
         for number in range(40):
-            publisher.publish(f"{thread}/{number}".encode(), timeout_s=LIMIT_S)
+            publish(publisher, f"{thread}/{number}".encode())
 
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(many, range(16)))
@@ -147,11 +148,11 @@ def test_a_deleted_queue_is_noticed_by_whoever_asks_for_its_depth_and_comes_back
         amqp.queue_delete("quantum_tasks")
 
     with pytest.raises(QueueUnavailable):
-        ends(lambda: publisher.depths(timeout_s=TIMEOUT_S))
+        ends(lambda: publisher.depths(QUEUE, timeout_s=TIMEOUT_S))
 
     eventually(lambda: serves(publisher), what="it serves again")
     eventually(
-        lambda: publisher.depths(timeout_s=LIMIT_S).ready == 1,
+        lambda: publisher.depths(QUEUE, timeout_s=LIMIT_S).ready == 1,
         what="the queue's length is known",
     )
     assert taken("quantum_tasks.XQ") == []
@@ -177,18 +178,18 @@ def test_a_publisher_that_was_never_used_closes(publisher: Publisher, proxy: Pro
 
 def test_a_forked_process_publishes_over_a_connection_of_its_own(proxy: Proxy) -> None:
     broker = DoorbellBroker(url=proxy.url(os.environ["RABBITMQ_URL"]), middleware=[])
-    broker.publisher.publish(b"parent", timeout_s=LIMIT_S)
+    broker.publisher.publish((QUEUE, b"parent"), timeout_s=LIMIT_S)
 
     child = os.fork()
     if child == 0:
         status = 1
         try:
-            broker.publisher.publish(b"child", timeout_s=LIMIT_S)
+            broker.publisher.publish((QUEUE, b"child"), timeout_s=LIMIT_S)
             status = 0
         finally:
             os._exit(status)
     assert os.waitpid(child, 0)[1] == 0
-    broker.publisher.publish(b"parent again", timeout_s=LIMIT_S)
+    broker.publisher.publish((QUEUE, b"parent again"), timeout_s=LIMIT_S)
     broker.close()
 
     assert taken() == [b"parent", b"child", b"parent again"]
@@ -272,21 +273,23 @@ def test_while_the_broker_is_down_callers_are_refused_at_once(
         count = 0
         for _ in range(1000):
             try:
-                publisher.publish(b"x", timeout_s=TIMEOUT_S)
+                publisher.publish((QUEUE, b"x"), timeout_s=TIMEOUT_S)
             except QueueUnavailable:
                 count += 1
         return count
 
     assert ends(thousand) == 1000
     with pytest.raises(QueueUnavailable):
-        ends(lambda: publisher.depths(timeout_s=TIMEOUT_S))
+        ends(lambda: publisher.depths(QUEUE, timeout_s=TIMEOUT_S))
 
 
 def test_all_who_wait_are_told_together(publisher: Publisher, proxy: Proxy) -> None:
     publish(publisher, b"before")
     proxy.freeze()
     with ThreadPoolExecutor(16) as pool:
-        waiting = [pool.submit(publisher.publish, b"x", timeout_s=TIMEOUT_S) for _ in range(16)]
+        waiting = [
+            pool.submit(publisher.publish, (QUEUE, b"x"), timeout_s=TIMEOUT_S) for _ in range(16)
+        ]
         for each in waiting:
             with pytest.raises(QueueUnavailable):
                 each.result(timeout=PROMISED_S * SLACK)
@@ -311,7 +314,7 @@ def test_of_messages_in_a_bad_network_every_confirmed_one_is_in_the_queue(
         for number in range(500):
             body = str(number).encode()
             try:
-                publisher.publish(body, timeout_s=TIMEOUT_S)
+                publisher.publish((QUEUE, body), timeout_s=TIMEOUT_S)
             except QueueUnavailable:
                 ending.wait(0.01)
             else:

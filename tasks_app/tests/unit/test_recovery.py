@@ -14,31 +14,38 @@ from django.db import connection, connections
 from structlog.testing import capture_logs
 
 from tasks_app import lifecycle, recovery, worker_id
+from tasks_app.circuits.backend import DEFAULT_BACKEND
+from tasks_app.lifecycle import Claim
 from tasks_app.models import Status, Task
 from tasks_app.postgresql.base import DATABASE_ERRORS
 from tasks_app.queue import broker
 from tasks_app.queue.doorbell import QUEUE
 from tasks_app.recovery import Findings, Leader, recover
-from tasks_app.tests.unit.queues import channel, rung
+from tasks_app.tests.unit import tasks
+from tasks_app.tests.unit.queues import bells, channel, rung
 from tasks_app.tests.unit.tasks import (
     Session,
     age_lease,
     age_ring,
-    claim_of,
     claimed,
     history,
     in_state,
-    pending,
-    processing,
 )
 from testing.service import eventually
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_queue")]
 
 
+pending = partial(tasks.pending, backend=DEFAULT_BACKEND)
+
+
+def processing() -> Claim:
+    return claimed(pending())
+
+
 def ring(*task_ids: uuid.UUID) -> None:
     """As their submission did; returns once RabbitMQ counts the messages."""
-    broker.ring(dict.fromkeys(task_ids, "c-1"))
+    broker.ring(bells(*task_ids))
     eventually(lambda: broker.depths().ready >= len(task_ids), what="they are counted")
 
 
@@ -51,8 +58,8 @@ def lost() -> uuid.UUID:
 
 
 def exhausted(settings: LazySettings) -> uuid.UUID:
-    """A lost task without attempts left."""
-    task_id = pending()
+    """A lost task without attempts left, on a backend of its own: a lost one is claimed first."""
+    task_id = tasks.pending()
     for _ in range(settings.MAX_ATTEMPTS):
         claimed(task_id)
         age_lease(task_id)
@@ -126,7 +133,7 @@ def test_a_task_without_attempts_left_fails_and_is_not_rung_for(settings: LazySe
 
 def test_a_long_queue_is_counted_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recovery, "LONG_QUEUE", 1)
-    monkeypatch.setattr(recovery, "_counted_at", -math.inf)
+    monkeypatch.setattr(recovery, "_counted_at", {})
     monkeypatch.setattr(recovery, "COUNT_S", math.inf)
     ids = [pending() for _ in range(5)]
     ring(*ids[:2])
@@ -172,11 +179,11 @@ def test_guessing_wrong_which_messages_are_missing_still_leaves_nobody_out() -> 
 
     def a_pass_and_a_worker() -> bool:
         recover()
-        for task_id in rung():
-            claim = claim_of(task_id, worker="w")
+        for _ in rung():
+            claim = lifecycle.claim(worker="w")
             if claim is not None:
                 lifecycle.complete(claim, {"counts": {}})
-                finished.add(task_id)
+                finished.add(claim.task_id)
         age = Task.objects.with_status(Status.PENDING).values_list("task_id", flat=True)
         if age:
             age_ring(*age)

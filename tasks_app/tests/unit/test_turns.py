@@ -198,7 +198,7 @@ def test_an_owner_at_the_limit_is_stepped_over_and_keeps_the_order() -> None:
     assert running.max_running == 1
     assert lifecycle.complete(running, RESULT)
 
-    assert lifecycle.owner_waits(running)
+    assert [each.task_id for each in lifecycle.waiting_behind(running)] == mine[1:2]
     assert claimed().task_id == mine[1]
 
 
@@ -209,7 +209,7 @@ def test_who_ends_a_task_looks_again_where_messages_may_be_gone(
     submit(owner(max_running=limit), tasks)
     claim = claimed()
     lifecycle.complete(claim, RESULT)
-    assert lifecycle.owner_waits(claim) == waits
+    assert bool(lifecycle.waiting_behind(claim)) == waits
 
 
 def test_no_limit_of_ones_own_takes_the_place_of_what_is_usual(settings: LazySettings) -> None:

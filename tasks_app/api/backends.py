@@ -1,0 +1,63 @@
+"""What tasks can be run on: each backend, who serves it, and how long it takes."""
+
+from typing import Any
+
+from django.conf import settings
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from tasks_app import backends, pace
+from tasks_app.api import schema
+from tasks_app.api.fields import shown
+from tasks_app.api.serializers import BackendSerializer, BackendSummarySerializer
+from tasks_app.api.views import TaskApiView
+from tasks_app.circuits.device import read_device
+from tasks_app.models import Backend
+
+_DEVICE = "aer_device"
+
+
+class BackendsView(TaskApiView):
+    """All of them."""
+
+    @schema.list_backends
+    def get(self, request: Request) -> Response:
+        """Each backend, and how busy it is."""
+        known = backends.known().values()
+        return Response([shown(BackendSummarySerializer, _summary(each)) for each in known])
+
+
+class BackendView(TaskApiView):
+    """One of them."""
+
+    @schema.get_backend
+    def get(self, request: Request, name: str) -> Response:
+        """A backend with its gates, its couplings and what defines it."""
+        backend = Backend.objects.filter(name=name).first()
+        if backend is None:
+            raise NotFound("There is no backend with this name.")
+        body = {**_summary(backend), "definition": backend.definition, **_gates(backend)}
+        return Response(shown(BackendSerializer, body))
+
+
+def _summary(backend: Backend) -> dict[str, Any]:
+    columns = ("name", "kind", "description", "online", "max_qubits", "max_shots")
+    own = {name: getattr(backend, name) for name in columns}
+    limits = settings.CIRCUIT_LIMITS
+    for name in ("max_qubits", "max_shots"):
+        own[name] = min(filter(None, (own[name], getattr(limits, name))))
+    return {**own, "pending": pace.pending(backend.name), **pace.lately(backend.name)}
+
+
+def _gates(backend: Backend) -> dict[str, Any]:
+    """Null of a backend that takes any gate on any qubits."""
+    if backend.kind != _DEVICE:
+        return {"qubits": None, "basis_gates": None, "coupling_map": None}
+    device = read_device(backend.definition)
+    pairs = {places for gate in device.gates.values() for places in gate if len(places) == 2}
+    return {
+        "qubits": len(device.qubits),
+        "basis_gates": sorted(device.gates),
+        "coupling_map": sorted(pairs),
+    }
