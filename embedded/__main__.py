@@ -137,6 +137,7 @@ class Service:
         print(
             f"""
 Open
+  Console     {self.url}
   API         {self.url}/tasks
   Reference   {self.url}/docs
   Admin       {self.url}/admin/

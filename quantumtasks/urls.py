@@ -6,13 +6,14 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 from tasks_app.api import errors
+from tasks_app.console import pages
 
 admin.site.site_header = admin.site.site_title = "Quantum Tasks"
 admin.site.index_title = "Tasks and their history"
 
 urlpatterns = [
     path("", include("tasks_app.api.urls")),  # first: every request walks down the list
-    path("", RedirectView.as_view(pattern_name="docs")),
+    path("", include("tasks_app.console.urls")),
     path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}tasks_app/icon.svg")),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     re_path("^admin/r/", errors.not_found),  # "view on site": no model has a page there
@@ -21,5 +22,5 @@ urlpatterns = [
 
 handler400 = errors.bad_request
 handler403 = errors.permission_denied
-handler404 = errors.not_found
+handler404 = pages.not_found
 handler500 = errors.server_error

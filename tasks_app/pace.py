@@ -22,7 +22,10 @@ LOOKED_AT = 5 * SAMPLE  # for those of one backend
 ESTIMATE_S = 2
 LONG_QUEUE = 10_000  # pending tasks; counting more takes a while
 
+HOUR_SAMPLE = 50_000  # tasks that the picture of the last hour is made of
+
 _PACE = sql.statement("pace")
+_LAST_HOUR = sql.statement("last_hour")
 
 
 def report(*, slots: int, backends: Sequence[str], walls: list[str] | None = None) -> None:
@@ -55,6 +58,16 @@ def pace(backend: str | None = None) -> dict[str, Any]:
         "looked_at": SAMPLE if backend is None else LOOKED_AT,
     }
     found: dict[str, Any] = connection.prepared(_PACE, values, row_factory=dict_row)[0]
+    return found
+
+
+def last_hour() -> list[dict[str, Any]]:
+    """Minute by minute: tasks `ended`, those `failed`, `wait_p50_s`; `sampled` in all of them.
+
+    Of the latest `HOUR_SAMPLE` tasks that were submitted in it.
+    """
+    values = {"sample": HOUR_SAMPLE}
+    found: list[dict[str, Any]] = connection.prepared(_LAST_HOUR, values, row_factory=dict_row)
     return found
 
 

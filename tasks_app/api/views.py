@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.http import StreamingHttpResponse
 from django.urls import get_script_prefix
 from django.urls.converters import UUIDConverter
@@ -75,14 +76,8 @@ class TaskApiView(APIView):
         return task
 
     def batch(self, request: Request, batch_id: str) -> tuple[Batch, list[Task]]:
-        """A batch and its elements in order, each the latest task at its position."""
-        wanted = _uuid(batch_id, "batch")
-        tasks = access.visible_tasks(request.user).filter(batch_id=wanted).without_bodies()
-        latest = {task.batch_index: task for task in tasks.order_by("batch_index", "task_id")}
-        batch = Batch.objects.filter(batch_id=wanted).defer("circuit").first()
-        if batch is None or not latest:
-            raise NotFound("There is no batch with this id.")
-        return batch, list(latest.values())
+        """Raises 400 for what is no id, 404 for an unknown one."""
+        return read_batch(_uuid(batch_id, "batch"), request.user)
 
     def await_end(self, request: Request, **tasks: uuid.UUID) -> int | None:
         """Wait for the end of these tasks as the client asked; if no place was free, in how many
@@ -270,6 +265,21 @@ class QueueView(TaskApiView):
     def get(self, request: Request) -> Response:
         """How long it is, who works on it, and how fast."""
         return Response({"pending": pace.pending(), **pace.pace()})
+
+
+def read_batch(
+    batch_id: uuid.UUID, user: AbstractBaseUser | AnonymousUser | None
+) -> tuple[Batch, list[Task]]:
+    """A batch and its elements in order, each the latest task at its position.
+
+    Raises `NotFound` where the user may know of no such batch.
+    """
+    tasks = access.visible_tasks(user).filter(batch_id=batch_id).without_bodies()
+    latest = {task.batch_index: task for task in tasks.order_by("batch_index", "task_id")}
+    batch = Batch.objects.filter(batch_id=batch_id).defer("circuit").first()
+    if batch is None or not latest:
+        raise NotFound("There is no batch with this id.")
+    return batch, list(latest.values())
 
 
 def _uuid(text: str, what: str) -> uuid.UUID:

@@ -1,0 +1,223 @@
+// The first page: a program, its settings, and what becomes of it.
+
+import { ApiError, call, root, sentence } from "./api.js";
+import { el, find } from "./dom.js";
+import { Editor } from "./editor.js";
+import * as inputs from "./inputs.js";
+import { follow } from "./live.js";
+import { outcome } from "./outcome.js";
+
+const form = find("#run");
+const field = (name) => find(`#${name}`, form);
+const editor = new Editor(field("editor"), showInputs);
+const examples = JSON.parse(find("#examples").textContent);
+const NOISE = ["depolarizing_1q", "depolarizing_2q", "readout", "gates"];
+const PLACE = /\(line (\d+), column (\d+)\)/;
+const texts = {}; // of the inputs' fields, by name, kept while a program is edited
+let following = new AbortController();
+
+// -- the form ------------------------------------------------------------------------------------
+
+/** A field for each input that the program declares, or that was given without one. */
+function showInputs() {
+  const isQpy = field("circuit_format").value === "qpy";
+  const types = isQpy
+    ? Object.fromEntries(Object.keys(texts).map((name) => [name, "parameter"]))
+    : inputs.declared(editor.text);
+  const box = field("inputs");
+  const names = Object.keys(types);
+  if (names.join() === box.dataset.names) return;
+  box.dataset.names = names.join();
+  box.replaceChildren(
+    ...names.map((name) =>
+      el(
+        "label",
+        {},
+        el("span", {}, el("code", {}, name), ` ${types[name]}`),
+        el("input", {
+          value: texts[name] ?? "",
+          autocomplete: "off",
+          placeholder: "pi/2, or 0 : 2*pi : 25",
+          oninput: (event) => (texts[name] = event.target.value),
+        }),
+      ),
+    ),
+  );
+}
+
+/** Fill the form with an example or with what was submitted before. */
+function load(wanted) {
+  for (const name of Object.keys(texts)) delete texts[name];
+  Object.assign(texts, wanted.inputs);
+  for (const [name, value] of Object.entries(wanted.parameters ?? {})) texts[name] = String(value);
+  field("circuit_format").value = wanted.circuit_format ?? "openqasm";
+  for (const name of ["shots", "seed", "precision", "name"]) field(name).value = wanted[name] ?? "";
+  field("method").value = wanted.method ?? "automatic";
+  field("tags").value = (wanted.tags ?? []).join(", ");
+  field("observables").value = wanted.observables ?? "";
+  field("parameter_sets").value = wanted.parameter_sets
+    ? JSON.stringify(wanted.parameter_sets)
+    : "";
+  field("sets").hidden = !wanted.parameter_sets;
+  for (const name of NOISE) form.elements[name].value = wanted.noise?.[name] ?? "";
+  for (const box of form.elements.outputs) {
+    box.checked = (wanted.outputs ?? ["counts", "circuit"]).includes(box.value);
+  }
+  field("noise").open = Boolean(wanted.noise);
+  field("expectations").open = Boolean(wanted.observables);
+  field("more").open = Boolean(wanted.parameter_sets);
+  field("inputs").dataset.names = " "; // none has this name: the fields are made anew
+  editor.text = wanted.circuit;
+}
+
+/** What was submitted, as the form writes it. */
+function asForm(submission) {
+  const { observables, noise, outputs, memory, ...rest } = submission;
+  const shown = outputs ?? (observables ? [] : ["counts"]);
+  return {
+    ...rest,
+    observables: inputs.written.observables(observables),
+    noise: noise && inputs.written.noise(noise),
+    outputs: memory ? [...shown, "memory"] : shown,
+  };
+}
+
+/** The body of a submission. Raises FieldError. */
+function submission() {
+  const body = { circuit: editor.text };
+  const format = field("circuit_format").value;
+  if (format !== "openqasm") body.circuit_format = format;
+  const shots = inputs.whole(field("shots").value, "Shots");
+  if (shots !== undefined) body.shots = shots;
+  const seed = inputs.whole(field("seed").value, "Seed");
+  if (seed !== undefined) body.seed = seed;
+  if (field("method").value !== "automatic") body.method = field("method").value;
+  const noise = Object.fromEntries(NOISE.map((name) => [name, form.elements[name].value]));
+  Object.assign(body, inputs.noise(noise), parameters());
+  const observables = inputs.observables(field("observables").value);
+  if (observables.length) body.observables = observables;
+  if (field("precision").value.trim())
+    body.precision = inputs.number(field("precision").value, "Standard error");
+  const outputs = [...form.elements.outputs].filter((box) => box.checked).map((box) => box.value);
+  if (outputs.length || !observables.length) body.outputs = outputs;
+  const tags = field("tags")
+    .value.split(",")
+    .map((tag) => tag.trim())
+    .filter(Boolean);
+  if (field("name").value) body.name = field("name").value;
+  if (tags.length) body.tags = tags;
+  return body;
+}
+
+function parameters() {
+  const sets = field("parameter_sets").value.trim();
+  if (!sets) {
+    const names = field("inputs").dataset.names.split(",").filter(Boolean);
+    return inputs.parameters(Object.fromEntries(names.map((name) => [name, texts[name] ?? ""])));
+  }
+  try {
+    return { parameter_sets: JSON.parse(sets) };
+  } catch {
+    throw new inputs.FieldError("Parameter sets must be JSON: a list of objects of numbers.");
+  }
+}
+
+// -- running -------------------------------------------------------------------------------------
+
+async function run() {
+  const button = field("submit");
+  if (button.disabled) return;
+  tell("");
+  try {
+    const body = submission();
+    button.disabled = true;
+    const { task_id } = await call("POST", "tasks", body);
+    button.disabled = false;
+    await show(task_id, body);
+  } catch (error) {
+    const known = error instanceof inputs.FieldError || error instanceof ApiError;
+    tell(known ? error.message : sentence(error));
+  } finally {
+    button.disabled = false;
+  }
+}
+
+/** Follow a task beside the editor until it ends; another run takes its place. */
+async function show(taskId, body) {
+  following.abort();
+  following = new AbortController();
+  const { signal } = following;
+  const box = field("outcome");
+  const link = el("a", { href: `${root}console/tasks/${taskId}` }, "This task’s page");
+  await follow(taskId, signal, (task) => {
+    box.replaceChildren(...outcome(task, body), el("p", { class: "more" }, link));
+    find("#status").textContent = `The task is ${task.status}.`;
+    if (task.status === "failed") tell(task.error_message);
+    else if (matchMedia("(max-width: 60rem)").matches) box.scrollIntoView({ block: "start" });
+  });
+}
+
+/** What is wrong, below the program, with a mark at the line that it names. */
+function tell(problem) {
+  const box = field("problem");
+  box.hidden = !problem;
+  box.textContent = problem;
+  const [, line, column] = PLACE.exec(problem) ?? [];
+  editor.mark(Number(line ?? 0), Number(column ?? 1));
+}
+
+// -- files ---------------------------------------------------------------------------------------
+
+async function open(file) {
+  if (!file) return;
+  const isQpy = file.name.toLowerCase().endsWith(".qpy");
+  field("example").value = "";
+  load({
+    circuit: isQpy ? await base64(file) : await file.text(),
+    circuit_format: isQpy ? "qpy" : "openqasm",
+    name: file.name,
+  });
+}
+
+function base64(file) {
+  return new Promise((resolve) => {
+    const reader = new FileReader();
+    reader.addEventListener("load", () => resolve(reader.result.split(",")[1] ?? ""));
+    reader.readAsDataURL(file);
+  });
+}
+
+// -- the page ------------------------------------------------------------------------------------
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  run();
+});
+form.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    event.preventDefault();
+    run();
+  }
+});
+editor.area.addEventListener("input", () => (field("example").value = ""));
+field("example").addEventListener("change", (event) => load(examples[event.target.value]));
+field("circuit_format").addEventListener("change", showInputs);
+field("file").addEventListener("change", (event) => {
+  open(event.target.files[0]);
+  event.target.value = "";
+});
+editor.element.addEventListener("dragover", (event) => event.preventDefault());
+editor.element.addEventListener("drop", (event) => {
+  if (!event.dataTransfer.files.length) return;
+  event.preventDefault();
+  open(event.dataTransfer.files[0]);
+});
+
+const again = new URLSearchParams(location.search).get("task");
+if (again) {
+  field("example").value = "";
+  call("GET", `tasks/${encodeURIComponent(again)}/submission`).then(
+    (before) => load(asForm(before)),
+    (error) => tell(sentence(error)),
+  );
+} else load(examples[0]);
