@@ -27,7 +27,7 @@ import pytest
 from embedded import StartError
 from embedded.postgres import PostgresServer, wheel_bin_dir
 from tasks_app.processes import tail, tethered
-from testing import packages
+from testing import browser, packages
 from testing.ports import free_port
 
 START_LIMIT_S = 300.0
@@ -411,9 +411,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         return
     hands_out = getattr(session.config.option, "dist", "no") != "no"
     is_first = not hasattr(session.config, "workerinput")  # of all that share apt's lock
-    if is_first and packages.found("nginx") is None and packages.can_install():
-        with suppress(packages.PackageError):  # its tests are skipped then
-            packages.install("nginx")
+    if is_first and packages.can_install():
+        for package, is_there in (("nginx", packages.found("nginx")), ("chromium", browser.path())):
+            if not is_there:
+                with suppress(packages.PackageError):  # its tests are skipped then
+                    packages.install(package)
     try:
         if hands_out and is_first:
             if _servers.rabbit:

@@ -1,6 +1,6 @@
 """A pytest plugin: which of the processes of `pytest -n` runs which tests, and in which order.
 
-A file's tests share what is dear to start, those of all fault tests a whole service: they stay
+A file's tests share what is dear to start, and those of some folders a whole service: they stay
 together. What takes longest comes first, so that no process is left with it at the end.
 """
 
@@ -10,9 +10,9 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 TESTS = "tasks_app/tests"
-TOGETHER = f"{TESTS}/faults"
+TOGETHER = (f"{TESTS}/faults", f"{TESTS}/console")
 LONGEST_FIRST = (
-    TOGETHER,
+    *TOGETHER,
     f"{TESTS}/circuits/guard/test_programs.py",
     f"{TESTS}/system",
     f"{TESTS}/attacks",
@@ -25,7 +25,8 @@ class Turns(LoadScopeScheduling):  # type: ignore[misc]
     """Files, in the order in which they were collected, to whichever process is free."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return TOGETHER if nodeid.startswith(TOGETHER) else nodeid.partition("::")[0]
+        folders = (folder for folder in TOGETHER if nodeid.startswith(folder))
+        return next(folders, nodeid.partition("::")[0])
 
 
 @pytest.hookimpl(optionalhook=True)

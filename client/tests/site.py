@@ -1,19 +1,14 @@
 """A service as somebody else runs it: an address, and a token that an administrator made."""
 
-import os
 import secrets
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
-
-import psycopg
 
 from testing.arena import FAST
-from testing.service import ROOT, Service
+from testing.databases import manage, own_database
+from testing.service import Service
 
 BELL = """\
 OPENQASM 3.0;
@@ -67,26 +62,3 @@ def running(folder: Path) -> Iterator[Site]:
             service.keep_worker({})
             token = manage(service.env, "create_token", "ada")
             yield Site(service, f"http://127.0.0.1:{service.port}", token)
-
-
-@contextmanager
-def own_database() -> Iterator[str]:
-    """The URL of a new, empty database, dropped afterwards."""
-    server, name = os.environ["DATABASE_URL"], f"client_{secrets.token_hex(4)}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    yield urlsplit(server)._replace(path=f"/{name}").geturl()
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def manage(env: Mapping[str, str], *command: str) -> str:
-    """What a command of the service's prints."""
-    return subprocess.run(
-        [sys.executable, "manage.py", *command],
-        cwd=ROOT,
-        env=dict(env),
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.strip()
