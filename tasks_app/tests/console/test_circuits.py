@@ -89,6 +89,22 @@ def test_a_sweep_is_plotted_against_its_parameter(site: Site) -> None:
         expect(page.locator("#outcome svg .series")).to_have_count(1)
 
 
+def test_any_outcome_of_many_can_be_plotted(site: Site) -> None:
+    circuit = ROTATION.replace("qubit", "qubit[6]").replace("bit c", "bit[6] c")
+    both = {"observables": [{"ZZZZZZ": 1}], "outputs": ["counts"]}
+    task_id = site.task(circuit, parameter_sets=[{"theta": 1}, {"theta": 2}], shots=20_000, **both)
+    with site.visit(f"/console/tasks/{task_id}") as page:
+        expect(page.locator("svg .series")).to_have_count(1)  # the observable
+        page.get_by_role("combobox", name="Plot").select_option("share of the shots")
+        expect(page.locator("svg .series")).to_have_count(4)
+        offered = set(page.locator("button.series").all_text_contents())
+        other = next(f"{n:06b}" for n in range(64) if f"{n:06b}" not in offered)
+        page.get_by_label("Another line").fill(other)
+        page.get_by_label("Another line").press("Enter")
+        expect(page.locator("svg .series")).to_have_count(5)
+        expect(page.locator("svg .series title").last).to_contain_text(f"{other}: 0.0")
+
+
 def test_what_was_submitted_comes_back_into_the_form_as_it_was(site: Site) -> None:
     body: dict[str, Any] = {
         "circuit": ROTATION.replace("qubit", "qubit[2]").replace("bit c", "bit[2] c"),
@@ -136,6 +152,26 @@ def test_a_long_one_is_watched_cancelled_and_deleted(site: Site) -> None:
         page.wait_for_url("**/console/tasks")
         page.goto(f"{site.url}/console/tasks/{task_id}")
         expect(page.get_by_role("heading", name="Not found")).to_be_visible()
+
+
+def test_a_page_that_reaches_nobody_says_so_and_goes_on(site: Site) -> None:
+    task_id = site.open.accepted(LONG, shots=100_000)
+    with site.visit(f"/console/tasks/{task_id}") as page:
+        expect(page.locator(".now .badge.processing")).to_be_visible()
+        page.context.set_offline(True)
+        expect(page.get_by_text("The service does not answer.")).to_be_visible()
+        site.open.post(f"/tasks/{task_id}/cancel", {})
+        page.context.set_offline(False)
+        expect(page.locator(".now .badge.cancelled")).to_be_visible()
+        expect(page.get_by_text("The service does not answer.")).to_be_hidden()
+
+
+def test_a_failed_tasks_page_marks_the_line_too(site: Site) -> None:
+    with site.visit(f"/console/tasks/{site.task(WRONG)}") as page:
+        expect(page.locator(".now")).to_contain_text("'hh' is not defined")
+        band = page.locator(".listing .wrong-line").bounding_box()
+        first = page.locator(".listing .paint").bounding_box()
+        assert band and first and round((band["y"] - first["y"] - 10) / 21) == 4
 
 
 def test_a_place_in_the_queue_is_told(site: Site) -> None:

@@ -1,9 +1,7 @@
 // A textarea over its own text in colours, with line numbers and a mark at the line that is wrong.
 
 import { find } from "./dom.js";
-import { highlighted } from "./highlight.js";
-
-const LINE_PX = 21; // as in the style sheet
+import { LINE_PX, numbers, painted } from "./listing.js";
 
 export class Editor {
   /** `changed` is called when the text is another one. */
@@ -42,12 +40,8 @@ export class Editor {
   }
 
   #show() {
-    const lines = this.text.split("\n").length;
-    find(".gutter", this.element).textContent = Array.from({ length: lines }, (_, n) => n + 1).join(
-      "\n",
-    );
-    // A line that is empty has no height at the end.
-    find(".paint code", this.element).replaceChildren(...highlighted(this.text), "\n");
+    find(".gutter", this.element).textContent = numbers(this.text);
+    find(".paint", this.element).replaceChildren(...painted(this.text));
     this.mark(0);
     this.changed();
   }

@@ -101,7 +101,9 @@ function drawn(width, outcomes, all, { counts, probabilities, shots, isLog }) {
   const widest = Math.max(...rows.map((row) => row.label.length)) * CHAR;
   const left = Math.min(widest, width * 0.35) + 12;
   const bar = Math.max(40, width - left - room);
-  const most = Math.max(1, ...rows.map((row) => Math.max(row.value, row.expected ?? 0)));
+  // What is folded together may be more than all that is shown: its bar is cut off then.
+  const single = rows.filter((row) => !row.isRest);
+  const most = Math.max(1, ...single.map((row) => Math.max(row.value, row.expected ?? 0)));
   const at = (value) =>
     isLog ? (bar * Math.log10(1 + value)) / Math.log10(1 + most) : (bar * value) / most;
   const height = TOP + rows.length * ROW + AXIS;
@@ -120,7 +122,7 @@ function drawn(width, outcomes, all, { counts, probabilities, shots, isLog }) {
     },
     axis(left, height - AXIS, bar, most, at, isLog),
     rows.map((row, place) =>
-      drawnRow(row, TOP + place * ROW, { left, at, width, figures: figures(row) }),
+      drawnRow(row, TOP + place * ROW, { left, bar, at, width, figures: figures(row) }),
     ),
   );
 }
@@ -140,12 +142,14 @@ function axis(left, bottom, bar, most, at, isLog) {
   );
 }
 
-function drawnRow(row, y, { left, at, width, figures }) {
+function drawnRow(row, y, { left, bar, at, width, figures }) {
   const fits = Math.floor((left - 12) / CHAR);
   const half = Math.floor((fits - 1) / 2);
   const label =
     row.label.length > fits ? `${row.label.slice(0, half)}…${row.label.slice(-half)}` : row.label;
-  const length = row.value ? Math.max(2, at(row.value)) : 0;
+  const length = row.value ? Math.min(bar, Math.max(2, at(row.value))) : 0;
+  const end = left + length - 10;
+  const isCut = at(row.value) > bar + 1;
   const expected = row.expected === null ? null : left + at(row.expected);
   const exactly = row.expected === null ? "" : `, exactly ${row.expected.toFixed(1)} expected`;
   return svg(
@@ -155,6 +159,7 @@ function drawnRow(row, y, { left, at, width, figures }) {
     svg("rect", { class: "hit", x: 0, y, width, height: ROW }),
     svg("text", { class: "label", x: left - 8, y: y + 17.5, "text-anchor": "end" }, label),
     svg("rect", { class: "bar", x: left, y: y + 4, width: length, height: ROW - 8, rx: 3 }),
+    isCut ? svg("path", { class: "cut", d: `M${end + 4} ${y}L${end} ${y + ROW}` }) : null,
     expected === null
       ? null
       : svg("line", { class: "expected", x1: expected, x2: expected, y1: y + 1, y2: y + ROW - 1 }),

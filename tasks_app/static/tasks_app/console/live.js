@@ -1,6 +1,7 @@
 // A task as it moves: the service tells when it ends, and nobody asks again and again.
 
 import { ApiError, ask } from "./api.js";
+import { find } from "./dom.js";
 
 export const ENDED = new Set(["completed", "failed", "cancelled"]);
 const LONGEST_S = 5; // between two looks at the place in the queue
@@ -23,9 +24,12 @@ export async function follow(taskId, signal, show) {
 async function patiently(path) {
   for (let seconds = 1; ; seconds = Math.min(2 * seconds, 30)) {
     try {
-      return await ask("GET", path);
+      const answer = await ask("GET", path);
+      find(".away").hidden = true;
+      return answer;
     } catch (error) {
       if (error instanceof ApiError && error.status !== 503 && error.status !== 429) throw error;
+      find(".away").hidden = false;
       await pause(error.retryAfter || seconds);
     }
   }

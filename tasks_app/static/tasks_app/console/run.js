@@ -4,6 +4,7 @@ import { ApiError, call, root, sentence } from "./api.js";
 import { el, find } from "./dom.js";
 import { Editor } from "./editor.js";
 import * as inputs from "./inputs.js";
+import { errorPlace } from "./listing.js";
 import { follow } from "./live.js";
 import { outcome } from "./outcome.js";
 
@@ -12,7 +13,6 @@ const field = (name) => find(`#${name}`, form);
 const editor = new Editor(field("editor"), showInputs);
 const examples = JSON.parse(find("#examples").textContent);
 const NOISE = ["depolarizing_1q", "depolarizing_2q", "readout", "gates"];
-const PLACE = /\(line (\d+), column (\d+)\)/;
 const texts = {}; // of the inputs' fields, by name, kept while a program is edited
 let following = new AbortController();
 
@@ -162,8 +162,8 @@ function tell(problem) {
   const box = field("problem");
   box.hidden = !problem;
   box.textContent = problem;
-  const [, line, column] = PLACE.exec(problem) ?? [];
-  editor.mark(Number(line ?? 0), Number(column ?? 1));
+  const { line, column } = errorPlace(problem);
+  editor.mark(line, column);
 }
 
 // -- files ---------------------------------------------------------------------------------------

@@ -7,8 +7,13 @@ import { decimal } from "./format.js";
 const HEIGHT = 340;
 const EDGE = { top: 14, right: 16, bottom: 44, left: 62 };
 const FIRST = 4; // lines that are shown at first
-const MOST = 24; // that may be chosen
+const MOST = 24; // that are offered; others by their name
 const COLOURS = 6;
+const KINDS = {
+  expectation_values: "expectation value",
+  counts: "share of the shots",
+  probabilities: "probability",
+};
 
 /**
  * `runs` are results, in order; `settings` what each had: an object of numbers, or nothing, and
@@ -16,19 +21,27 @@ const COLOURS = 6;
  */
 export function sweep(runs, settings, observables, name) {
   const parameters = Object.keys(settings[0] ?? {});
-  const axes = [...parameters, "run"];
-  const lines = found(runs, observables);
-  const shown = new Set(lines.slice(0, FIRST));
-  let across = axes[0];
-  const x = (place) => (across === "run" ? place : Number(settings[place]?.[across]));
-  const toggles = lines.map((line, place) => {
+  const kinds = Object.keys(KINDS).filter((kind) => runs.some((run) => run?.[kind]));
+  const state = { across: parameters[0] ?? "run", kind: kinds[0] };
+  const toggles = el("div", { class: "toggles", role: "group", "aria-label": "Lines" });
+  let all, offered, shown;
+
+  const begin = () => {
+    all = found(runs, state.kind, observables);
+    offered = all.slice(0, MOST);
+    shown = new Set(all.slice(0, FIRST));
+    showToggles();
+  };
+  const showToggles = () => {
+    const another = all.length > offered.length ? other() : null;
+    toggles.replaceChildren(...offered.map(toggle), ...[another].filter(Boolean));
+  };
+  const toggle = (line, place) => {
+    line.colour = place % COLOURS;
+    const pressed = shown.has(line);
     const button = el(
       "button",
-      {
-        type: "button",
-        class: `series s${place % COLOURS}`,
-        "aria-pressed": String(shown.has(line)),
-      },
+      { type: "button", class: `series s${line.colour}`, "aria-pressed": String(pressed) },
       line.label,
     );
     button.addEventListener("click", () => {
@@ -37,58 +50,72 @@ export function sweep(runs, settings, observables, name) {
       element.redraw();
     });
     return button;
-  });
+  };
+  /** Any other of them, by its name. */
+  const other = () => {
+    const input = el("input", { "aria-label": "Another line", placeholder: "another" });
+    input.addEventListener("change", () => {
+      const line = all.find((each) => each.label === input.value.trim());
+      input.setAttribute("aria-invalid", String(!line));
+      if (!line) return;
+      if (!offered.includes(line)) offered.push(line);
+      shown.add(line);
+      showToggles();
+      element.redraw();
+    });
+    return input;
+  };
+  const set = (key) => (value) => {
+    state[key] = value;
+    if (key === "kind") begin();
+    element.redraw();
+  };
+  const choices = (names, label) => Object.fromEntries(names.map((each) => [each, label(each)]));
+  const axes = choices([...parameters, "run"], String);
+  const x = (run) => (state.across === "run" ? run : Number(settings[run]?.[state.across]));
+  begin();
   const element = figure({
     title: `${runs.length} runs`,
     name,
     controls: [
-      parameters.length
+      parameters.length ? choice("Against", axes, state.across, set("across")) : null,
+      kinds.length > 1
         ? choice(
-            "Against",
-            Object.fromEntries(axes.map((each) => [each, each])),
-            across,
-            (value) => {
-              across = value;
-              element.redraw();
-            },
+            "Plot",
+            choices(kinds, (kind) => KINDS[kind]),
+            state.kind,
+            set("kind"),
           )
         : null,
-      el("div", { class: "toggles", role: "group", "aria-label": "Lines" }, toggles),
+      toggles,
     ],
-    draw: (width) =>
-      drawn(
-        width,
-        lines,
-        shown,
-        runs.map((_, place) => x(place)),
-        across,
-        lines[0]?.unit ?? "",
-      ),
+    draw: (width) => {
+      const lines = offered.filter((line) => shown.has(line));
+      return drawn(width, lines, [...runs.keys()].map(x), state.across, KINDS[state.kind]);
+    },
     table: () => ({
-      head: ["run", ...parameters, ...lines.map((line) => line.label)],
+      head: ["run", ...parameters, ...offered.map((line) => line.label)],
       rows: runs.map((_, n) => [
         n,
         ...parameters.map((each) => settings[n]?.[each]),
-        ...lines.map((line) => line.at(n) ?? ""),
+        ...offered.map((line) => line.at(n) ?? ""),
       ]),
     }),
   });
   return element;
 }
 
-/** What can be drawn: each observable, or else each outcome, the commonest first. */
-function found(runs, observables) {
-  const values = runs.find((run) => run?.expectation_values)?.expectation_values;
-  if (values) {
-    return values.slice(0, MOST).map((_, n) => ({
-      label: observableName(observables?.[n], n),
-      unit: "expectation value",
-      place: n,
-      at: (run) => runs[run]?.expectation_values?.[n],
-      error: (run) => runs[run]?.standard_errors?.[n] ?? 0,
-    }));
+/** The lines of a kind: each observable, or each outcome, the commonest first. */
+function found(runs, kind, observables) {
+  if (kind === "expectation_values") {
+    return runs
+      .find((run) => run?.[kind])
+      [kind].map((_, n) => ({
+        label: observableName(observables?.[n], n),
+        at: (run) => runs[run]?.expectation_values?.[n],
+        error: (run) => runs[run]?.standard_errors?.[n] ?? 0,
+      }));
   }
-  const kind = runs.some((run) => run?.counts) ? "counts" : "probabilities";
   const sums = {};
   const totals = runs.map((run) => {
     const counted = Object.entries(run?.[kind] ?? {});
@@ -96,13 +123,9 @@ function found(runs, observables) {
     for (const [outcome, n] of counted) sums[outcome] = (sums[outcome] ?? 0) + n / (total || 1);
     return total;
   });
-  const outcomes = Object.keys(sums)
-    .sort((a, b) => sums[b] - sums[a])
-    .slice(0, MOST);
-  return outcomes.map((outcome, place) => ({
+  const outcomes = Object.keys(sums).sort((a, b) => sums[b] - sums[a]);
+  return outcomes.map((outcome) => ({
     label: outcome || "(none)",
-    unit: kind === "counts" ? "share of the shots" : "probability",
-    place,
     at: (run) => (totals[run] ? (runs[run][kind][outcome] ?? 0) / totals[run] : undefined),
     error: () => 0,
   }));
@@ -115,18 +138,16 @@ export function observableName(terms, n) {
   return text && text.length <= 24 ? text.replaceAll("+ -", "− ") : `observable ${n + 1}`;
 }
 
-function drawn(width, lines, shown, xs, across, unit) {
-  const points = lines
-    .filter((line) => shown.has(line))
-    .map((line) => ({
-      line,
-      dots: xs
-        .map((x, run) => ({ x, y: line.at(run), error: line.error(run), run }))
-        .filter((dot) => Number.isFinite(dot.x) && Number.isFinite(dot.y)),
-    }));
+function drawn(width, lines, xs, across, unit) {
+  const points = lines.map((line) => ({
+    line,
+    dots: xs
+      .map((x, run) => ({ x, y: line.at(run), error: line.error(run) }))
+      .filter((dot) => Number.isFinite(dot.x) && Number.isFinite(dot.y)),
+  }));
   const all = points.flatMap(({ dots }) => dots);
   const [left, right] = bounds(all.map((dot) => dot.x));
-  const isShare = unit !== "expectation value";
+  const isShare = unit !== KINDS.expectation_values;
   const [low, high] = isShare
     ? [0, Math.max(0.05, ...all.map((dot) => dot.y))]
     : bounds(all.flatMap((dot) => [dot.y - dot.error, dot.y + dot.error]));
@@ -188,7 +209,7 @@ function drawnLine(line, dots, px, py, across) {
     .join("");
   return svg(
     "g",
-    { class: `series s${line.place % COLOURS}` },
+    { class: `series s${line.colour}` },
     isFunction ? svg("path", { class: "line", d: path }) : null,
     dots.map((dot) =>
       dot.error

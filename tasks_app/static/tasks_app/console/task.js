@@ -5,7 +5,7 @@ import { codes } from "./codes.js";
 import { copyButton, el, find } from "./dom.js";
 import { tableElement } from "./figure.js";
 import { between, clock, count, duration } from "./format.js";
-import { highlighted } from "./highlight.js";
+import { errorPlace, listing } from "./listing.js";
 import { ENDED, follow } from "./live.js";
 import { badge, results, state } from "./outcome.js";
 
@@ -28,7 +28,6 @@ async function start() {
     el("div", { class: "column" }, parts.results, parts.program, parts.code),
     el("div", { class: "column" }, parts.now, parts.history, parts.about),
   );
-  parts.program.replaceChildren(...program(submission));
   parts.code.replaceChildren(...code(submission));
   await follow(id, new AbortController().signal, (task) => show(task, submission));
 }
@@ -41,6 +40,7 @@ function show(task, submission) {
   document.title = `${task.name || "Task"}, ${task.status} · Quantum Tasks`;
   parts.head.replaceChildren(...head(task));
   parts.history.replaceChildren(...timeline(task));
+  parts.program.replaceChildren(...program(submission, task.error_message));
   parts.about.replaceChildren(...about(task, submission));
   const found = results(task, submission);
   parts.results.hidden = !found.length;
@@ -181,9 +181,9 @@ function about(task, { circuit, name, tags, parameter_sets, ...options }) {
   ];
 }
 
-function program({ circuit, circuit_format: format }) {
-  const text =
-    format === "qpy" ? `A QPY file, ${count(circuit.length)} characters in base64.` : circuit;
+function program({ circuit, circuit_format: format }, message) {
+  const isQpy = format === "qpy";
+  const text = isQpy ? `A QPY file, ${count(circuit.length)} characters in base64.` : circuit;
   return [
     el(
       "div",
@@ -192,11 +192,7 @@ function program({ circuit, circuit_format: format }) {
       el("span", { class: "grow" }),
       copyButton(circuit),
     ),
-    el(
-      "div",
-      { class: "scroll", tabindex: "0", role: "region", "aria-label": "Program" },
-      el("pre", { class: "code" }, ...(format === "qpy" ? [text] : highlighted(text))),
-    ),
+    listing(text, isQpy ? 0 : errorPlace(message).line),
   ];
 }
 

@@ -5,7 +5,7 @@ import { copyButton, el, find } from "./dom.js";
 import { FieldError, whole } from "./inputs.js";
 
 const form = find("#make");
-const told = find(".alert");
+const told = find("[role=alert]");
 
 form?.addEventListener("submit", async (event) => {
   event.preventDefault();
