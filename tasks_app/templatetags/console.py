@@ -1,14 +1,40 @@
 """How the console's pages write numbers, ids and times."""
 
+import re
 import uuid
 from datetime import datetime
+from functools import cache
+from pathlib import Path
 
 from django import template
+from django.contrib.staticfiles import finders
+from django.templatetags.static import static
 from django.utils import timezone
+from django.utils.html import format_html, format_html_join
 
 from tasks_app.models import Task
 
+_FOLDER = "tasks_app/console"
+
 register = template.Library()
+
+
+@register.simple_tag
+def module(name: str) -> str:
+    """A script, and all that it imports at once: a browser would find them one after the other."""
+    files = [(static(f"{_FOLDER}/{each}"),) for each in sorted(imports(name) - {name})]
+    preload = format_html_join("\n", '<link rel="modulepreload" href="{}">', files)
+    source = static(f"{_FOLDER}/{name}")
+    return format_html('{}\n<script type="module" src="{}"></script>', preload, source)
+
+
+@cache
+def imports(name: str) -> frozenset[str]:
+    """The script and whatever it imports, and so on."""
+    path = finders.find(f"{_FOLDER}/{name}")
+    assert isinstance(path, str), name
+    found = re.findall(r'from "\./([\w.]+)"', Path(path).read_text())
+    return frozenset({name}.union(*map(imports, found)))
 
 
 @register.filter

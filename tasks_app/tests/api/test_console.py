@@ -36,18 +36,6 @@ def loaded(html: str) -> set[str]:
     return set(re.findall(r'(?:src|href)="/static/([^"]+)"', html))
 
 
-def modules(name: str, seen: set[str]) -> set[str]:
-    """A script and what it imports."""
-    if name in seen:
-        return seen
-    text = content(name)
-    folder = name.rpartition("/")[0]
-    seen = seen | {name}
-    for imported in re.findall(rb'from "\./([^"]+)"', text):
-        seen = modules(f"{folder}/{imported.decode()}", seen)
-    return seen
-
-
 def content(name: str) -> bytes:
     path = finders.find(name)
     assert isinstance(path, str), name
@@ -115,9 +103,6 @@ def test_nothing_but_our_own_files_is_loaded_and_no_script_stands_in_a_page() ->
 def test_the_first_page_is_small() -> None:
     response = Client().get("/")
     files = loaded(response.content.decode())
-    for file in list(files):
-        if file.endswith(".js"):
-            files = modules(file, files - {file})
     assert "tasks_app/console/histogram.js" in files  # which only another one imports
     total = len(response.content) + sum(len(content(file)) for file in files)
     assert total < FIRST_PAGE_BYTES

@@ -27,6 +27,7 @@ form?.addEventListener("submit", async (event) => {
       ),
     );
     box.hidden = false;
+    find("#tokens .none")?.remove();
     find("#tokens tbody").prepend(row(token));
     form.reset();
   });
