@@ -112,6 +112,7 @@ def test_what_was_submitted_comes_back_into_the_form_as_it_was(site: Site) -> No
         "parameter_sets": [{"theta": 0.1}, {"theta": 0.30000000000000004}],
         "noise": {"depolarizing_1q": [0.01, 0.02], "readout": 0.02, "gates": {"ry": 0.03}},
         **{"observables": [{"ZZ": 0.5}, {"XI": -1}], "precision": 0.25, "outputs": ["counts"]},
+        "priority": -5,
     }
     task_id = site.task(**body)
     with site.visit(f"/?task={task_id}") as page:

@@ -29,7 +29,7 @@ export function number(text, what) {
 export function whole(text, what) {
   if (!text.trim()) return undefined;
   const digits = text.trim().replace(/[\s,_]/g, "");
-  if (!/^\d{1,16}$/.test(digits))
+  if (!/^-?\d{1,16}$/.test(digits))
     throw new FieldError(`${what}: “${text.trim()}” is not a whole number.`);
   return Number(digits);
 }

@@ -12,6 +12,11 @@ const form = find("#run");
 const field = (name) => find(`#${name}`, form);
 const editor = new Editor(field("editor"), showInputs);
 const examples = JSON.parse(find("#examples").textContent);
+// What has fields of its own; all else that was submitted is kept as JSON.
+const FIELDS = new Set([
+  ...["title", "circuit", "circuit_format", "shots", "seed", "method", "priority", "name", "tags"],
+  ...["inputs", "parameters", "parameter_sets", "noise", "observables", "precision", "outputs"],
+]);
 const NOISE = ["depolarizing_1q", "depolarizing_2q", "readout", "gates"];
 const texts = {}; // of the inputs' fields, by name, kept while a program is edited
 let following = new AbortController();
@@ -51,7 +56,11 @@ function load(wanted) {
   Object.assign(texts, wanted.inputs);
   for (const [name, value] of Object.entries(wanted.parameters ?? {})) texts[name] = String(value);
   field("circuit_format").value = wanted.circuit_format ?? "openqasm";
-  for (const name of ["shots", "seed", "precision", "name"]) field(name).value = wanted[name] ?? "";
+  const others = Object.entries(wanted).filter(([name]) => !FIELDS.has(name));
+  field("others").value = others.length ? JSON.stringify(Object.fromEntries(others)) : "";
+  field("other").hidden = !others.length;
+  for (const name of ["shots", "seed", "precision", "priority", "name"])
+    field(name).value = wanted[name] ?? "";
   field("method").value = wanted.method ?? "automatic";
   field("tags").value = (wanted.tags ?? []).join(", ");
   field("observables").value = wanted.observables ?? "";
@@ -65,7 +74,7 @@ function load(wanted) {
   }
   field("noise").open = Boolean(wanted.noise);
   field("expectations").open = Boolean(wanted.observables);
-  field("more").open = Boolean(wanted.parameter_sets);
+  field("more").open = Boolean(wanted.parameter_sets || wanted.priority || others.length);
   field("inputs").dataset.names = " "; // none has this name: the fields are made anew
   editor.text = wanted.circuit;
 }
@@ -106,19 +115,24 @@ function submission() {
     .filter(Boolean);
   if (field("name").value) body.name = field("name").value;
   if (tags.length) body.tags = tags;
-  return body;
+  const priority = inputs.whole(field("priority").value, "Priority");
+  if (priority !== undefined) body.priority = priority;
+  return { ...body, ...json("others", "Other options") };
 }
 
 function parameters() {
-  const sets = field("parameter_sets").value.trim();
-  if (!sets) {
-    const names = field("inputs").dataset.names.split(",").filter(Boolean);
-    return inputs.parameters(Object.fromEntries(names.map((name) => [name, texts[name] ?? ""])));
-  }
+  const sets = json("parameter_sets", "Parameter sets");
+  if (sets) return { parameter_sets: sets };
+  const names = field("inputs").dataset.names.split(",").filter(Boolean);
+  return inputs.parameters(Object.fromEntries(names.map((name) => [name, texts[name] ?? ""])));
+}
+
+/** What a field for JSON holds; nothing if it is empty. */
+function json(name, what) {
   try {
-    return { parameter_sets: JSON.parse(sets) };
+    return JSON.parse(field(name).value.trim() || "null");
   } catch {
-    throw new inputs.FieldError("Parameter sets must be JSON: a list of objects of numbers.");
+    throw new inputs.FieldError(`${what}: this is not JSON.`);
   }
 }
 
