@@ -155,6 +155,18 @@ def test_a_long_one_is_watched_cancelled_and_deleted(site: Site) -> None:
         expect(page.get_by_role("heading", name="Not found")).to_be_visible()
 
 
+def test_a_long_one_is_cancelled_beside_its_program(site: Site) -> None:
+    with site.visit() as page:
+        write(page, LONG)
+        page.get_by_label("Shots").fill("100000")
+        page.get_by_role("button", name="Run", exact=True).click()
+        expect(page.locator("#outcome .badge.processing")).to_be_visible()
+        page.get_by_role("button", name="Cancel").click()
+        expect(page.locator("#outcome .badge.cancelled")).to_be_visible()
+        write(page, BELL)
+        run(page)
+
+
 def test_a_page_that_reaches_nobody_says_so_and_goes_on(site: Site) -> None:
     task_id = site.open.accepted(LONG, shots=100_000)
     with site.visit(f"/console/tasks/{task_id}") as page:

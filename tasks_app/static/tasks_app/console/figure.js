@@ -13,6 +13,7 @@ const KEPT = [
   "font-weight",
   "text-anchor",
 ];
+const EDGE = 16; // around a drawing that is a file
 const MOST_ROWS = 500; // of the table; the CSV has them all
 
 /**
@@ -113,16 +114,20 @@ function standalone(canvas) {
     copies[place].removeAttribute("class");
   });
   const { backgroundColor } = getComputedStyle(canvas.closest(".card"));
-  copy.prepend(svg("rect", { width: "100%", height: "100%", fill: backgroundColor }));
+  const [width, height] = ["width", "height"].map((side) => Number(copy.getAttribute(side)));
+  const whole = { x: -EDGE, y: -EDGE, width: width + 2 * EDGE, height: height + 2 * EDGE };
+  copy.prepend(svg("rect", { ...whole, fill: backgroundColor }));
+  copy.setAttribute("viewBox", Object.values(whole).join(" "));
+  copy.setAttribute("width", whole.width);
+  copy.setAttribute("height", whole.height);
   return new XMLSerializer().serializeToString(copy);
 }
 
 async function png(canvas) {
-  const drawn = find("svg", canvas);
   const image = new Image();
   image.src = URL.createObjectURL(new Blob([standalone(canvas)], { type: "image/svg+xml" }));
   await image.decode();
-  const pixels = el("canvas", { width: 2 * drawn.clientWidth, height: 2 * drawn.clientHeight });
+  const pixels = el("canvas", { width: 2 * image.naturalWidth, height: 2 * image.naturalHeight });
   pixels.getContext("2d").drawImage(image, 0, 0, pixels.width, pixels.height);
   URL.revokeObjectURL(image.src);
   return new Promise((resolve) => pixels.toBlob(resolve));

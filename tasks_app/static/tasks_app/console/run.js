@@ -5,7 +5,7 @@ import { el, find } from "./dom.js";
 import { Editor } from "./editor.js";
 import * as inputs from "./inputs.js";
 import { errorPlace } from "./listing.js";
-import { follow } from "./live.js";
+import { ENDED, follow } from "./live.js";
 import { outcome } from "./outcome.js";
 
 const form = find("#run");
@@ -163,11 +163,16 @@ async function show(taskId, body) {
   const { signal } = following;
   const box = field("outcome");
   const link = el("a", { href: `${root}console/tasks/${taskId}` }, "This task’s page");
+  const stop = el("button", { type: "button", class: "danger" }, "Cancel");
+  stop.addEventListener("click", () =>
+    call("POST", `tasks/${taskId}/cancel`).catch((error) => tell(sentence(error))),
+  );
+  if (matchMedia("(max-width: 60rem)").matches) box.scrollIntoView({ block: "start" });
   await follow(taskId, signal, (task) => {
-    box.replaceChildren(...outcome(task, body), el("p", { class: "more" }, link));
+    const more = el("p", { class: "more bar" }, link, ENDED.has(task.status) ? null : stop);
+    box.replaceChildren(...outcome(task, body), more);
     find("#status").textContent = `The task is ${task.status}.`;
     if (task.status === "failed") tell(task.error_message);
-    else if (matchMedia("(max-width: 60rem)").matches) box.scrollIntoView({ block: "start" });
   });
 }
 
