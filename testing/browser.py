@@ -1,6 +1,5 @@
 """A real browser for the console's tests, and what it may not do on any page."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,8 +8,8 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-INSTALL = "chromium is not installed (apt-get install chromium), nor google-chrome"
+from testing import packages
+
 PATIENCE_MS = 60_000  # with whatever must come, on however busy a machine
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 860}}
 PHONE: dict[str, Any] = {
@@ -20,17 +19,12 @@ PHONE: dict[str, Any] = {
 }
 
 
-def path() -> str | None:
-    """Where the browser is."""
-    return next(filter(None, map(shutil.which, PROGRAMS)), None)
-
-
 @contextmanager
 def started() -> Iterator[Browser]:
     """The browser, to which no host but loopback has an address."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=path(),
+            executable_path=packages.chromium(),
             args=["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
         )
         try:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+NO_CHROMIUM = "chromium is not installed (apt-get install chromium), nor google-chrome"
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _POLICY = Path("/usr/sbin/policy-rc.d")
 
 
@@ -17,6 +19,11 @@ class PackageError(RuntimeError):
 def found(program: str) -> str | None:
     """Where a program is that may be for administrators only."""
     return shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin")
+
+
+def chromium() -> str | None:
+    """Where a browser is that Playwright can drive."""
+    return next(filter(None, map(shutil.which, _BROWSERS)), None)
 
 
 def can_install() -> bool:

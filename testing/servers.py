@@ -27,7 +27,7 @@ import pytest
 from embedded import StartError
 from embedded.postgres import PostgresServer, wheel_bin_dir
 from tasks_app.processes import tail, tethered
-from testing import browser, packages
+from testing import packages
 from testing.ports import free_port
 
 START_LIMIT_S = 300.0
@@ -412,7 +412,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     hands_out = getattr(session.config.option, "dist", "no") != "no"
     is_first = not hasattr(session.config, "workerinput")  # of all that share apt's lock
     if is_first and packages.can_install():
-        for package, is_there in (("nginx", packages.found("nginx")), ("chromium", browser.path())):
+        for package, is_there in (
+            ("nginx", packages.found("nginx")),
+            ("chromium", packages.chromium()),
+        ):
             if not is_there:
                 with suppress(packages.PackageError):  # its tests are skipped then
                     packages.install(package)

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tasks_app.tests.console.site import HEAD, PEOPLE, ROTATION, WRONG, Site
+from tasks_app.tests.console.site import HEAD, PEOPLE, PREFIX, ROTATION, WRONG, Site
 from testing import browser as browsers
+from testing import packages
 from testing.databases import manage, own_database
 from testing.service import Service
 
@@ -15,7 +16,7 @@ expect.set_options(timeout=browsers.PATIENCE_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    needs_a_browser = pytest.mark.skipif(browsers.path() is None, reason=browsers.INSTALL)
+    needs_a_browser = pytest.mark.skipif(not packages.chromium(), reason=packages.NO_CHROMIUM)
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker(needs_a_browser)
@@ -30,7 +31,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             manage(site.env, "migrate", "--verbosity", "0")
             token = manage(site.env, "shell", "--verbosity", "0", "-c", PEOPLE)
             site.start_api(processes=1)
-            closed.start_api(processes=1, API_AUTH="required")
+            closed.start_api(processes=1, API_AUTH="required", URL_PREFIX=PREFIX)
             site.start_worker()
             with browsers.started() as browser:
                 yield Site(browser, site, closed, token)

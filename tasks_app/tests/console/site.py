@@ -17,6 +17,7 @@ WRONG = BELL.replace("h q[0]", "hh q[0]")
 # Each shot takes its time because of the reset in the middle.
 LONG = BELL.replace("cx", "for int i in [1:2000] { reset q[0]; h q[0]; }\ncx", 1)
 ROTATION = HEAD + "input float theta;\nqubit q;\nbit c;\nry(theta) q;\nc = measure q;\n"
+PREFIX = "/labs/quantum"
 PASSWORD = "Correct-horse-7"
 PEOPLE = f"""
 from django.contrib.auth.models import User
@@ -28,7 +29,7 @@ print(access.create_token(User.objects.create_user("ada", password="{PASSWORD}")
 
 @dataclass(frozen=True)
 class Site:
-    """The service where access is open, and the same where it is not."""
+    """The service where access is open, and the same where it is not, below a path."""
 
     browser: Browser
     open: Service
@@ -39,13 +40,17 @@ class Site:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.open.port}"
 
+    @property
+    def closed_url(self) -> str:
+        return f"http://127.0.0.1:{self.closed.port}{PREFIX}"
+
     def visit(self, path: str = "/", **options: Any) -> AbstractContextManager[Page]:
         """A new visitor's page."""
         return browsers.person(self.browser, self.url + path, **options)
 
     def visit_closed(self, path: str = "/") -> AbstractContextManager[Page]:
         """The same where one must log in."""
-        return browsers.person(self.browser, f"http://127.0.0.1:{self.closed.port}{path}")
+        return browsers.person(self.browser, self.closed_url + path)
 
     def as_ada(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """What ada's program asks there."""

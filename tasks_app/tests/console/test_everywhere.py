@@ -132,11 +132,11 @@ def test_markup_is_text_on_every_page_of_the_console(site: Site, evil: list[str]
         log_in(page, "ada")
         expect(page.get_by_role("cell", name=EVIL[:64])).to_be_visible()
         for path in ("tasks", "batches", *evil):
-            page.goto(f"http://127.0.0.1:{site.closed.port}/console/{path}")
+            page.goto(f"{site.closed_url}/console/{path}")
             expect(page.get_by_text("class=evil").first).to_be_visible()
             harmless(page)
         task_id = evil[0].removeprefix("tasks/")
-        page.goto(f"http://127.0.0.1:{site.closed.port}/?task={task_id}")
+        page.goto(f"{site.closed_url}/?task={task_id}")
         expect(page.get_by_label("OpenQASM program")).to_have_value(f"// {EVIL}\n{BELL}")
         harmless(page)
 
@@ -148,7 +148,7 @@ def test_markup_is_text_on_every_page_of_the_admin(site: Site, evil: list[str]) 
         page.get_by_role("button", name="Log in").click()
         tasks = [f"task/{path.removeprefix('tasks/')}/change" for path in evil if "tasks/" in path]
         for path in ("task", *tasks, "apitoken", "auditentry", "worker"):
-            page.goto(f"http://127.0.0.1:{site.closed.port}/admin/tasks_app/{path}/")
+            page.goto(f"{site.closed_url}/admin/tasks_app/{path}/")
             harmless(page)
             if path not in ("task", "worker"):  # which show nobody's words
                 expect(page.get_by_text("class=evil").first).to_be_visible()
