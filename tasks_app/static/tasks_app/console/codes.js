@@ -14,12 +14,13 @@ export function codes(url, taskId, submission) {
 
 function curl(url, taskId, submission) {
   const auth = AUTH ? ' -H "Authorization: Bearer $TOKEN"' : "";
-  const body = JSON.stringify(submission).replaceAll("'", "'\\''");
   return `# what became of it
 curl -s '${url}/tasks/${taskId}'${auth}
 
 # the same again
-curl -s '${url}/tasks'${auth} -H 'Content-Type: application/json' -d '${body}'
+curl -s '${url}/tasks'${auth} -H 'Content-Type: application/json' -d @- <<'BODY'
+${JSON.stringify(submission)}
+BODY
 `;
 }
 
