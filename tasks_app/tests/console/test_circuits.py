@@ -269,6 +269,11 @@ def test_a_list_is_filtered_and_turned(site: Site) -> None:
         page.get_by_label("Name").fill("nobody’s")
         page.get_by_label("Name").press("Enter")
         expect(page.locator("#found")).to_contain_text("No tasks like that")
+        page.go_back()
+        expect(rows).to_have_count(1)
+        theme = "document.documentElement.dataset.theme"
+        page.get_by_role("button", name="Light or dark").click()
+        assert page.evaluate(theme) == "dark"
 
 
 def test_a_batch_is_a_grid_and_a_plot(site: Site, rich: dict[str, str]) -> None:

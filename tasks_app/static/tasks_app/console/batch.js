@@ -29,8 +29,9 @@ async function runs() {
   if (!response.ok) throw new TypeError("no results");
   const found = new Map();
   let rest = "";
-  for await (const piece of response.body.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + piece).split("\n");
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+    const lines = (rest + piece.value).split("\n");
     rest = lines.pop();
     for (const line of lines) {
       const { index, result } = JSON.parse(line);
