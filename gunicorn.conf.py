@@ -12,6 +12,9 @@ try:
 except ImproperlyConfigured as error:
     sys.exit(f"Configuration error: {error}")
 from quantumtasks.logging import logging_dict
+from tasks_app import metric_files
+
+metric_files.begin()  # also for the processes to come
 
 bind = settings.BIND
 workers = settings.WEB_CONCURRENCY

@@ -268,9 +268,16 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 6 * CIRCUIT_LIMITS.max_circuit_bytes + 65_536  # J
 # Texts of a batch's own circuits, parameters, names and tags, with what each shares.
 MAX_SUBMISSION_BYTES = _whole("MAX_SUBMISSION_BYTES", 16_777_216, least=1)
 BIND = env.str("BIND", default="127.0.0.1:8001")  # a container's own is in the Dockerfile
-if not re.fullmatch(r"unix:/.+|[^,:\s]+:\d{1,5}|\[[0-9a-fA-F:.]+\]:\d{1,5}", BIND):
+_ADDRESS = r"[^,:\s]+:\d{1,5}|\[[0-9a-fA-F:.]+\]:\d{1,5}"
+if not re.fullmatch(rf"unix:/.+|{_ADDRESS}", BIND):
     raise ImproperlyConfigured(
         f"BIND is {BIND!r}; it must be an address and a port, for example BIND=127.0.0.1:8001."
+    )
+WORKER_METRICS_BIND = str(env.str("WORKER_METRICS_BIND", default=""))  # empty: nowhere
+if WORKER_METRICS_BIND and not re.fullmatch(_ADDRESS, WORKER_METRICS_BIND):
+    raise ImproperlyConfigured(
+        f"WORKER_METRICS_BIND is {WORKER_METRICS_BIND!r}; it must be an address and a port, for "
+        "example WORKER_METRICS_BIND=127.0.0.1:9108, or empty."
     )
 TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
 WEB_CONCURRENCY = _whole("WEB_CONCURRENCY", 2, least=1)

@@ -28,7 +28,7 @@ from django.db import transaction
 from django.db.models.expressions import DatabaseDefault
 from django.db.models.functions import Now
 
-from tasks_app import sql, turns
+from tasks_app import metrics, sql, turns
 from tasks_app.circuits.backend import DEFAULT_BACKEND
 from tasks_app.models import Status, Task
 from tasks_app.postgresql.base import connection
@@ -78,6 +78,7 @@ def submit(tasks: Sequence[Task]) -> None:
         task.submitted_at = task.enqueued_at = submitted_at
         task.current_status = Status.PENDING
         task._state.adding, task._state.db = False, connection.alias
+    transaction.on_commit(lambda: metrics.moved("none", Status.PENDING, len(tasks)))
 
 
 def _is_column(name: str, value: Any) -> bool:
@@ -105,6 +106,7 @@ def withdraw(*task_ids: uuid.UUID, rung_at: datetime | None = None) -> bool:
         ):
             return False
         tasks.delete()
+    metrics.moved(Status.PENDING, "withdrawn", len(task_ids))
     log.warning("tasks_withdrawn", task_ids=[str(task_id) for task_id in task_ids[:20]])
     return True
 
@@ -143,9 +145,12 @@ def claim(*, worker: str, backend: str = DEFAULT_BACKEND) -> Claim | None:
         if attempt is not None:
             max_qubits, owner_id, max_running, changed_at, its_max_qubits, seconds, notes = rest
             _log_move(found_id, status, Status.PROCESSING, seconds, notes)
+            options = json.loads(options)
+            if status == Status.PENDING:
+                metrics.waited(options, seconds)
             return Claim(
                 *(found_id, attempt, circuit, shots, seed, correlation_id),
-                options=json.loads(options),
+                options=options,
                 max_qubits=max_qubits,
                 owner_id=owner_id,
                 max_running=max_running,
@@ -252,9 +257,12 @@ def _owners_move(
         statement, {**values, "task_id": task_id, "attempt": attempt, "to": to.value}
     )
     if not rows:
+        metrics.CLAIMS_LOST.inc()
         log.warning("stale_owner", task_id=str(task_id), attempt=attempt)
         return False
-    _log_move(task_id, Status.PROCESSING, to, rows[0][0], values["code"] or values["notes"])
+    if code := values["code"]:
+        transaction.on_commit(metrics.FAILURES.labels(code).inc)
+    _log_move(task_id, Status.PROCESSING, to, rows[0][0], code or values["notes"])
     return True
 
 
@@ -270,6 +278,7 @@ def cancel(task_ids: Iterable[uuid.UUID], *, reason: str) -> list[uuid.UUID]:
 
 
 def _log_move(task_id: uuid.UUID, from_: str, to: Status, seconds: float, notes: str) -> None:
-    """The move's log line, at commit. `notes`: no error's message, which may quote the circuit."""
+    """Count and log the move, at commit. `notes`: no error's message, it may quote the circuit."""
     move = {"from": str(from_), "to": to.value, "seconds": seconds, "notes": notes}
+    transaction.on_commit(lambda: metrics.moved(from_, to))
     transaction.on_commit(lambda: log.info("task_transition", task_id=str(task_id), **move))

@@ -21,7 +21,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from tasks_app import lifecycle, retention, sql, turns, worker_id
+from tasks_app import lifecycle, metrics, retention, sql, turns, worker_id
 from tasks_app.models import Backend, Status, Task, TaskQuerySet
 from tasks_app.pace import LONG_QUEUE
 from tasks_app.postgresql.base import connection, session_connection
@@ -139,6 +139,7 @@ class Leader:
         try:
             if self._holds_lock() and (findings := recover()):
                 counts = {kind: len(ids) for kind, ids in asdict(findings).items()}
+                metrics.recovered(counts)
                 log.warning("recovered", **counts)
         except QueueUnavailable as error:
             log.warning("recovery_waits", reason=str(error))

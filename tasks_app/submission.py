@@ -9,9 +9,9 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
+from functools import partial, wraps
 from itertools import chain
-from typing import Any
+from typing import Any, ParamSpec
 
 import structlog
 from django.conf import settings
@@ -19,7 +19,7 @@ from django.contrib.auth.models import User
 from django.db import OperationalError, transaction
 from django.db.models.functions import Now
 
-from tasks_app import access, lifecycle
+from tasks_app import access, lifecycle, metrics
 from tasks_app.group_commit import GroupCommit
 from tasks_app.models import Batch, IdempotencyKey, Status, Task
 from tasks_app.postgresql.base import DATABASE_ERRORS, connection, remaining_s
@@ -69,6 +69,39 @@ class Accepted:
     queue_down: bool = False
 
 
+P = ParamSpec("P")
+
+_REFUSALS: dict[type[Exception], str] = {
+    QueueUnavailable: "queue_unavailable",
+    KeyReused: "idempotency_key_reused",
+    NothingFailed: "nothing_to_retry",
+    access.LimitExceeded: "limit_exceeded",
+    **dict.fromkeys(DATABASE_ERRORS, "database_unavailable"),
+}
+
+
+def _counted(submit: Callable[P, Accepted]) -> Callable[P, Accepted]:
+    """Count what becomes of submissions."""
+
+    @wraps(submit)
+    def counted(*args: P.args, **kwargs: P.kwargs) -> Accepted:
+        outcome = "internal_error"
+        try:
+            accepted = submit(*args, **kwargs)
+            outcome = "replayed" if accepted.replayed else "accepted"
+            if accepted.queue_down:
+                outcome = "accepted_without_queue"
+        except tuple(_REFUSALS) as error:
+            outcome = next(code for kind, code in _REFUSALS.items() if isinstance(error, kind))
+            raise
+        finally:
+            metrics.SUBMISSIONS.labels(outcome).inc()
+        return accepted
+
+    return counted
+
+
+@_counted
 def accept(
     tasks: Sequence[Task], *, batch: Batch | None = None, idempotency: Idempotency | None = None
 ) -> Accepted:
@@ -87,6 +120,7 @@ def accept(
     return _accept_once(lambda: tasks, batch, idempotency)
 
 
+@_counted
 def retry(batch: Batch, *, correlation_id: str, idempotency: Idempotency | None = None) -> Accepted:
     """`accept` for the elements whose latest task failed: new tasks in their places.
 

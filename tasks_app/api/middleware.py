@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import SAFE_METHODS
 
+from tasks_app import metrics
 from tasks_app.api import correlation, errors, query
 from tasks_app.postgresql.base import DATABASE_ERRORS, request_deadline
 
@@ -45,12 +46,15 @@ class ApiMiddleware:
             response = refusal.response() if refusal else self._get_response(request)
         response[correlation.HEADER] = correlation_id
         _seal(response)
+        seconds = time.perf_counter() - start
+        route = request.resolver_match.route if request.resolver_match else "none"
+        metrics.request(route, request.method, response.status_code, seconds)
         log.info(
             "request",
             method=request.method,
             path=request.path,
             status=response.status_code,
-            seconds=round(time.perf_counter() - start, 4),
+            seconds=round(seconds, 4),
         )
         return response
 

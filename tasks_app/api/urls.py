@@ -6,7 +6,8 @@ from django.urls import path
 
 from tasks_app.api.backends import BackendsView, BackendView
 from tasks_app.api.content import AnyMediaType, CsvRenderer, OrjsonRenderer
-from tasks_app.api.health import HealthView, MetricsView, live, ready
+from tasks_app.api.health import HealthView, live, ready
+from tasks_app.api.metrics import MetricsView
 from tasks_app.api.schema import DescriptionView, DocsView
 from tasks_app.api.tokens import TokenViewSet, log_in, log_out
 from tasks_app.api.views import BatchViewSet, QueueView, TaskViewSet

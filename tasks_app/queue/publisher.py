@@ -23,6 +23,8 @@ import structlog
 from pika.adapters.select_connection import IOLoop, SelectConnection
 from pika.exceptions import AMQPHeartbeatTimeout
 
+from tasks_app import metrics
+
 # A deleted queue is declared anew after this time. When it comes back within the milliseconds in
 # which RabbitMQ tells its consumers, they are moved to the new queue instead of cancelled, and
 # swallow its messages (seen with quorum queues of RabbitMQ 3.10).
@@ -109,7 +111,11 @@ class Publisher:
                 self._send(queue, body, call)
 
         queues = {queue for queue, _ in messages}
-        self._call(lambda: self._declared(queues, send_all), call, timeout_s)
+        try:
+            self._call(lambda: self._declared(queues, send_all), call, timeout_s)
+        except QueueUnavailable:
+            metrics.PUBLISHES_REFUSED.inc()
+            raise
 
     def depths(self, queue: str, *, timeout_s: float) -> QueueDepths:
         """Ask RabbitMQ how full a queue and the dead letters' are.

@@ -9,7 +9,7 @@ import dramatiq
 import structlog
 from django.conf import settings
 
-from tasks_app import backends, lifecycle, worker_id
+from tasks_app import backends, lifecycle, metrics, worker_id
 from tasks_app.circuits import CircuitError, Job, SandboxDied, SandboxStopped
 from tasks_app.circuits.backend import DEFAULT_BACKEND
 from tasks_app.lifecycle import Claim
@@ -62,7 +62,7 @@ def _next_claim(backend: str) -> Claim | None:
 
 def run(claim: Claim) -> None:
     """Simulate, and write what came of it; nothing if the claim was lost meanwhile."""
-    slot = slots.current()
+    slot, began = slots.current(), time.perf_counter()
     with slot.holding(claim):
         try:
             result = slot.sandbox.run(_job(claim), owner=claim.owner_id)
@@ -76,6 +76,7 @@ def run(claim: Claim) -> None:
         except SandboxStopped:
             _hand_back(claim, reason="its worker is shutting down", count_attempt=False)
         else:
+            metrics.ran(result, time.perf_counter() - began)
             _patiently(partial(lifecycle.complete, claim, result))
 
 

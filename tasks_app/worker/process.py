@@ -12,8 +12,9 @@ import structlog
 from django.conf import settings
 from django.db import close_old_connections, connections
 from dramatiq.middleware import Middleware
+from prometheus_client import start_http_server
 
-from tasks_app import backends, pace, recovery, worker_id
+from tasks_app import backends, metrics, pace, recovery, worker_id
 from tasks_app.postgresql.base import DATABASE_ERRORS, why
 from tasks_app.processes import die_with_parent, hide_memory
 from tasks_app.queue.doorbell import queue_of
@@ -51,6 +52,7 @@ class WorkerLifecycle(Middleware):
         ]
         for thread in self._threads:
             thread.start()
+        _serve_metrics()
         log.info("worker_ready", worker=worker_id.current(), threads=worker.worker_threads)
 
     def after_worker_thread_boot(self, broker: dramatiq.Broker, thread: Any) -> None:
@@ -89,6 +91,14 @@ class WorkerLifecycle(Middleware):
         with suppress(*DATABASE_ERRORS):
             pace.leave()
         log.info("worker_stopped")
+
+
+def _serve_metrics() -> None:
+    """Tell Prometheus what all processes of this worker counted: one of them does."""
+    if settings.WORKER_METRICS_BIND:
+        address, _, port = settings.WORKER_METRICS_BIND.rpartition(":")
+        with suppress(OSError):  # another one does: the command has seen that the port was free
+            start_http_server(int(port), address.strip("[]"), metrics.registry())
 
 
 def _die_with_master(signum: signal.Signals) -> None:

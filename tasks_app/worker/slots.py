@@ -12,7 +12,7 @@ from functools import cache
 import structlog
 from django.conf import settings
 
-from tasks_app import lifecycle
+from tasks_app import lifecycle, metrics
 from tasks_app.circuits import Sandbox, SandboxDied, end_simulators, standing_walls
 from tasks_app.lifecycle import Claim
 
@@ -23,7 +23,7 @@ class Slot:
     """A worker thread's place to run circuits."""
 
     def __init__(self) -> None:
-        self.sandbox = Sandbox(settings.CIRCUIT_LIMITS)
+        self.sandbox = Sandbox(settings.CIRCUIT_LIMITS, ended=metrics.sandbox_ended)
         self.claim: Claim | None = None
         self._lock = threading.Lock()
 

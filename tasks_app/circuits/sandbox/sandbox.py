@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,8 +41,12 @@ class Sandbox:
     _busy = 0  # Sandboxes of this process inside run(); they share the cores.
     _busy_lock = threading.Lock()
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(
+        self, limits: Limits, *, ended: Callable[[str], None] = lambda reason: None
+    ) -> None:
+        """`ended` is told why each child was ended: the code of the circuit's error, or a word."""
         self.limits = limits
+        self._ended = ended
         self._lock = threading.Lock()  # Guards what follows; never held while waiting.
         self._child: ChildProcess | None = None
         self._running = False
@@ -96,7 +100,7 @@ class Sandbox:
         with self._lock:
             self._closed = True
         if not self.stop():
-            self._drop_child()
+            self._drop_child("closed")
 
     def _begin(self) -> None:
         with self._lock:
@@ -112,7 +116,7 @@ class Sandbox:
         with self._lock:
             self._running = False
         if self._closed:
-            self._drop_child()
+            self._drop_child("closed")
 
     def _outcome(self, job: Job, owner: Hashable) -> dict[str, Any]:
         child = self._child_of(owner, devices=job.backend is not None)
@@ -120,40 +124,28 @@ class Sandbox:
             request = as_message(job) | {"threads": self._threads()}
             answer = check_answer(child.ask(request, self.limits.deadline_s), job)
         except ChildGone as death:
-            self._drop_child()
-            # Before it is ready it spends the time on itself.
-            if child.ready and child.exit_status == -signal.SIGXCPU:
-                raise CircuitError(
-                    "cpu_time_exceeded",
-                    f"The task used more than {self.limits.cpu_s} s of processor time; "
-                    "use fewer shots, qubits, gates or loop iterations.",
-                ) from None
-            if child.ready and job.circuit_format == "qpy" and child.exit_status in _BROKEN:
-                raise CircuitError(
-                    "invalid_qpy",
-                    "Qiskit broke down on the QPY file, which is damaged or needs more memory than "
-                    f"the {self.limits.memory_mb:,} MiB that a task may have.",
-                ) from None
-            raise SandboxDied(str(death)) from None
+            error = self._what_killed(child, job) or SandboxDied(str(death))
+            self._drop_child(error.code if isinstance(error, CircuitError) else "died")
+            raise error from None
         except TimeoutError:
-            self._drop_child()
+            self._drop_child("timed_out")
             raise CircuitError(
                 "timed_out",
                 f"The task ran longer than {self.limits.deadline_s:g} s and was stopped; "
                 "use fewer shots, qubits, gates or loop iterations.",
             ) from None
         except frames.FrameTooLarge:
-            self._drop_child()
+            self._drop_child("result_too_large")
             raise result_too_large(self.limits.max_result_bytes) from None
         except (frames.BadFrame, OddAnswer) as odd:
-            self._drop_child()
+            self._drop_child("nonsense")
             raise SandboxDied(f"the simulator answered nonsense: {odd}") from None
         self._tasks += 1
         if (
             self._tasks >= self.limits.max_tasks_per_child
             or answer.resident_mb > self.limits.max_idle_memory_mb
         ):
-            self._drop_child()
+            self._drop_child("worn_out")
         if isinstance(answer.outcome, CircuitError):
             raise answer.outcome
         return answer.outcome
@@ -162,7 +154,7 @@ class Sandbox:
         """A child that has served nobody else and waits for a job. Raises SandboxDied."""
         if self._child and self._owner == owner and self._child.idle:
             return self._child
-        self._drop_child()
+        self._drop_child("other_owner" if self._child and self._child.idle else "died")
         try:
             child = ChildProcess(self.limits, devices=devices)
         except ChildGone as gone:
@@ -175,12 +167,32 @@ class Sandbox:
                 child.kill()
         return child
 
-    def _drop_child(self) -> None:
+    def _what_killed(self, child: ChildProcess, job: Job) -> CircuitError | None:
+        """The circuit's own fault that a child died of; None if it was no fault of the circuit."""
+        if not child.ready:  # until then it spends the time on itself
+            return None
+        if child.exit_status == -signal.SIGXCPU:
+            return CircuitError(
+                "cpu_time_exceeded",
+                f"The task used more than {self.limits.cpu_s} s of processor time; "
+                "use fewer shots, qubits, gates or loop iterations.",
+            )
+        if job.circuit_format == "qpy" and child.exit_status in _BROKEN:
+            return CircuitError(
+                "invalid_qpy",
+                "Qiskit broke down on the QPY file, which is damaged or needs more memory than "
+                f"the {self.limits.memory_mb:,} MiB that a task may have.",
+            )
+        return None
+
+    def _drop_child(self, reason: str) -> None:
         """End the child; the next run has another."""
         with self._lock:
             child, self._child = self._child, None
+            stopped = self._running and self._stopped
         if child:
             child.close()
+            self._ended("stopped" if stopped else reason)
 
     def _threads(self) -> int:
         cores = self.limits.cpu_cores or len(os.sched_getaffinity(0))

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import socket
 import sys
 import threading
 import time
@@ -36,6 +37,20 @@ def demand_walls(standing: Collection[str]) -> None:
     tell("sandbox_walls", standing=list(standing), missing=missing)
 
 
+def demand_port() -> None:
+    """CommandError if another program listens on `WORKER_METRICS_BIND`."""
+    if settings.WORKER_METRICS_BIND:
+        address, _, port = settings.WORKER_METRICS_BIND.rpartition(":")
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        try:
+            socket.create_server((address.strip("[]"), int(port)), family=family).close()
+        except (OSError, OverflowError) as error:
+            raise CommandError(
+                f"WORKER_METRICS_BIND: nobody can listen on {settings.WORKER_METRICS_BIND} "
+                f"({error}). Each worker on a machine needs a port of its own."
+            ) from error
+
+
 class Command(BaseCommand):
     """Takes the place of django-dramatiq's command, and starts only when it can do the work.
 
@@ -65,6 +80,7 @@ class Command(BaseCommand):
         except SimulatorUnavailable as error:
             raise CommandError(f"Qiskit Aer cannot run circuits here: {error}") from error
         demand_walls(simulator.walls)
+        demand_port()
         self._wait_for_schema()
         log.info(
             "worker_versions",

@@ -1,5 +1,8 @@
 """GET /metrics: the figures follow the tables and the queue."""
 
+import re
+from pathlib import Path
+
 import dramatiq
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -84,3 +87,16 @@ def test_without_the_queue_its_figures_are_absent_and_not_zero(
 )
 def test_whoever_asks_gets_text(accept: str) -> None:
     assert "database_up" in metrics(accept)
+
+
+def test_the_page_for_operators_names_every_metric_and_no_other() -> None:
+    page = (Path(__file__).parents[3] / "docs/observability.md").read_text()
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `quantumtasks_")]
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    families = text_string_to_metric_families(get("/metrics").content.decode())
+    told = {
+        family.name + ("_total" if family.type == "counter" else "")
+        for family in families
+        if not family.name.endswith("_created")
+    }
+    assert named == told

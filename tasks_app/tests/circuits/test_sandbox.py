@@ -146,6 +146,23 @@ def test_the_deadline_does_not_count_the_start_of_the_simulator(
         assert outcomes(sandbox) == {"00", "11"}
 
 
+def test_it_is_told_why_each_child_ended() -> None:
+    told: list[str] = []
+    sandbox = Sandbox(Limits(deadline_s=1), ended=told.append)
+    sandbox.run(Job(circuit=BELL), owner=1)
+    sandbox.run(Job(circuit=BELL), owner=2)
+    assert told == ["other_owner"]
+    with pytest.raises(CircuitError):
+        sandbox.run(Job(circuit=ENDLESS), owner=2)
+    outcomes(sandbox)
+    assert sandbox.pid is not None
+    os.kill(sandbox.pid, signal.SIGKILL)
+    eventually(lambda: sandbox.pid is None, what="it has ended")
+    outcomes(sandbox)
+    sandbox.close()
+    assert told == ["other_owner", "timed_out", "died", "closed"]
+
+
 def test_another_owner_has_another_child(make_sandbox: MakeSandbox) -> None:
     sandbox, pids = make_sandbox(), []
     for owner in (1, 1, 2, None, None, 1):
