@@ -3,10 +3,11 @@
 
 FROM python:3.11-slim-bookworm AS builder
 RUN python -m venv /opt/venv
-COPY requirements/locked.txt /tmp/requirements/
+COPY requirements/locked.txt requirements/tracing-locked.txt /tmp/requirements/
 # No package needs a compiler: all of them come as wheels.
 RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check \
-        --only-binary=:all: --require-hashes --requirement /tmp/requirements/locked.txt
+        --only-binary=:all: --require-hashes --requirement /tmp/requirements/locked.txt \
+        --requirement /tmp/requirements/tracing-locked.txt
 
 FROM python:3.11-slim-bookworm
 # tini: process 1 that forwards SIGTERM and reaps simulation children whose parent died.

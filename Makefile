@@ -84,7 +84,7 @@ clean:  ## Remove what make made, but never your tasks (.data)
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/embedded.stamp: requirements/base.txt requirements/constraints.txt requirements/embedded.txt
-.venv/dev.stamp: requirements/base.txt requirements/constraints.txt requirements/embedded.txt requirements/dev.txt
+.venv/dev.stamp: requirements/base.txt requirements/constraints.txt requirements/embedded.txt requirements/tracing.txt requirements/dev.txt
 .venv/%.stamp:
 	@command -v "$(PYTHON)" >/dev/null || { echo "Quantum Tasks needs Python 3.11 or newer, \
 	and '$(PYTHON)' is not on the PATH. Install it, or name one: make run PYTHON=/path/to/python3.12"; \

@@ -6,6 +6,7 @@ Anything missing or unsafe stops the process at boot with the variable's name an
 import math
 import os
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -327,6 +328,18 @@ SPECTACULAR_SETTINGS = {
         "DependencyStatus": ["connected", "disconnected"],
     },
 }
+
+# --- Traces -----------------------------------------------------------------------------------
+
+# Everything else of `OTEL_…` is read by OpenTelemetry itself.
+TRACING = bool(env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default=""))
+if TRACING:
+    if find_spec("opentelemetry.exporter.otlp.proto.http") is None:
+        raise ImproperlyConfigured(
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set, and OpenTelemetry is not installed: "
+            "pip install --require-hashes -r requirements/tracing-locked.txt."
+        )
+    MIDDLEWARE.insert(0, "tasks_app.api.tracing.TracingMiddleware")
 
 # --- Logging ----------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models.expressions import DatabaseDefault
 from django.db.models.functions import Now
+from psycopg.rows import dict_row
 
 from tasks_app import metrics, sql, turns
 from tasks_app.circuits.backend import DEFAULT_BACKEND
@@ -63,6 +64,9 @@ class Claim:
     backend: str = field(default=DEFAULT_BACKEND, compare=False)
     backend_changed_at: datetime | None = field(default=None, compare=False)
     backend_max_qubits: int | None = field(default=None, compare=False)
+    traceparent: str | None = field(default=None, compare=False)
+    waited_s: float = field(default=0.0, compare=False)
+    """From its submission, or from the claim that was lost, to this one."""
 
 
 def submit(tasks: Sequence[Task]) -> None:
@@ -140,26 +144,17 @@ def claim(*, worker: str, backend: str = DEFAULT_BACKEND) -> Claim | None:
         **turns.limits(),
     }
     statement = _CLAIM
-    while rows := connection.prepared(statement, values):
-        found_id, status, attempt, circuit, shots, seed, options, correlation_id, *rest = rows[0]
-        if attempt is not None:
-            max_qubits, owner_id, max_running, changed_at, its_max_qubits, seconds, notes = rest
-            _log_move(found_id, status, Status.PROCESSING, seconds, notes)
-            options = json.loads(options)
+    while rows := connection.prepared(statement, values, row_factory=dict_row):
+        found = rows[0]
+        status, notes = found.pop("current_status"), found.pop("notes")
+        if found["attempt"] is not None:
+            _log_move(found["task_id"], status, Status.PROCESSING, found["waited_s"], notes)
+            claim = Claim(backend=backend, **found | {"options": json.loads(found["options"])})
             if status == Status.PENDING:
-                metrics.waited(options, seconds)
-            return Claim(
-                *(found_id, attempt, circuit, shots, seed, correlation_id),
-                options=options,
-                max_qubits=max_qubits,
-                owner_id=owner_id,
-                max_running=max_running,
-                backend=backend,
-                backend_changed_at=changed_at,
-                backend_max_qubits=its_max_qubits,
-            )
+                metrics.waited(claim.options, claim.waited_s)
+            return claim
         if status == Status.PROCESSING:
-            fail_exhausted(found_id)
+            fail_exhausted(found["task_id"])
         else:  # its owner runs as many as it may: look behind all of that owner's
             statement = _CLAIM_OPEN
     return None

@@ -158,6 +158,9 @@ class Task(models.Model):
         null=True, help_text="The task that it runs again, which may be gone."
     )
     correlation_id = models.CharField(max_length=128, help_text="X-Correlation-ID of the request.")
+    traceparent = models.CharField(
+        max_length=55, null=True, help_text="The span that submitted it, where traces are on."
+    )
     # No foreign key: each submission would lock the same few rows. A trigger keeps backends that
     # tasks wait for (migration 0009).
     backend = models.CharField(max_length=64, default=DEFAULT_BACKEND, db_default=DEFAULT_BACKEND)

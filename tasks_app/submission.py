@@ -19,7 +19,7 @@ from django.contrib.auth.models import User
 from django.db import OperationalError, transaction
 from django.db.models.functions import Now
 
-from tasks_app import access, lifecycle, metrics
+from tasks_app import access, lifecycle, metrics, tracing
 from tasks_app.group_commit import GroupCommit
 from tasks_app.models import Batch, IdempotencyKey, Status, Task
 from tasks_app.postgresql.base import DATABASE_ERRORS, connection, remaining_s
@@ -136,8 +136,9 @@ def _failed_again(batch: Batch, correlation_id: str) -> list[Task]:
     latest = Task.objects.filter(batch=batch).order_by("batch_index", "-task_id")
     ids = latest.distinct("batch_index").values("task_id")
     failed = Task.objects.with_status(Status.FAILED).filter(task_id__in=ids)
+    of_request = {"correlation_id": correlation_id, "traceparent": tracing.traceparent.get()}
     tasks = [
-        Task(correlation_id=correlation_id, **{name: getattr(task, name) for name in _RETRIED})
+        Task(**of_request, **{name: getattr(task, name) for name in _RETRIED})
         for task in failed.order_by("batch_index")
     ]
     if not tasks:

@@ -7,7 +7,7 @@ import orjson
 from django.conf import settings
 from rest_framework import serializers
 
-from tasks_app import backends
+from tasks_app import backends, tracing
 from tasks_app.api.errors import ApiError
 from tasks_app.api.fields import (
     BoundedDictField,
@@ -293,4 +293,5 @@ def new_task(element: Mapping[str, Any], **fields: Any) -> Task:
     """An unsaved task from a validated submission."""
     options = {name: element[name] for name in RUN_OPTIONS if name in element}
     columns = {name: value for name, value in element.items() if name not in RUN_OPTIONS}
-    return Task(**{"shots": DEFAULT_SHOTS, **columns}, options=options, **fields)
+    trace = tracing.traceparent.get()
+    return Task(**{"shots": DEFAULT_SHOTS, **columns}, options=options, traceparent=trace, **fields)

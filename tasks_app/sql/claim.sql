@@ -29,7 +29,7 @@ WITH on_backend AS MATERIALIZED (
         started_at = now, lease_expires_at = now + make_interval(secs => %(lease_s)s)
     FROM to_claim AS found
     WHERE task.task_id = found.task_id
-    RETURNING task.task_id, task.attempt, shots, seed, options, correlation_id,
+    RETURNING task.task_id, task.attempt, shots, seed, options, correlation_id, traceparent,
         coalesce(circuit, (
             SELECT circuit FROM tasks_app_batch AS batch WHERE batch.batch_id = task.batch_id
         )) AS circuit,
@@ -48,6 +48,7 @@ WITH on_backend AS MATERIALIZED (
     SELECT task_id, 'processing', started_at, notes FROM claimed
 )
 SELECT found.task_id, current_status,
-    claimed.attempt, circuit, shots, seed, options, correlation_id, qubits, owner_id, most,
-    changed_at, max_qubits, seconds, notes
+    claimed.attempt, circuit, shots, seed, options, correlation_id, traceparent, owner_id,
+    qubits AS max_qubits, most AS max_running, changed_at AS backend_changed_at,
+    max_qubits AS backend_max_qubits, seconds AS waited_s, notes
 FROM on_backend, found LEFT JOIN claimed USING (task_id)

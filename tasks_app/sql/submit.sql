@@ -4,8 +4,8 @@
 WITH new AS MATERIALIZED (
     SELECT
         task_id, circuit, shots, seed, options, coalesce(name, '') AS name, tags, owner_id,
-        batch_id, batch_index, rerun_of, correlation_id, coalesce(backend, 'aer') AS backend,
-        priority, coalesce(owner_id, 0) AS owner,
+        batch_id, batch_index, rerun_of, correlation_id, traceparent,
+        coalesce(backend, 'aer') AS backend, priority, coalesce(owner_id, 0) AS owner,
         row_number() OVER (
             PARTITION BY owner_id, coalesce(backend, 'aer'), priority ORDER BY ordinality
         ) - 1 AS nth
@@ -19,11 +19,11 @@ WITH new AS MATERIALIZED (
 ), submitted AS (
     INSERT INTO tasks_app_task (
         task_id, circuit, shots, seed, options, name, tags, owner_id, batch_id, batch_index,
-        rerun_of, correlation_id, backend, priority, turn, stored_bytes
+        rerun_of, correlation_id, traceparent, backend, priority, turn, stored_bytes
     )
     SELECT
         task_id, circuit, shots, seed, options, name, tags, owner_id, batch_id, batch_index,
-        rerun_of, correlation_id, new.backend, new.priority,
+        rerun_of, correlation_id, traceparent, new.backend, new.priority,
         first + nth * step | CASE nth WHEN 0 THEN 0 ELSE 1 END,
         coalesce(octet_length(circuit), 0) + octet_length(options::text)
     FROM new JOIN line USING (owner, backend, priority)

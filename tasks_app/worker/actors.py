@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import TypeVar
 
@@ -9,7 +10,7 @@ import dramatiq
 import structlog
 from django.conf import settings
 
-from tasks_app import backends, lifecycle, metrics, worker_id
+from tasks_app import backends, lifecycle, metrics, tracing, worker_id
 from tasks_app.circuits import CircuitError, Job, SandboxDied, SandboxStopped
 from tasks_app.circuits.backend import DEFAULT_BACKEND
 from tasks_app.lifecycle import Claim
@@ -43,8 +44,11 @@ def run_task(task_id: str, *, backend: str = DEFAULT_BACKEND) -> None:
     if claim is None:
         log.info("message_spare")
     while claim is not None:
-        with structlog.contextvars.bound_contextvars(
-            task_id=str(claim.task_id), correlation_id=claim.correlation_id
+        with (
+            structlog.contextvars.bound_contextvars(
+                task_id=str(claim.task_id), correlation_id=claim.correlation_id
+            ),
+            _traced(claim),
         ):
             run(claim)
         waiting = _patiently(partial(lifecycle.waiting_behind, claim))
@@ -60,6 +64,16 @@ def _next_claim(backend: str) -> Claim | None:
     return _patiently(partial(lifecycle.claim, worker=worker_id.current(), backend=backend))
 
 
+def _traced(claim: Claim) -> AbstractContextManager[object]:
+    return tracing.attempt(
+        claim.traceparent,
+        waited_s=claim.waited_s,
+        task_id=str(claim.task_id),
+        attempt=claim.attempt,
+        shots=claim.shots,
+    )
+
+
 def run(claim: Claim) -> None:
     """Simulate, and write what came of it; nothing if the claim was lost meanwhile."""
     slot, began = slots.current(), time.perf_counter()
@@ -69,14 +83,19 @@ def run(claim: Claim) -> None:
         except CircuitError as error:
             if error.traceback is not None:
                 log.error("circuit_internal_error", traceback=error.traceback)
+            tracing.failed(error.code)
             code, message = error.code, error.message + _position(error)
             _patiently(partial(lifecycle.fail, claim, code=code, message=message))
         except SandboxDied as error:
+            tracing.failed("sandbox_died")
             _hand_back(claim, reason=str(error), count_attempt=True)
         except SandboxStopped:
+            tracing.failed("stopped")
             _hand_back(claim, reason="its worker is shutting down", count_attempt=False)
         else:
-            metrics.ran(result, time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            metrics.ran(result, seconds)
+            tracing.ran(result, seconds)
             _patiently(partial(lifecycle.complete, claim, result))
 
 

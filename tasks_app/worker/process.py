@@ -14,7 +14,7 @@ from django.db import close_old_connections, connections
 from dramatiq.middleware import Middleware
 from prometheus_client import start_http_server
 
-from tasks_app import backends, metrics, pace, recovery, worker_id
+from tasks_app import backends, metrics, pace, recovery, tracing, worker_id
 from tasks_app.postgresql.base import DATABASE_ERRORS, why
 from tasks_app.processes import die_with_parent, hide_memory
 from tasks_app.queue.doorbell import queue_of
@@ -90,6 +90,7 @@ class WorkerLifecycle(Middleware):
         slots.close_all()
         with suppress(*DATABASE_ERRORS):
             pace.leave()
+        tracing.close()
         log.info("worker_stopped")
 
 

@@ -5,6 +5,7 @@ import re
 import shlex
 from fnmatch import fnmatch
 
+import pytest
 from django.conf import settings
 
 ROOT = settings.BASE_DIR
@@ -43,19 +44,22 @@ def test_the_bases_are_pinned_slim_images() -> None:
 def test_it_installs_the_requirements_of_production() -> None:
     (install,) = [run for run in arguments("RUN") if "pip install" in run]
     assert "--no-cache-dir" in install
-    assert install.endswith("--require-hashes --requirement /tmp/requirements/locked.txt")
+    assert "--require-hashes" in install
+    names = [f"requirements/{name}.txt" for name in ("locked", "tracing-locked")]
+    assert re.findall(r"--requirement /tmp/(\S+)", install) == names
     (copy,) = [copy for copy in arguments("COPY") if copy.endswith(" /tmp/requirements/")]
-    assert copy.split()[:-1] == ["requirements/locked.txt"]
+    assert copy.split()[:-1] == names
 
 
-def test_what_is_locked_is_what_was_tested_and_has_hashes() -> None:
-    locked = (ROOT / "requirements/locked.txt").read_text()
+@pytest.mark.parametrize(("asked", "answer"), [("base", "locked"), ("tracing", "tracing-locked")])
+def test_what_is_locked_is_what_was_tested_and_has_hashes(asked: str, answer: str) -> None:
+    locked = (ROOT / f"requirements/{answer}.txt").read_text()
     entries = re.findall(
         r"^(\S+)==(\S+) \\\n((?:    --hash=sha256:[0-9a-f]{64}.*\n?)+)", locked, re.M
     )
     versions = {canonical(name): version for name, version, _ in entries}
     assert len(entries) == len(re.findall(r"^\S+==", locked, re.M))
-    assert pinned("base.txt").items() <= versions.items()
+    assert pinned(f"{asked}.txt").items() <= versions.items()
     assert versions.items() <= pinned("constraints.txt").items()
 
 
