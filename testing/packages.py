@@ -37,12 +37,13 @@ def install(*names: str) -> None:
         run("apt-get", "-qq", "install", "-y", "--no-install-recommends", *names)
 
 
-def run(*command: str) -> None:
+def run(*command: str, folder: Path | None = None) -> None:
     """Run a command that must succeed, and asks nothing. Raises PackageError."""
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
     done = subprocess.run(
         command,
         check=False,
+        cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,

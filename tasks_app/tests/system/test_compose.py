@@ -40,7 +40,9 @@ def test_the_schema_would_notice_a_mistake() -> None:
 
 
 def test_the_services_are_those_documented() -> None:
-    assert set(SERVICES) == {"postgres", "rabbitmq", "migrate", "api", "proxy", "worker"}
+    always = {name for name, service in SERVICES.items() if "profiles" not in service}
+    assert always == {"postgres", "rabbitmq", "migrate", "api", "proxy", "worker"}
+    assert set(SERVICES) - always == {"prometheus", "grafana"}
     assert SERVICES["postgres"]["image"].startswith("postgres:")
     assert SERVICES["rabbitmq"]["image"] == "rabbitmq:4-management"
 
@@ -96,6 +98,7 @@ def test_ports_are_open_to_this_machine_only_unless_asked() -> None:
     assert ports == {
         "api": ["${API_ADDRESS:-127.0.0.1}:8001:8080"],
         "rabbitmq": ["${MANAGEMENT_ADDRESS:-127.0.0.1}:15672:15672"],
+        "grafana": ["${GRAFANA_ADDRESS:-127.0.0.1}:3000:3000"],
     }
 
 
@@ -180,3 +183,28 @@ def test_the_proxy_takes_what_the_api_takes() -> None:
     site = (ROOT / "deploy/nginx.conf").read_text()
     (size,) = re.findall(r"client_max_body_size (\d+)k; # 6 x", site)
     assert int(size) * 1024 >= settings.DATA_UPLOAD_MAX_MEMORY_SIZE > (int(size) - 2) * 1024
+
+
+def test_prometheus_scrapes_what_is_there_and_grafana_shows_it() -> None:
+    scraped = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
+    of_api, of_worker = (job for job in scraped["scrape_configs"])
+    assert of_api["static_configs"] == [{"targets": ["api:8080"]}]  # the proxy's port there
+    assert "api" in SERVICES["api"]["environment"]["ALLOWED_HOSTS"].split(",")
+    (lookup,) = of_worker["dns_sd_configs"]
+    assert lookup["names"] == ["worker"]
+    bind = SERVICES["worker"]["environment"]["WORKER_METRICS_BIND"]
+    assert bind == f"0.0.0.0:{lookup['port']}"
+    for name in ("prometheus", "grafana"):
+        assert SERVICES[name]["profiles"] == ["observability"]
+        for volume in SERVICES[name]["volumes"]:
+            source = volume.split(":")[0]
+            assert source in COMPOSE["volumes"] or (ROOT / source).exists(), source
+    provisioning = ROOT / "deploy/grafana/provisioning"
+    source = yaml.safe_load((provisioning / "datasources/prometheus.yml").read_text())
+    assert source["datasources"][0]["url"] == "http://prometheus:9090"
+    boards = yaml.safe_load((provisioning / "dashboards/quantum-tasks.yml").read_text())
+    folder = boards["providers"][0]["options"]["path"]
+    mounted = [volume.split(":")[1] for volume in SERVICES["grafana"]["volumes"]]
+    home = SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert home == f"{folder}/quantum-tasks.json"
+    assert home in mounted
