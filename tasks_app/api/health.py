@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -41,6 +42,16 @@ class WorkerSerializer(serializers.ModelSerializer[Worker]):
         return None if worker.walls is None else sorted({*WALLS} - {*worker.walls})
 
 
+class FaultSerializer(serializers.Serializer[Any]):
+    """A part of the service that fails."""
+
+    component = serializers.ChoiceField(choices=["database", "schema", "queue"])
+    code = serializers.CharField(help_text="Of the error that a submission would get.")
+    since = serializers.DateTimeField(
+        help_text="When it failed first since this API process last saw it work."
+    )
+
+
 class HealthSerializer(serializers.Serializer[Any]):
     """The state of the service and of what it depends on."""
 
@@ -55,6 +66,7 @@ class HealthSerializer(serializers.Serializer[Any]):
     queue = serializers.DictField(
         allow_null=True, help_text="Messages ready, consumers, dead letters; null if unknown."
     )
+    at_fault = FaultSerializer(many=True, help_text="Empty if all is well.")
     timestamp = serializers.DateTimeField()
     workers = WorkerSerializer(
         many=True, required=False, help_text="For staff, while the database is connected."
@@ -70,26 +82,47 @@ class ProbeSerializer(serializers.Serializer[Any]):
     )
 
 
+_CODES = {
+    "database": "database_unavailable",
+    "schema": "schema_outdated",
+    "queue": "queue_unavailable",
+}
+_failing_since: dict[str, datetime] = {}  # as probes and scrapes of this process have seen it
+
+
+def _note(component: str, *, works: bool) -> None:
+    if works:
+        _failing_since.pop(component, None)
+    else:
+        _failing_since.setdefault(component, timezone.now())
+
+
+def _fault(component: str) -> dict[str, Any]:
+    since = _failing_since.get(component) or timezone.now()
+    return {"component": component, "code": _CODES[component], "since": since}
+
+
 def _schema_fits() -> bool | None:
     """Whether the tables are those that this code needs; None if PostgreSQL does not answer or
     takes no writes: one that is read-only accepts no task."""
-    try:
-        with deadline(CHECK_S):
-            with connection.cursor() as cursor:
-                cursor.execute("SHOW transaction_read_only")
-                if cursor.fetchone() != ("off",):
-                    return None
-            return schema.fits()
-    except DATABASE_ERRORS:
-        return None
+    fits = None
+    with suppress(*DATABASE_ERRORS), deadline(CHECK_S), connection.cursor() as cursor:
+        cursor.execute("SHOW transaction_read_only")
+        if cursor.fetchone() == ("off",):
+            fits = schema.fits()
+    _note("database", works=fits is not None)
+    if fits is not None:
+        _note("schema", works=fits)
+    return fits
 
 
 def queue_depths() -> QueueDepths | None:
     """What the queues hold; None if RabbitMQ does not answer in time."""
-    try:
-        return broker.depths(timeout_s=CHECK_S)
-    except QueueUnavailable:
-        return None
+    depths = None
+    with suppress(QueueUnavailable):
+        depths = broker.depths(timeout_s=CHECK_S)
+    _note("queue", works=depths is not None)
+    return depths
 
 
 def _word(answers: bool) -> str:
@@ -107,12 +140,14 @@ class HealthView(APIView):
     @extend_schema(operation_id="health", summary="Health", responses=HealthSerializer, auth=[])
     def get(self, request: Request) -> Response:
         fits, depths = _schema_fits(), queue_depths()
+        fails = {"database": fits is None, "schema": fits is False, "queue": depths is None}
         found: dict[str, Any] = {
-            "status": "healthy" if fits and depths else "degraded",
+            "status": "degraded" if any(fails.values()) else "healthy",
             "database_status": _word(fits is not None),
             "schema_status": None if fits is None else "current" if fits else "outdated",
             "queue_status": _word(depths is not None),
             "queue": None if depths is None else asdict(depths),
+            "at_fault": [_fault(component) for component in fails if fails[component]],
             "timestamp": timezone.now(),
         }
         with suppress(AuthenticationFailed, *DATABASE_ERRORS), deadline(CHECK_S):
@@ -139,9 +174,9 @@ def ready(request: Request) -> Response:
     """For a load balancer: 200 if a submission can be accepted now, 503 otherwise."""
     fits = _schema_fits()
     if not fits:
-        reason = "database_unavailable" if fits is None else "schema_outdated"
+        fails = "database" if fits is None else "schema"
     elif queue_depths() is None:
-        reason = "queue_unavailable"
+        fails = "queue"
     else:
         return Response({"status": "ready"})
-    return Response({"status": "not ready", "reason": reason}, status=503)
+    return Response({"status": "not ready", "reason": _CODES[fails]}, status=503)

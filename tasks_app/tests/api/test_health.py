@@ -39,6 +39,7 @@ def test_healthy_when_both_answer(slash: str) -> None:
         "connected",
     )
     assert body["queue"] == {"ready": 0, "consumers": 0, "dead_letters": 0}
+    assert body["at_fault"] == []
     assert abs(datetime.fromisoformat(body["timestamp"]) - datetime.now(UTC)) < timedelta(hours=1)
     assert get("/health/ready").status_code == 200
 
@@ -71,6 +72,34 @@ def test_degraded_without_the_queue() -> None:
     assert get("/health/live").status_code == 200
 
 
+def test_it_names_what_is_at_fault_and_since_when(monkeypatch: pytest.MonkeyPatch) -> None:
+    def at_fault() -> list[tuple[str, str, str]]:
+        faults = json.loads(get("/health").content)["at_fault"]
+        return [(fault["component"], fault["code"], fault["since"]) for fault in faults]
+
+    nobody = DoorbellBroker(url="amqp://user:pass@127.0.0.1:1/", middleware=[])
+    assert at_fault() == []
+    before = datetime.now(UTC)
+    with monkeypatch.context() as patch:
+        patch.setattr(dramatiq, "get_broker", lambda: nobody)
+        assert get("/health/ready").status_code == 503  # a probe sees it first
+        noticed = datetime.now(UTC)
+        ((component, code, since),) = at_fault()
+        assert (component, code) == ("queue", "queue_unavailable")
+        assert before <= datetime.fromisoformat(since) <= noticed
+        assert at_fault() == [(component, code, since)]
+        patch.setattr("tasks_app.postgresql.schema.fits", lambda: False)
+        assert [fault[:2] for fault in at_fault()] == [
+            ("schema", "schema_outdated"),
+            ("queue", "queue_unavailable"),
+        ]
+    assert at_fault() == []
+    with monkeypatch.context() as patch:
+        patch.setattr(dramatiq, "get_broker", lambda: nobody)
+        ((_, _, again),) = at_fault()
+    assert again > since
+
+
 def test_alive_asks_nobody_else(
     django_assert_num_queries: pytest.FixtureRequest, no_broker: None
 ) -> None:
@@ -100,6 +129,8 @@ def test_without_postgresql_the_service_says_so_in_time_and_recovers_alone(
             assert health.status == 200, health
             assert health.body["database_status"] == "disconnected"
             assert health.body["status"] == "degraded"
+            fault = health.body["at_fault"][0]
+            assert (fault["component"], fault["code"]) == ("database", "database_unavailable")
             return bool(health.body["queue_status"] == "connected")  # on a busy machine late
 
         eventually(healthy, what="healthy")
