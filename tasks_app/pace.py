@@ -13,7 +13,7 @@ from django.utils import timezone
 from psycopg.rows import dict_row
 
 from tasks_app import sql, worker_id
-from tasks_app.models import Status, Task, Worker
+from tasks_app.models import Status, Task, TaskQuerySet, Worker
 from tasks_app.postgresql.base import connection
 
 FORGET_S = 3600
@@ -24,7 +24,7 @@ LONG_QUEUE = 10_000  # pending tasks; counting more takes a while
 
 HOUR_SAMPLE = 50_000  # tasks that the picture of the last hour is made of
 
-_PACE = sql.statement("pace")
+_PACE, _LATELY = sql.statement("pace"), sql.statement("lately")
 _LAST_HOUR = sql.statement("last_hour")
 
 
@@ -71,14 +71,8 @@ def last_hour() -> list[dict[str, Any]]:
     return found
 
 
-def pending(backend: str | None = None) -> int:
-    """How many tasks wait for a backend, or for all together.
-
-    Of more than `LONG_QUEUE`, what PostgreSQL's planner expects.
-    """
-    tasks = Task.objects.with_status(Status.PENDING)
-    if backend is not None:
-        tasks = tasks.filter(backend=backend)
+def counted(tasks: TaskQuerySet) -> int:
+    """How many these are; of more than `LONG_QUEUE` what PostgreSQL's planner expects."""
     few: int = tasks[: LONG_QUEUE + 1].count()
     if few <= LONG_QUEUE:
         return few
@@ -86,12 +80,23 @@ def pending(backend: str | None = None) -> int:
     return max(few, int(plan["Plan"]["Plan Rows"]))
 
 
+def pending(backend: str | None = None) -> int:
+    """How many tasks wait for a backend, or for all together, as `counted` counts."""
+    tasks = Task.objects.with_status(Status.PENDING)
+    return counted(tasks if backend is None else tasks.filter(backend=backend))
+
+
+def lately(*, most: int, parts: int) -> list[dict[str, Any]]:
+    """What became of the latest tasks, at most so many, as `sql/lately.sql` has it."""
+    return connection.prepared(_LATELY, {"most": most, "parts": parts}, row_factory=dict_row)
+
+
 def estimated_start(backend: str, position: int | None) -> datetime | None:
     """When a backend's task at this position should start; None without workers or measured
     times."""
     if position is None:
         return None
-    now = lately(backend)
+    now = pace_lately(backend)
     # What runs now has not shown yet how long it takes: as long again, if nothing else is known.
     times = [each for each in (now["run_p50_s"], now["running_s"]) if each is not None]
     if not now["slots"] or not times:
@@ -100,11 +105,11 @@ def estimated_start(backend: str, position: int | None) -> datetime | None:
     return timezone.now() + timedelta(seconds=turns * max(times) / now["slots"])
 
 
-def lately(backend: str) -> dict[str, Any]:
+def pace_lately(backend: str) -> dict[str, Any]:
     """Its pace, measured once in `ESTIMATE_S`."""
-    return _lately(backend, int(time.monotonic() / ESTIMATE_S))
+    return _pace_lately(backend, int(time.monotonic() / ESTIMATE_S))
 
 
 @lru_cache(maxsize=64)
-def _lately(backend: str, period: int) -> dict[str, Any]:
+def _pace_lately(backend: str, period: int) -> dict[str, Any]:
     return pace(backend)

@@ -28,10 +28,8 @@ from tasks_app.queue.publisher import QueueUnavailable
 
 LEADER_S = 1.0  # database time that a group of submissions has at least
 FRESH_S = 30  # a pending task younger than this may still be withdrawn by its first request
-_RETRIED = (
-    *("circuit", "shots", "seed", "options", "name", "tags"),
-    *("owner_id", "batch_id", "batch_index", "backend", "priority"),
-)
+_ALIKE = ("shots", "seed", "options", "name", "tags", "owner_id", "backend", "priority")
+_RETRIED = (*_ALIKE, "circuit", "batch_id", "batch_index")
 
 log = structlog.get_logger(__name__)
 
@@ -127,6 +125,13 @@ def retry(batch: Batch, *, correlation_id: str, idempotency: Idempotency | None 
     The limits are those of the tasks' owner. Raises `NothingFailed` as well.
     """
     return _accept_once(lambda: _failed_again(batch, correlation_id), None, idempotency)
+
+
+def run_again(task: Task, *, correlation_id: str) -> Accepted:
+    """`accept` for a new task of the same owner, with all that this one was submitted with."""
+    same = {name: getattr(task, name) for name in _ALIKE}
+    origin = {"circuit": task.program, "rerun_of": task.task_id, "correlation_id": correlation_id}
+    return accept([Task(**same, **origin, traceparent=tracing.traceparent.get())])
 
 
 def _failed_again(batch: Batch, correlation_id: str) -> list[Task]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -77,6 +78,33 @@ class LimitsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     )
     list_select_related = ("owner",)
     autocomplete_fields = ("owner",)
+
+
+class LimitsInline(admin.StackedInline):  # type: ignore[type-arg]
+    """The user's own limits; without any, the settings'."""
+
+    model = OwnerLimits
+    verbose_name_plural = "limits"
+
+
+class TokensInline(NeverChanged, admin.TabularInline):  # type: ignore[type-arg]
+    """The user's tokens, which the page of all tokens revokes."""
+
+    model = ApiToken
+    verbose_name_plural = "API tokens"
+    fields = readonly_fields = ("label", "read_only", "created_at", "expires_at", "revoked_at")
+    ordering = ("-created_at",)
+
+
+admin.site.unregister(User)
+
+
+@admin.register(User)
+class OwnerAdmin(UserAdmin):  # type: ignore[type-arg]
+    """A user, with what it may use up and what opens the API for it."""
+
+    def get_inlines(self, request: HttpRequest, obj: User | None) -> list[Any]:
+        return [LimitsInline, TokensInline] if obj else []
 
 
 @admin.register(AuditEntry)

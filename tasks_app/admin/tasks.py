@@ -8,7 +8,7 @@ are read only for the page that shows them.
 import json
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -19,18 +19,17 @@ from django.db.models import F, Model, Q, QuerySet, TextField, Window
 from django.db.models.functions import Cast, Lag
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django_dramatiq import admin as dramatiq_admin
 
-from tasks_app.admin import access  # which also registers the other pages
+from tasks_app.admin import access, moves  # `access` also registers the other pages
+from tasks_app.admin.results import drawing, outcome, rendered
 from tasks_app.models import Status, StatusHistory, Task, TaskQuerySet
 
 LIST_ROWS = 10_000  # the list ends here: filters and search lead to older tasks
-OUTCOMES_SHOWN = 50
 # White on these passes WCAG AA, on the light theme as on the dark one.
 BADGES = {
     Status.PENDING: "#64748b",
@@ -72,38 +71,24 @@ def time_column(label: str, field: str) -> Callable[[Any, Model], str]:
     return column
 
 
-def span(duration: timedelta | None) -> str:
-    """A duration in the two units that matter: 12 ms, 3.4 s, 5 min 6 s, 7 h 8 min."""
-    if duration is None:
+def duration(time: timedelta | None) -> str:
+    """In the two units that matter: 12 ms, 3.4 s, 5 min 6 s, 7 h 8 min."""
+    if time is None:
         return "-"
-    seconds = max(duration.total_seconds(), 0)
+    seconds = max(time.total_seconds(), 0)
     minutes = int(seconds // 60)
     if seconds < 1:
-        return nowrap(f"{seconds * 1000:.0f} ms")
+        return f"{seconds * 1000:.0f} ms"
     if minutes < 1:
-        return nowrap(f"{seconds:.1f} s")
+        return f"{seconds:.1f} s"
     if minutes < 60:
-        return nowrap(f"{minutes} min {seconds % 60:.0f} s")
-    return nowrap(f"{minutes // 60} h {minutes % 60} min")
+        return f"{minutes} min {seconds % 60:.0f} s"
+    return f"{minutes // 60} h {minutes % 60} min"
 
 
-def histogram(counts: Mapping[str, int]) -> str:
-    """The commonest outcomes with their counts and shares, and how many more there are."""
-    shots = sum(counts.values())
-    shown = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:OUTCOMES_SHOWN]
-    if not shown:
-        return "No outcomes: the circuit measures nothing."
-    rows = [
-        (outcome, count, f"{100 * count / shots:.1f}", f"{100 * count / shown[0][1]:.1f}")
-        for outcome, count in shown
-    ]
-    left_out = f"{len(counts) - len(shown):,}" if len(counts) > len(shown) else ""
-    return rendered("counts", rows=rows, left_out=left_out)
-
-
-def rendered(name: str, **context: object) -> str:
-    """A piece of a task's page."""
-    return render_to_string(f"admin/tasks_app/task/{name}.html", context)
+def span(time: timedelta | None) -> str:
+    """`duration` as a narrow column has it."""
+    return "-" if time is None else nowrap(duration(time))
 
 
 def linked(label: str, field: str, parameter: str) -> Callable[[Any, Task], str]:
@@ -224,8 +209,8 @@ class TaskAdmin(access.NeverChanged, admin.ModelAdmin):  # type: ignore[type-arg
 
     def get_fieldsets(self, request: HttpRequest, obj: Task | None = None) -> Any:
         """An outcome is shown only where there is one."""
-        outcome = {
-            Status.COMPLETED: [("Result", {"fields": ["counts", "metadata"]})],
+        ends = {
+            Status.COMPLETED: [("Result", {"fields": ["outcome", "drawing", "metadata"]})],
             Status.FAILED: [("Error", {"fields": ["error_code", "error_message"]})],
         }
         times = [("submitted", "waited"), ("started", "ran"), "completed"]
@@ -233,10 +218,20 @@ class TaskAdmin(access.NeverChanged, admin.ModelAdmin):  # type: ignore[type-arg
         return [
             (None, {"fields": ["status", *times]}),
             ("Submission", {"fields": [("name", "tags"), "of_owner", "of_batch", "correlation"]}),
-            *(outcome.get(Status(obj.current_status), []) if obj else []),
+            *(ends.get(Status(obj.current_status), []) if obj else []),
             ("Circuit", {"fields": [("shots", "seed"), "options", "program"]}),
             ("Delivery", {"fields": delivery}),
         ]
+
+    def get_urls(self) -> Any:
+        return moves.routes(self.admin_site.admin_view) + super().get_urls()
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """With buttons for what may be done to this task."""
+        context["moves"] = moves.buttons(request, context["original"])
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Task | None = None) -> Any:
         return flatten_fieldsets(self.get_fieldsets(request, obj))
@@ -270,8 +265,11 @@ class TaskAdmin(access.NeverChanged, admin.ModelAdmin):  # type: ignore[type-arg
         """Anybody's text, so escaped."""
         return rendered("program", circuit=task.program)
 
-    def counts(self, task: Task) -> str:
-        return histogram((task.result or {}).get("counts", {}))
+    def outcome(self, task: Task) -> str:
+        return outcome(task)
+
+    def drawing(self, task: Task) -> str:
+        return drawing(task)
 
     def metadata(self, task: Task) -> str:
         about = (task.result or {}).get("metadata", {})

@@ -47,7 +47,7 @@ def _summary(backend: Backend) -> dict[str, Any]:
     limits = settings.CIRCUIT_LIMITS
     for name in ("max_qubits", "max_shots"):
         own[name] = min(filter(None, (own[name], getattr(limits, name))))
-    return {**own, "pending": pace.pending(backend.name), **pace.lately(backend.name)}
+    return {**own, "pending": pace.pending(backend.name), **pace.pace_lately(backend.name)}
 
 
 def _gates(backend: Backend) -> dict[str, Any]:

@@ -61,6 +61,6 @@ def _message(status: Status, backend: str) -> str:
         described = backends.known().get(backend)
         if described is None or not described.online:
             return f"The task waits until the backend {backend} is online."
-        if not pace.lately(backend)["slots"]:
+        if not pace.pace_lately(backend)["slots"]:
             return f"The task waits: no worker serves the backend {backend} now."
     return MESSAGES[status]

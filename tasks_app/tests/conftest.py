@@ -37,7 +37,7 @@ def patience() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def own_memory() -> None:
     """Nothing that another test has measured or read."""
-    pace._lately.cache_clear()
+    pace._pace_lately.cache_clear()
     turns._share.cache_clear()
     backends._known.cache_clear()
     backends.described.cache_clear()

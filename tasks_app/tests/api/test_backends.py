@@ -25,7 +25,7 @@ def read(path: str) -> Any:
 def changed(**fields: Any) -> None:
     Backend.objects.filter(name=LINE).update(**fields)
     backends._known.cache_clear()
-    pace._lately.cache_clear()
+    pace._pace_lately.cache_clear()
 
 
 def submitted(**fields: Any) -> Any:

@@ -14,8 +14,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from tasks_app.admin import tasks
+from tasks_app.admin import dashboard, tasks
 from tasks_app.models import Batch, Status
+from tasks_app.sql import statement
 from tasks_app.tests.unit.tasks import copied
 
 pytestmark = pytest.mark.django_db
@@ -151,3 +152,19 @@ def test_the_list_says_that_it_does_not_reach_the_oldest(operator: Client) -> No
     assert "The list ends here" in operator.get(LIST).content.decode()
     assert "The list ends here" not in operator.get(LIST + "?q=run-7").content.decode()
     assert operator.get(LIST + "?p=101").headers["Location"].endswith("?e=1")
+
+
+def test_the_first_page_is_read_along_indexes(operator: Client) -> None:
+    with CaptureQueriesContext(connection) as captured:
+        response = operator.get("/admin/")
+    assert "the 10,000 latest tasks" in response.content.decode()
+    # Prepared statements are not among them: /queue's is the one, and this the other.
+    lately = statement("lately") % {"most": dashboard.LATEST, "parts": dashboard.PARTS}
+    texts = [q["sql"] or "" for q in captured]
+    asked = [text for text in texts if re.match('SELECT.*FROM "tasks_app_task"', text)]
+    assert len(asked) >= len(Status) + 2
+    for text in [lately, *asked]:
+        for node in plan(text):
+            if node.get("Relation Name") == "tasks_app_task":
+                assert node["Node Type"] != "Seq Scan", text
+                assert node["Actual Rows"] <= 1.2 * tasks.LIST_ROWS, (node["Node Type"], text)

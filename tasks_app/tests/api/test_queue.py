@@ -24,7 +24,7 @@ def read(path: str) -> Any:
 
 def task(task_id: object) -> Any:
     """A task, read when its estimate is due to be measured anew."""
-    pace._lately.cache_clear()
+    pace._pace_lately.cache_clear()
     return read(f"/tasks/{task_id}")
 
 
