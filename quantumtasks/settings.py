@@ -332,13 +332,21 @@ SPECTACULAR_SETTINGS = {
 # --- Traces -----------------------------------------------------------------------------------
 
 # Everything else of `OTEL_…` is read by OpenTelemetry itself.
-TRACING = bool(env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default=""))
+_traces_to = str(env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default=""))
+TRACING = bool(_traces_to)
 if TRACING:
-    if find_spec("opentelemetry.exporter.otlp.proto.http") is None:
+    if not _traces_to.startswith(("http://", "https://")):
         raise ImproperlyConfigured(
-            "OTEL_EXPORTER_OTLP_ENDPOINT is set, and OpenTelemetry is not installed: "
-            "pip install --require-hashes -r requirements/tracing-locked.txt."
+            f"OTEL_EXPORTER_OTLP_ENDPOINT is {_traces_to!r}; it must be the address of a receiver, "
+            "for example OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318."
         )
+    try:
+        find_spec("opentelemetry.exporter.otlp.proto.http")
+    except ModuleNotFoundError:
+        raise ImproperlyConfigured(
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set, and OpenTelemetry is not installed: pip install "
+            "--require-hashes -r requirements/locked.txt -r requirements/tracing-locked.txt."
+        ) from None
     MIDDLEWARE.insert(0, "tasks_app.api.tracing.TracingMiddleware")
 
 # --- Logging ----------------------------------------------------------------------------------

@@ -73,6 +73,8 @@ def test_a_sound_environment_boots() -> None:
         ("LOG_LEVEL", "LOUD", "INFO"),
         ("API_AUTH", "none", "open"),
         ("BIND", "8001", "an address and a port"),
+        ("WORKER_METRICS_BIND", "9108", "an address and a port"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318", "the address of a receiver"),
         ("WEB_CONCURRENCY", "0", "at least 1"),
         ("WEB_THREADS", "many", "a number"),
         ("WORKER_THREADS", "0", "at least 1"),
@@ -114,3 +116,17 @@ def test_a_python_without_our_packages_is_told_which_one_has_them() -> None:
     assert "No module named 'django'" in done.stderr
     assert ".venv/bin/python manage.py" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_traces_without_what_makes_them_are_refused() -> None:
+    code = "import sys; sys.modules['opentelemetry'] = None; import quantumtasks.settings"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=settings.BASE_DIR,
+        env={"PATH": os.environ["PATH"], "OTEL_EXPORTER_OTLP_ENDPOINT": "http://x:4318"} | SOUND,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode != 0
+    assert "requirements/tracing-locked.txt" in done.stderr
