@@ -74,8 +74,8 @@ def pending(
 
 def claim_of(task_id: uuid.UUID, *, worker: str = SOMEWHERE) -> Claim | None:
     """The next attempt of its backend's next task: of this one, if `pending` made it."""
-    backend = Task.objects.values_list("backend", flat=True).get(task_id=task_id)
-    return lifecycle.claim(worker=worker, backend=backend)
+    task = Task.objects.filter(task_id=task_id).first()
+    return lifecycle.claim(worker=worker, backend=task.backend) if task else None
 
 
 def claimed(task_id: uuid.UUID, *, worker: str = SOMEWHERE) -> Claim:
