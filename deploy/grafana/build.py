@@ -115,7 +115,7 @@ ROWS: dict[str, list[stat.Panel | timeseries.Panel]] = {
             "Queue",
             {
                 "{{status}}": "max by (status) (quantumtasks_tasks)",
-                "messages": "max(quantumtasks_queue_messages)",
+                "messages": "sum(max by (backend) (quantumtasks_queue_messages))",
                 "slots": "max(quantumtasks_slots)",
             },
             unit="short",
@@ -160,7 +160,11 @@ ROWS: dict[str, list[stat.Panel | timeseries.Panel]] = {
             stacked=True,
         ),
         plot("Faults of our own", {"failed": "max(quantumtasks_internal_errors)"}, unit="short"),
-        plot("Consumers", {"consumers": "max(quantumtasks_queue_consumers)"}, unit="short"),
+        plot(
+            "Consumers",
+            {"{{backend}}": "max by (backend) (quantumtasks_queue_consumers)"},
+            unit="short",
+        ),
     ],
 }
 

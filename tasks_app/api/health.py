@@ -16,10 +16,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from tasks_app import pace
+from tasks_app import backends, pace
 from tasks_app.api.auth import AUTHENTICATION
 from tasks_app.api.fields import shown
 from tasks_app.circuits import WALLS
+from tasks_app.circuits.backend import DEFAULT_BACKEND
 from tasks_app.models import Worker
 from tasks_app.postgresql import schema
 from tasks_app.postgresql.base import DATABASE_ERRORS, deadline
@@ -36,7 +37,7 @@ class WorkerSerializer(serializers.ModelSerializer[Worker]):
 
     class Meta:
         model = Worker
-        fields = ["worker", "slots", "walls", "missing_walls"]
+        fields = ["worker", "slots", "backends", "walls", "missing_walls"]
 
     def get_missing_walls(self, worker: Worker) -> list[str] | None:
         return None if worker.walls is None else sorted({*WALLS} - {*worker.walls})
@@ -64,8 +65,11 @@ class HealthSerializer(serializers.Serializer[Any]):
     )
     queue_status = serializers.ChoiceField(choices=["connected", "disconnected"])
     queue = serializers.DictField(
-        allow_null=True, help_text="Messages ready, consumers, dead letters; null if unknown."
+        allow_null=True,
+        help_text="Messages ready, consumers and dead letters, of the default backend; null if "
+        "unknown.",
     )
+    queues = serializers.DictField(help_text="The same of each backend.")
     at_fault = FaultSerializer(many=True, help_text="Empty if all is well.")
     timestamp = serializers.DateTimeField()
     workers = WorkerSerializer(
@@ -116,12 +120,14 @@ def _schema_fits() -> bool | None:
     return fits
 
 
-def queue_depths() -> QueueDepths | None:
-    """What the queues hold; None if RabbitMQ does not answer in time."""
-    depths = None
+def queue_depths() -> dict[str, QueueDepths]:
+    """What the queue of each known backend holds; nothing if RabbitMQ does not answer in time."""
+    names, depths = {DEFAULT_BACKEND}, {}
+    with suppress(*DATABASE_ERRORS), deadline(CHECK_S):
+        names |= backends.known().keys()
     with suppress(QueueUnavailable):
-        depths = broker.depths(timeout_s=CHECK_S)
-    _note("queue", works=depths is not None)
+        depths = {name: broker.depths(name, timeout_s=CHECK_S) for name in sorted(names)}
+    _note("queue", works=bool(depths))
     return depths
 
 
@@ -140,13 +146,14 @@ class HealthView(APIView):
     @extend_schema(operation_id="health", summary="Health", responses=HealthSerializer, auth=[])
     def get(self, request: Request) -> Response:
         fits, depths = _schema_fits(), queue_depths()
-        fails = {"database": fits is None, "schema": fits is False, "queue": depths is None}
+        fails = {"database": fits is None, "schema": fits is False, "queue": not depths}
         found: dict[str, Any] = {
             "status": "degraded" if any(fails.values()) else "healthy",
             "database_status": _word(fits is not None),
             "schema_status": None if fits is None else "current" if fits else "outdated",
-            "queue_status": _word(depths is not None),
-            "queue": None if depths is None else asdict(depths),
+            "queue_status": _word(bool(depths)),
+            "queue": asdict(depths[DEFAULT_BACKEND]) if depths else None,
+            "queues": {name: asdict(each) for name, each in depths.items()},
             "at_fault": [_fault(component) for component in fails if fails[component]],
             "timestamp": timezone.now(),
         }
@@ -175,7 +182,7 @@ def ready(request: Request) -> Response:
     fits = _schema_fits()
     if not fits:
         fails = "database" if fits is None else "schema"
-    elif queue_depths() is None:
+    elif not queue_depths():
         fails = "queue"
     else:
         return Response({"status": "ready"})

@@ -1,6 +1,6 @@
 """For Prometheus: the state of the service, and what its processes have counted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -11,9 +11,10 @@ from prometheus_client.registry import Collector
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from tasks_app import metrics, pace
+from tasks_app import backends, metrics, pace
 from tasks_app.api import health
 from tasks_app.api.content import AnyMediaType
+from tasks_app.circuits.backend import DEFAULT_BACKEND
 from tasks_app.models import INTERNAL_ERROR, Status, Task
 from tasks_app.postgresql.base import DATABASE_ERRORS, deadline
 
@@ -35,6 +36,13 @@ def _gauge(name: str, what: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"quantumtasks_{name}", what, value=value)
 
 
+def _by_backend(name: str, what: str, values: Mapping[str, float]) -> GaugeMetricFamily:
+    found = GaugeMetricFamily(f"quantumtasks_{name}", what, labels=["backend"])
+    for backend, value in values.items():
+        found.add_metric([backend], value)
+    return found
+
+
 def _database_gauges() -> list[GaugeMetricFamily] | None:
     tasks = Task.objects.all()
     unfinished = GaugeMetricFamily("quantumtasks_tasks", "Unfinished tasks.", labels=["status"])
@@ -45,6 +53,9 @@ def _database_gauges() -> list[GaugeMetricFamily] | None:
             bugs = tasks.filter(error_code=INTERNAL_ERROR).count()
             unfinished.add_metric([Status.PENDING.value], pace.pending())
             unfinished.add_metric([Status.PROCESSING.value], now["processing"])
+            each = {name: pace.pace_lately(name) for name in backends.known()}
+            waiting = {name: pace.pending(name) for name in each}
+            online = {name: float(each.online) for name, each in backends.known().items()}
     except DATABASE_ERRORS:
         return None
     return [
@@ -54,17 +65,32 @@ def _database_gauges() -> list[GaugeMetricFamily] | None:
         _gauge("slots", "Circuits that they can run at a time.", now["slots"]),
         _gauge("leases_expired", "Processing tasks whose worker is lost.", lost),
         _gauge("internal_errors", "Tasks that failed by a fault of our own code.", bugs),
+        _by_backend("backend_online", "1 if the backend's tasks may start.", online),
+        _by_backend("backend_pending", "Tasks that wait for the backend.", waiting),
+        _by_backend(
+            "backend_processing",
+            "Tasks that run on the backend.",
+            {name: found["processing"] for name, found in each.items()},
+        ),
+        _by_backend(
+            "backend_slots",
+            "Circuits that the workers who serve the backend can run at a time.",
+            {name: found["slots"] for name, found in each.items()},
+        ),
     ]
 
 
 def _queue_gauges() -> list[GaugeMetricFamily] | None:
-    depths = health.queue_depths()
-    if depths is None:
+    found = health.queue_depths()
+    if not found:
         return None
+    ready = {name: depths.ready for name, depths in found.items()}
+    consumers = {name: depths.consumers for name, depths in found.items()}
+    dead_letters = found[DEFAULT_BACKEND].dead_letters
     return [
-        _gauge("queue_messages", "Messages ready in the task queue.", depths.ready),
-        _gauge("queue_consumers", "Worker processes that consume.", depths.consumers),
-        _gauge("dead_letters", "Messages nobody could work on.", depths.dead_letters),
+        _by_backend("queue_messages", "Messages ready in the backend's queue.", ready),
+        _by_backend("queue_consumers", "Worker processes that consume them.", consumers),
+        _gauge("dead_letters", "Messages nobody could work on.", dead_letters),
     ]
 
 

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tasks_app import lifecycle
-from tasks_app.models import Status
+from tasks_app.models import Status, Worker
 from tasks_app.queue import broker
 from tasks_app.queue.broker import DoorbellBroker
 from tasks_app.queue.doorbell import DEAD_LETTER_QUEUE
@@ -62,7 +62,18 @@ def test_the_figures_follow_the_queue() -> None:
         what="RabbitMQ counts them",
     )
     now = metrics()
-    assert (now["queue_messages"], now["dead_letters"], now["queue_consumers"]) == (1, 1, 0)
+    assert (now["queue_messages/aer"], now["queue_consumers/aer"]) == (1, 0)
+    assert now["queue_messages/noisy_line5"] == 0
+    assert now["dead_letters"] == 1
+
+
+def test_the_figures_follow_each_backend() -> None:
+    pending(backend="noisy_line5")
+    Worker.objects.create(worker="w", slots=3, backends=["noisy_line5"])
+    now = metrics()
+    assert (now["backend_pending/noisy_line5"], now["backend_pending/aer"]) == (1, 0)
+    assert (now["backend_slots/noisy_line5"], now["backend_slots/aer"]) == (3, 0)
+    assert now["backend_online/noisy_line5"] == 1
 
 
 def test_without_the_queue_its_figures_are_absent_and_not_zero(
@@ -72,7 +83,7 @@ def test_without_the_queue_its_figures_are_absent_and_not_zero(
     monkeypatch.setattr(dramatiq, "get_broker", lambda: nobody)
     now = metrics()
     assert now["queue_up"] == 0
-    assert "queue_messages" not in now
+    assert "queue_messages/aer" not in now
     assert now["database_up"] == 1
 
 
