@@ -33,6 +33,8 @@ from quantumtasks_client.errors import (
     WaitTimeout,
 )
 from quantumtasks_client.models import (
+    Backend,
+    BackendSummary,
     Batch,
     BatchElement,
     BatchResult,
@@ -49,6 +51,8 @@ from quantumtasks_client.models import (
 __all__ = [
     "ApiError",
     "AsyncClient",
+    "Backend",
+    "BackendSummary",
     "Batch",
     "BatchElement",
     "BatchResult",

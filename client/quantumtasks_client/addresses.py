@@ -45,6 +45,11 @@ def task_path(task: TaskLike, action: str = "") -> str:
     return f"/tasks/{quote(str(named), safe='')}{action}"
 
 
+def backend_path(name: str) -> str:
+    """Of a backend."""
+    return f"/backends/{quote(name, safe='')}"
+
+
 def batch_path(batch: BatchLike, action: str = "") -> str:
     """Of a batch, or of what can be done with it."""
     named = batch if isinstance(batch, str | uuid.UUID) else batch.batch_id

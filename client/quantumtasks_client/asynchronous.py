@@ -7,6 +7,8 @@ from typing import Any, Self, Unpack, overload
 from quantumtasks_client.client import PATIENCE_S
 from quantumtasks_client.configuration import Configuration
 from quantumtasks_client.models import (
+    Backend,
+    BackendSummary,
     Batch,
     BatchLike,
     BatchResult,
@@ -184,6 +186,14 @@ class AsyncClient:
     async def get_batch(self, batch: BatchLike) -> Batch:
         """A batch as it is now."""
         return await self._transport.run(self._do.get_batch(batch))
+
+    async def backends(self) -> list[BackendSummary]:
+        """What tasks can be run on."""
+        return await self._transport.run(self._do.backends())
+
+    async def backend(self, name: str) -> Backend:
+        """A backend with what defines it. Raises `NotFound`."""
+        return await self._transport.run(self._do.backend(name))
 
     def list(
         self, *, limit: int | None = None, **filters: Unpack[Filters]

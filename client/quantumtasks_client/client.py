@@ -5,6 +5,8 @@ from typing import Any, Self, Unpack, overload
 
 from quantumtasks_client.configuration import Configuration
 from quantumtasks_client.models import (
+    Backend,
+    BackendSummary,
     Batch,
     BatchLike,
     BatchResult,
@@ -193,6 +195,14 @@ class Client:
     def get_batch(self, batch: BatchLike) -> Batch:
         """A batch as it is now."""
         return self._transport.run(self._do.get_batch(batch))
+
+    def backends(self) -> list[BackendSummary]:
+        """What tasks can be run on."""
+        return self._transport.run(self._do.backends())
+
+    def backend(self, name: str) -> Backend:
+        """A backend with what defines it. Raises `NotFound`."""
+        return self._transport.run(self._do.backend(name))
 
     def list(
         self, *, limit: int | None = None, **filters: Unpack[Filters]

@@ -120,7 +120,7 @@ class ProgramError(TaskFailed):
 
 
 class OptionsError(TaskFailed):
-    """The run options are wrong or do not fit the program."""
+    """The run options are wrong, or they or the backend do not fit the program."""
 
 
 class LimitReached(TaskFailed):
@@ -128,7 +128,7 @@ class LimitReached(TaskFailed):
 
 
 class ServiceFault(TaskFailed):
-    """The service's own code failed; the program may well be right."""
+    """The service's own code or its backend is at fault; the program may well be right."""
 
 
 _BY_STATUS: dict[int, type[ApiError]] = {
@@ -148,11 +148,11 @@ _TASK_CODES: dict[type[TaskFailed], str] = {
     "syntax_error invalid_program invalid_qpy unsupported_feature",
     OptionsError: "invalid_shots invalid_seed invalid_method invalid_parameters invalid_noise "
     "invalid_observables invalid_precision invalid_outputs invalid_circuit_format "
-    "method_unsuitable",
+    "invalid_optimization_level method_unsuitable backend_unsuitable",
     LimitReached: "circuit_too_large too_deeply_nested too_many_qubits too_many_clbits "
     "too_many_operations too_much_memory out_of_memory result_too_large "
     "timed_out cpu_time_exceeded",
-    ServiceFault: "internal_error",
+    ServiceFault: "internal_error invalid_backend",
 }
 _BY_TASK_CODE = {code: kind for kind, codes in _TASK_CODES.items() for code in codes.split()}
 

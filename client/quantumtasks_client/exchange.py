@@ -166,3 +166,19 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
     raise NotImplementedError(f"{type(value).__name__} cannot be sent as JSON")
+
+
+def collected(steps: Steps[None]) -> Steps[list[Any]]:
+    """What is emitted, as a list."""
+    values: list[Any] = []
+    result = None
+    while True:
+        try:
+            step = steps.send(result)
+        except StopIteration:
+            return values
+        if isinstance(step, Emit):
+            values.append(step.value)
+            result = None
+        else:
+            result = yield step

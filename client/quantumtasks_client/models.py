@@ -92,6 +92,7 @@ class TaskSummary(msgspec.Struct, frozen=True, kw_only=True):
     tags: list[str]
     batch_id: str | None
     shots: int
+    backend: str
     priority: int
     submitted_at: datetime
     started_at: datetime | None
@@ -107,6 +108,7 @@ class Task(_Outcome, frozen=True, kw_only=True):
     tags: list[str]
     batch_id: str | None
     shots: int
+    backend: str
     priority: int
     seed: int | None
     submitted_at: datetime
@@ -196,6 +198,36 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     wait_p90_s: float | None
     run_p50_s: float | None
     run_p90_s: float | None
+
+
+class BackendSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What tasks can be run on, and how it went there in the last hour; times in seconds.
+
+    `kind` is what runs its circuits, such as `aer` or `aer_device`. While it is not `online`, its
+    tasks wait. `max_qubits` and `max_shots` are those of a task.
+    """
+
+    name: str
+    kind: str
+    description: str
+    online: bool
+    max_qubits: int
+    max_shots: int
+    pending: int
+    processing: int
+    workers: int
+    slots: int
+    wait_p50_s: float | None
+    run_p50_s: float | None
+
+
+class Backend(BackendSummary, frozen=True, kw_only=True):
+    """The same with what defines it (`docs/backends.md`). None of what is not a device."""
+
+    qubits: int | None
+    basis_gates: list[str] | None
+    coupling_map: list[tuple[int, int]] | None
+    definition: dict[str, Any]
 
 
 class TaskPage(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,14 @@ from typing import Any, Literal, TypeAlias, TypedDict, TypeVar
 
 import msgspec
 
-from quantumtasks_client.addresses import batch_path, cursor_of, given, query_of, task_path
+from quantumtasks_client.addresses import (
+    backend_path,
+    batch_path,
+    cursor_of,
+    given,
+    query_of,
+    task_path,
+)
 from quantumtasks_client.errors import IllegalTransition, ServiceUnreachable, WaitTimeout
 from quantumtasks_client.exchange import (
     ANSWER_S,
@@ -24,12 +31,15 @@ from quantumtasks_client.exchange import (
     Request,
     Steps,
     asked_s,
+    collected,
     decoded,
     encoded,
     failure,
     may_retry,
 )
 from quantumtasks_client.models import (
+    Backend,
+    BackendSummary,
     Batch,
     BatchLike,
     BatchPage,
@@ -74,6 +84,7 @@ class RunOptions(TypedDict, total=False):
     name: str | None
     tags: Sequence[str] | None
     backend: str | None
+    optimization_level: int | None
     priority: int | None
 
 
@@ -111,6 +122,7 @@ class Filters(BatchFilters, total=False):
     """Which tasks to list: all of them must hold."""
 
     status: Status | Sequence[Status] | None
+    backend: str | None
     batch_id: str | None
     ids: Sequence[str] | None
 
@@ -223,6 +235,12 @@ class Operations:
 
     def queue(self) -> Steps[Queue]:
         return (yield from self._read("/queue", Queue))
+
+    def backends(self) -> Steps[list[BackendSummary]]:
+        return (yield from self._read("/backends", list[BackendSummary]))
+
+    def backend(self, name: str) -> Steps[Backend]:
+        return (yield from self._read(backend_path(name), Backend))
 
     def list(self, filters: Filters, limit: int | None) -> Steps[None]:
         """Emits `TaskSummary`s."""
@@ -390,22 +408,6 @@ class Operations:
             pause_s = asked_s(answer) or (_SOON_S if now - began < wait_s / 2 else 0)
             if pause_s:
                 yield Pause(min(pause_s, deadline - now))
-
-
-def collected(steps: Steps[None]) -> Steps[list[Any]]:
-    """What is emitted, as a list."""
-    values: list[Any] = []
-    result = None
-    while True:
-        try:
-            step = steps.send(result)
-        except StopIteration:
-            return values
-        if isinstance(step, Emit):
-            values.append(step.value)
-            result = None
-        else:
-            result = yield step
 
 
 def _is_whole(emitted: set[int], batch: Batch) -> bool:

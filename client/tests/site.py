@@ -22,6 +22,7 @@ c = measure q;
 BROKEN = BELL.replace("h q[0]", "hh q[0]")
 # Each shot takes its time because of the reset in the middle.
 LONG = BELL.replace("cx q[0]", "for int i in [1:2000] { reset q[0]; h q[0]; }\ncx q[0]")
+LINE = "noisy_line5"  # a device that comes with the service
 ROTATION = """\
 OPENQASM 3.0;
 include "stdgates.inc";

@@ -7,7 +7,7 @@ import secrets
 import pytest
 
 from quantumtasks_client import AsyncClient, Client, ProgramError
-from tests.site import BELL, BROKEN, ROTATION, Site
+from tests.site import BELL, BROKEN, LINE, ROTATION, Site
 
 
 def test_both_clients_have_the_same_methods() -> None:
@@ -42,6 +42,8 @@ def test_it_works(site: Site) -> None:
             value = await client.estimate(BELL, [{"ZZ": 1}])
             assert value.expectation_values == pytest.approx([1])
             assert (await client.queue()).workers >= 1
+            assert LINE in {each.name for each in await client.backends()}
+            assert (await client.backend(LINE)).qubits == 5
         assert repr(client) == f"AsyncClient({site.url!r})"
 
     asyncio.run(main())

@@ -22,7 +22,7 @@ from quantumtasks_client import (
     TaskError,
     WaitTimeout,
 )
-from tests.site import BELL, BROKEN, LONG, ROTATION, Site
+from tests.site import BELL, BROKEN, LINE, LONG, ROTATION, Site
 
 
 def test_it_works(client: Client) -> None:
@@ -137,6 +137,32 @@ def test_a_sweep_of_more_than_a_thousand_sets_is_a_batch_with_seeds_of_its_own(
 
 def test_the_queue_has_a_worker(client: Client) -> None:
     assert client.queue().workers >= 1
+
+
+def test_backends_are_told_and_chosen(client: Client) -> None:
+    known = {each.name: each for each in client.backends()}
+    assert set(known) == {"aer", LINE, "noisy_grid16"}
+    assert known[LINE].workers >= 1
+    line = client.backend(LINE)
+    assert (line.kind, line.online, line.qubits) == ("aer_device", True, 5)
+    assert (0, 1) in (line.coupling_map or ())
+    assert {"cx", "sx"} <= set(line.basis_gates or ()) & line.definition["gates"].keys()
+    assert client.backend("aer").qubits is None
+
+    tag = secrets.token_hex(8)
+    there = client.wait(client.submit(BELL, backend=LINE, optimization_level=3, tags=[tag]))
+    elsewhere = client.wait(client.submit(BELL, tags=[tag]))
+    assert (there.backend, elsewhere.backend) == (LINE, "aer")
+    assert there.get_result().metadata["optimization_level"] == 3
+    (listed,) = client.list(tag=tag, backend=LINE)
+    assert (listed.task_id, listed.backend) == (there.task_id, LINE)
+
+
+def test_a_backend_that_there_is_not(client: Client) -> None:
+    with pytest.raises(NotFound):
+        client.backend("no/where?")
+    with pytest.raises(InvalidRequest, match=LINE):
+        client.submit(BELL, backend="nowhere")
 
 
 def test_strangers_are_told_apart(site: Site, client: Client) -> None:

@@ -15,9 +15,8 @@ from tasks_app.circuits.job import MAX_SETS
 from tasks_app.circuits.simulation.aer import SEED_STEP
 from testing.service import ROOT
 
-SCHEMAS: dict[str, Any] = yaml.safe_load((ROOT / "docs/openapi.yaml").read_text())["components"][
-    "schemas"
-]
+API: dict[str, Any] = yaml.safe_load((ROOT / "docs/openapi.yaml").read_text())
+SCHEMAS: dict[str, Any] = API["components"]["schemas"]
 
 
 @pytest.mark.parametrize(
@@ -25,6 +24,8 @@ SCHEMAS: dict[str, Any] = yaml.safe_load((ROOT / "docs/openapi.yaml").read_text(
     [
         ("Accepted", models.Submission),
         ("AcceptedBatch", models.BatchSubmission),
+        ("Backend", models.Backend),
+        ("BackendSummary", models.BackendSummary),
         ("Batch", models.Batch),
         ("BatchElement", models.BatchElement),
         ("BatchPage", models.BatchPage),
@@ -48,6 +49,14 @@ def test_every_field_of_an_answer_is_known(name: str, model: type[msgspec.Struct
 def test_every_option_is_known() -> None:
     known = set(operations.Options.__annotations__)
     assert set(SCHEMAS["SubmissionRequest"]["properties"]) - {"circuit"} <= known
+
+
+@pytest.mark.parametrize(
+    ("path", "filters"), [("/tasks", operations.Filters), ("/batches", operations.BatchFilters)]
+)
+def test_every_filter_is_known(path: str, filters: type) -> None:
+    described = {each["name"] for each in API["paths"][path]["get"]["parameters"]}
+    assert described - {"cursor"} == set(filters.__annotations__)
 
 
 def test_every_error_of_circuits_is_of_a_kind() -> None:

@@ -24,8 +24,9 @@ from quantumtasks_client.exchange import (
     Request,
     Step,
     Steps,
+    collected,
 )
-from quantumtasks_client.operations import Operations, collected
+from quantumtasks_client.operations import Operations
 
 ACCEPTED = (
     b'{"task_id": "1", "status": "pending", "submitted_at": "2026-11-26T00:00:00Z", '
