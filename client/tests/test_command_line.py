@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from quantumtasks_client import Client
-from tests.site import BELL, Site
+from tests.site import BELL, LINE, Site
 from tests.terminal import Shell
 
 ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -82,6 +82,32 @@ def test_a_sweep_takes_sets_from_a_file_and_estimates(shell: Shell) -> None:
     shell.out(*sweep, "--plot", "values.png")
     (shell.folder / "sets.json").write_text('{"theta": 0}')
     assert shell.run(*sweep).returncode == 2
+
+
+def test_backends_are_a_table_and_one_of_them_is_chosen(shell: Shell) -> None:
+    header, *rows = (line.split() for line in shell.out("backends").splitlines())
+    assert header == ["backend", "online", "qubits", "pending", "running", "workers", "waits"]
+    assert {row[0]: row[1] for row in rows} == dict.fromkeys(["aer", LINE, "noisy_grid16"], "yes")
+    shown = shell.out("backends", LINE)
+    for told in ("aer_device", "cx, id, reset, rz, sx, x", "0-1, 1-0, 1-2"):
+        assert told in shown
+    assert {each["name"] for each in json.loads(shell.out("backends", "--json"))} >= {LINE}
+    assert json.loads(shell.out("backends", LINE, "--json"))["qubits"] == 5
+    assert shell.run("backends", "nowhere").returncode == 4
+
+    device = ["--backend", LINE, "--optimization-level", "1", "--priority", "-3", "--json"]
+    task = json.loads(shell.out("submit", "bell.qasm", *device, "--wait"))
+    assert (task["backend"], task["priority"]) == (LINE, -3)
+    assert task["result"]["metadata"]["optimization_level"] == 1
+    assert LINE in shell.out("status", task["task_id"])
+    (element,) = json.loads(shell.out("batch", "bell.qasm", *device, "--wait"))
+    assert element["result"]["metadata"]["backend"] == LINE
+    sweep = json.loads(shell.out("sweep", "rotation.qasm", "-p", "theta=0,1", *device))
+    assert len(sweep) == 2
+    assert [
+        (each["shots"], each["priority"])
+        for each in json.loads(shell.out("list", "--backend", LINE, "--json", "--limit", "3"))
+    ] == [(1024, -3)] * 3
 
 
 def test_an_observable_of_a_task_is_shown(shell: Shell) -> None:

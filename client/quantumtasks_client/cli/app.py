@@ -27,7 +27,7 @@ from quantumtasks_client.cli.submitting import batch, rerun, submit, sweep
 from quantumtasks_client.client import Client
 from quantumtasks_client.configuration import Configuration, forget
 from quantumtasks_client.errors import NotFound
-from quantumtasks_client.models import Batch, Task
+from quantumtasks_client.models import Backend, Batch, Task
 
 app = typer.Typer(
     name="qtasks",
@@ -133,6 +133,7 @@ def list_tasks(
     ] = None,
     tag: Tag = None,
     name: Name = None,
+    backend: Annotated[str | None, typer.Option(help="On this backend.")] = None,
     batch: Annotated[str | None, typer.Option(help="Of this batch.")] = None,
     after: After = None,
     before: Before = None,
@@ -147,6 +148,7 @@ def list_tasks(
                 status=status,  # type: ignore[arg-type]  # the service says which there are
                 tag=tag,
                 name=name,
+                backend=backend,
                 batch_id=batch,
                 submitted_after=after,
                 submitted_before=before,
@@ -202,6 +204,22 @@ def queue(json: Json = False) -> None:
     with Client() as client:
         found = client.queue()
     show.as_json(found) if json else show.queue(found)
+
+
+@app.command()
+def backends(
+    name: Annotated[str | None, typer.Argument(help="One of them.", show_default=False)] = None,
+    json: Json = False,
+) -> None:
+    """Show what tasks can be run on, or what one of them is."""
+    with Client() as client:
+        found = client.backends() if name is None else client.backend(name)
+    if json:
+        show.as_json(found)
+    elif isinstance(found, Backend):
+        show.backend(found)
+    else:
+        show.backends(found)
 
 
 def _named(client: Client, of: str) -> Task | Batch:

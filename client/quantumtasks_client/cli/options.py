@@ -29,6 +29,10 @@ Output = Annotated[list[str] | None, typer.Option(help="counts, memory, probabil
 Name = Annotated[str | None, typer.Option(help="A name to find it by.")]
 Tag = Annotated[list[str] | None, typer.Option(help="A tag to find it by; repeat for more.")]
 Backend = Annotated[str | None, typer.Option(help="Where to run it.")]
+Level = Annotated[
+    int | None,
+    typer.Option("--optimization-level", help="0 to 3: how hard to compile for a device."),
+]
 Priority = Annotated[int | None, typer.Option(help="-100 to 100, higher first.")]
 Key = Annotated[str | None, typer.Option(help="Idempotency-Key: the same is the same task.")]
 Picture = Annotated[Path | None, typer.Option("--plot", help="Save a picture.")]

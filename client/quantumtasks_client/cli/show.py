@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.text import Text
 
 from quantumtasks_client.models import (
+    Backend,
+    BackendSummary,
     Batch,
     BatchResult,
     BatchSummary,
@@ -147,6 +149,7 @@ def task(found: Task) -> None:
         ("tags", clean(", ".join(found.tags))),
         ("batch", found.batch_id or ""),
         ("shots", str(found.shots)),
+        ("backend", clean(found.backend)),
         ("queue", waiting(found) if found.status == "pending" else ""),
         *history,
         ("error", clean(f"{found.error_message} [{found.error_code}]" if found.error_code else "")),
@@ -175,11 +178,11 @@ def tasks(found: Iterable[TaskSummary]) -> None:
     rows = [
         (
             *(each.task_id, _status(each.status), _time(each.submitted_at), str(each.shots)),
-            *(clean(each.name), clean(", ".join(each.tags))),
+            *(clean(each.backend), clean(each.name), clean(", ".join(each.tags))),
         )
         for each in found
     ]
-    table([("task", "status", "submitted", "shots", "name", "tags"), *rows])
+    table([("task", "status", "submitted", "shots", "backend", "name", "tags"), *rows])
 
 
 def batches(found: Iterable[BatchSummary]) -> None:
@@ -208,6 +211,44 @@ def queue(found: Queue) -> None:
             told = f"{half:.3g} s for half of them, {most:.3g} s for nine in ten"
             rows.append((f"time to {name}", told))
     table(rows)
+
+
+def backends(found: Iterable[BackendSummary]) -> None:
+    """A line for each backend."""
+    rows = [
+        (
+            *(clean(each.name), "yes" if each.online else "no", str(each.max_qubits)),
+            *(str(each.pending), str(each.processing), str(each.workers)),
+            _seconds(each.wait_p50_s),
+        )
+        for each in found
+    ]
+    table([("backend", "online", "qubits", "pending", "running", "workers", "waits"), *rows])
+
+
+def backend(found: Backend) -> None:
+    """What a backend is, and how busy it is."""
+    pairs = (f"{first}-{second}" for first, second in found.coupling_map or ())
+    rows = [
+        ("backend", clean(found.name)),
+        ("kind", clean(found.kind)),
+        ("online", "yes" if found.online else "no: its tasks wait"),
+        ("qubits", str(found.qubits or found.max_qubits)),
+        ("most shots", str(found.max_shots)),
+        ("gates", clean(", ".join(found.basis_gates or ()))),
+        ("couplings", ", ".join(pairs)),
+        ("pending", str(found.pending)),
+        ("running", str(found.processing)),
+        ("workers", f"{found.workers}, running {found.slots} circuits at a time"),
+        ("time to wait", _seconds(found.wait_p50_s)),
+        ("time to run", _seconds(found.run_p50_s)),
+    ]
+    out.print(clean(found.description))
+    table(row for row in rows if row[1])
+
+
+def _seconds(median: float | None) -> str:
+    return "" if median is None else f"{median:.3g} s"
 
 
 def _time(at: datetime) -> str:

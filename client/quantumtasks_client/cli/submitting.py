@@ -19,6 +19,7 @@ from quantumtasks_client.cli.options import (
     Csv,
     Json,
     Key,
+    Level,
     Method,
     Name,
     Noise,
@@ -54,6 +55,7 @@ def submit(
     name: Name = None,
     tag: Tag = None,
     backend: Backend = None,
+    optimization_level: Level = None,
     priority: Priority = None,
     key: Key = None,
     wait: Wait = False,
@@ -73,6 +75,7 @@ def submit(
         name=name,
         tags=tag,
         backend=backend,
+        optimization_level=optimization_level,
         priority=priority,
     )
     circuit, key = inputs.program(file), key or str(uuid.uuid4())
@@ -92,6 +95,7 @@ def rerun(
     name: Name = None,
     tag: Tag = None,
     backend: Backend = None,
+    optimization_level: Level = None,
     priority: Priority = None,
     key: Key = None,
     wait: Wait = False,
@@ -108,6 +112,7 @@ def rerun(
         name=name,
         tags=tag,
         backend=backend,
+        optimization_level=optimization_level,
         priority=priority,
     )
     changes = cast(Options, {name: value for name, value in wanted.items() if value is not None})
@@ -127,6 +132,7 @@ def batch(
     name: Name = None,
     tag: Tag = None,
     backend: Backend = None,
+    optimization_level: Level = None,
     priority: Priority = None,
     key: Key = None,
     wait: Wait = False,
@@ -142,6 +148,7 @@ def batch(
         name=name,
         tags=tag,
         backend=backend,
+        optimization_level=optimization_level,
         priority=priority,
     )
     key = key or str(uuid.uuid4())
@@ -173,6 +180,7 @@ def sweep(
     name: Name = None,
     tag: Tag = None,
     backend: Backend = None,
+    optimization_level: Level = None,
     priority: Priority = None,
     timeout: Timeout = None,
     json: Json = False,
@@ -198,6 +206,7 @@ def sweep(
             name=name,
             tags=tag,
             backend=backend,
+            optimization_level=optimization_level,
             priority=priority,
         )
     if json:
