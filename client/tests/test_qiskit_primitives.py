@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+import msgspec
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
@@ -22,7 +23,6 @@ from quantumtasks_client.qiskit import (
     QuantumTasksProvider,
     SamplerV2,
     estimation,
-    pubs,
 )
 from testing.qiskit_circuits import of
 from testing.service import ROOT
@@ -132,7 +132,7 @@ def test_more_than_a_task_can_hold(
     ones = job.result()[0].data.turned.array.mean(axis=(1, 2))
     assert (ones[0], ones[-1], len(ones)) == (0, 1, 1_500)
     assert abs(ones[700:800].mean() - 0.5) < 0.1
-    monkeypatch.setattr(pubs, "MAX_SHOTS", 50)
+    monkeypatch.setattr(backend, "about", msgspec.structs.replace(backend.about, max_shots=50))
     split = SamplerV2(backend, options={"seed_simulator": 1}).run(
         [(rotation(), [0.5, np.pi])], shots=120
     )

@@ -17,10 +17,9 @@ from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.quantum_info import SparseObservable, SparsePauliOp
 
 from quantumtasks_client.operations import MAX_SETS
+from quantumtasks_client.qiskit.backend import QuantumTasksBackend
 from quantumtasks_client.qiskit.note import Block
-from quantumtasks_client.qiskit.program import Program
 from quantumtasks_client.qiskit.pubs import (
-    MAX_SHOTS,
     Part,
     Told,
     by_pub,
@@ -39,10 +38,12 @@ Numbers = NDArray[np.intp]
 Terms = dict[str, float]
 
 
-def parts(pubs: Sequence[EstimatorPub], seed: int | None) -> Iterator[Part]:
+def parts(
+    backend: QuantumTasksBackend, pubs: Sequence[EstimatorPub], seed: int | None
+) -> Iterator[Part]:
     """The tasks: one for each PUB, or some where one cannot hold it."""
     for index, pub in enumerate(pubs):
-        program = Program(pub.circuit, "estimator")
+        program = backend.program(pub.circuit, "estimator")
         values, (observables, numbers) = values_of(pub, program), _different(pub)
         shape, precision = list(pub.parameter_values.shape), pub.precision
         whole = Block(pub=index, shape=shape, numbers=numbers, precision=precision)
@@ -51,14 +52,14 @@ def parts(pubs: Sequence[EstimatorPub], seed: int | None) -> Iterator[Part]:
             note = msgspec.structs.replace(program.note, block=block)
             fields = program.fields(note) | {
                 "observables": [observables[number] for number in chosen],
-                "shots": _shots(precision),
+                "shots": _shots(precision, backend.about.max_shots),
                 "seed": seed_after(seed, first),
             }
             yield Part(fields | given(values[first : first + sets], shape), note)
 
 
-def _shots(precision: float) -> int:
-    return min(MAX_SHOTS, math.ceil(precision**-2)) if precision else _SHOTS
+def _shots(precision: float, most: int) -> int:
+    return min(most, math.ceil(precision**-2) if precision else _SHOTS)
 
 
 def _different(pub: EstimatorPub) -> tuple[list[Terms], Any]:

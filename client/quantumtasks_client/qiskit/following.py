@@ -6,6 +6,7 @@ from typing import Any
 
 from qiskit.providers import JobStatus, JobTimeoutError
 
+from quantumtasks_client.addresses import given
 from quantumtasks_client.client import Client
 from quantumtasks_client.errors import (
     IllegalTransition,
@@ -76,16 +77,18 @@ class Submitted:
         """Submit one part as a task unless a `batch` is wanted, and several as a batch."""
         if not parts:
             raise ValueError("There is nothing to run.")
-        options = dict(shared) | {"tags": [TAG, *shared["tags"]]}
+        options = given(shared) | {"tags": [TAG, *shared["tags"]]}
         if shared["method"] == "automatic":
             del options["method"]
+        # What is asked for goes before what a circuit would have by itself.
+        asked = {name: value for name, value in options.items() if name == "optimization_level"}
         elements: list[Any] = [
-            part.fields | {"name": part.note.name[:_MOST_NAME]} for part in parts
+            part.fields | asked | {"name": part.note.name[:_MOST_NAME]} for part in parts
         ]
         notes = [part.note for part in parts]
         if batch or len(parts) > 1:
             return cls(client, client.submit_batch(elements, **options), notes)
-        return cls(client, client.submit(**elements[0], **options), notes)
+        return cls(client, client.submit(**{**options, **elements[0]}), notes)
 
     @classmethod
     def find(cls, client: Client, job_id: str) -> "Submitted":
@@ -110,6 +113,12 @@ class Submitted:
         if isinstance(self._what, BatchSubmission):
             return list(self._what.task_ids)
         return [task.task_id for task in self._what.tasks]
+
+    @property
+    def backend(self) -> str:
+        """The name of the backend that runs it."""
+        seen = self._what if isinstance(self._what, Task) else self.client.get(self.task_ids[0])
+        return seen.backend
 
     @property
     def kind(self) -> Kind:

@@ -1,4 +1,4 @@
-"""What the service's simulators run as it is, as a `Target` of Qiskit."""
+"""What Aer runs as it is, as a `Target` of Qiskit."""
 
 from functools import cache
 
@@ -57,12 +57,17 @@ _CONTROL_FLOW = {
 
 
 @cache
-def target(method: str, num_qubits: int) -> Target:
+def ideal_target(method: str, num_qubits: int) -> Target:
     """What may stand in a circuit for this method, on any of its qubits."""
     known, made = get_standard_gate_name_mapping(), Target(num_qubits=num_qubits)
     for name in sorted(GATES[method].union(("measure", "reset", "delay"))):
         made.add_instruction(known[name], name=name)
     if method != "extended_stabilizer":
-        for name, operation in _CONTROL_FLOW.items():
-            made.add_instruction(operation, name=name)
+        add_control_flow(made)
     return made
+
+
+def add_control_flow(made: Target) -> None:
+    """On any qubits."""
+    for name, operation in _CONTROL_FLOW.items():
+        made.add_instruction(operation, name=name)

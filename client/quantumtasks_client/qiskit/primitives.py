@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from qiskit.primitives import (
@@ -59,13 +59,16 @@ class _Options:
     """Of the simulation."""
     noise: Mapping[str, float] | None = None
     """As in `POST /tasks`."""
+    optimization_level: int | None = None
+    """How hard the service compiles for a device; circuits that are transpiled, not at all."""
+    priority: int | None = None
+    """Of the tasks."""
     tags: Iterable[str] | None = None
     """Of the tasks."""
 
     def over(self, backend: QuantumTasksBackend) -> dict[str, Any]:
         """These options, and the backend's where they say nothing."""
-        names = ("seed_simulator", "method", "noise", "tags")
-        own = {name: getattr(self, name) for name in names}
+        own = {each.name: getattr(self, each.name) for each in fields(_Options)}
         return {n: backend.options[n] if value is None else value for n, value in own.items()}
 
 
@@ -145,9 +148,9 @@ class EstimatorV2(BaseEstimatorV2):  # type: ignore[misc]  # Qiskit has no types
 def _submit(
     backend: QuantumTasksBackend,
     options: _Options,
-    parts_of: Callable[[Sequence[Any], int | None], Iterable[Part]],
+    parts_of: Callable[[QuantumTasksBackend, Sequence[Any], int | None], Iterable[Part]],
     pubs: Sequence[Any],
 ) -> QuantumTasksPrimitiveJob:
-    shared = options.over(backend)
-    parts = list(parts_of(pubs, shared.pop("seed_simulator")))
+    shared = options.over(backend) | {"backend": backend.name}
+    parts = list(parts_of(backend, pubs, shared.pop("seed_simulator")))
     return QuantumTasksPrimitiveJob(Submitted.now(backend.client, parts, shared, batch=True))

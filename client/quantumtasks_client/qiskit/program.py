@@ -27,7 +27,7 @@ from qiskit.circuit import (
     Store,
 )
 from qiskit.exceptions import QiskitError
-from qiskit.transpiler import PassManager
+from qiskit.transpiler import Layout, PassManager, TranspileLayout
 from qiskit.transpiler.passes import HighLevelSynthesis
 
 from quantumtasks_client.qiskit.gates import WITHOUT_DEFINITION, WRITTEN
@@ -50,12 +50,21 @@ _EXPORTER = qasm3.Exporter(
 
 
 class Program:
-    """A circuit as it is sent, but for the note that goes with it."""
+    """A circuit as it is sent, but for the note that goes with it.
 
-    def __init__(self, circuit: QuantumCircuit, kind: Kind) -> None:
+    `stays`: on the qubits of the hardware that have the numbers of its own.
+    """
+
+    def __init__(self, circuit: QuantumCircuit, kind: Kind, *, stays: bool = False) -> None:
+        self._stays = stays
         self._inputs = _parameter_names(circuit)
         self._circuit = _renamed(circuit, self._inputs)
-        self._openqasm, used = _openqasm(self._circuit)
+        self._openqasm, used = _openqasm(self._circuit, stays)
+        if stays and self._openqasm is None:
+            raise ValueError(
+                f"{circuit.name} has instructions that OpenQASM cannot say, and nothing else can "
+                "say that a circuit stays on its qubits of a device."
+            )
         # In Qiskit 2.2 a loop's variable counts as a parameter of its circuit.
         self._used = {each.name for each in used}.difference(loop_variables(self._circuit))
         order = _order_in_qpy if self._openqasm is None else _order_in_text
@@ -64,7 +73,8 @@ class Program:
     def fields(self, note: Note) -> dict[str, Any]:
         """Of a submission: the program with a note."""
         if self._openqasm is not None:
-            return {"circuit": in_openqasm(self._openqasm, note)}
+            level = {"optimization_level": 0} if self._stays else {}
+            return {"circuit": in_openqasm(self._openqasm, note)} | level
         circuit = self._circuit.copy(name="circuit")
         circuit.metadata = in_metadata(note)
         file = io.BytesIO()
@@ -81,10 +91,12 @@ class _Unsayable(Exception):
     """OpenQASM has no words for it, or none that mean the same."""
 
 
-def _openqasm(circuit: QuantumCircuit) -> tuple[str | None, Iterable[Parameter]]:
+def _openqasm(circuit: QuantumCircuit, stays: bool) -> tuple[str | None, Iterable[Parameter]]:
     """The text if there is one, and the parameters on which it depends."""
     try:
         flat = _unrolled(circuit)
+        if stays:
+            flat = _on_hardware(flat)
         text = _EXPORTER.dumps(flat)
     except (_Unsayable, QiskitError, ValueError, KeyError, RuntimeError):
         return None, circuit.parameters
@@ -95,6 +107,18 @@ def _openqasm(circuit: QuantumCircuit) -> tuple[str | None, Iterable[Parameter]]
     text = _DUMMY.sub("", _SWITCH.sub(r"\1switch (\3)", text))
     phase = flat.global_phase  # which it leaves out
     return f"{text}gphase({phase});\n" if phase else text, flat.parameters
+
+
+def _on_hardware(circuit: QuantumCircuit) -> QuantumCircuit:
+    """Whose qubits the exporter calls `$0`, `$1` and so on.
+
+    The service takes those up to the last one that is named, and there may be observables of all.
+    """
+    numbers = {qubit: number for number, qubit in enumerate(circuit.qubits)}
+    circuit._layout = TranspileLayout(Layout(numbers), numbers)
+    if circuit.num_qubits:
+        circuit.barrier(circuit.num_qubits - 1)
+    return circuit
 
 
 # -- names -----------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from qiskit.providers.exceptions import QiskitBackendNotFoundError
 
 from quantumtasks_client.client import Client
 from quantumtasks_client.operations import Filters
-from quantumtasks_client.qiskit.backend import QuantumTasksBackend
+from quantumtasks_client.qiskit.backend import DEFAULT, QuantumTasksBackend
 from quantumtasks_client.qiskit.following import TAG, Submitted
 from quantumtasks_client.qiskit.job import QuantumTasksJob
 from quantumtasks_client.qiskit.primitives import QuantumTasksPrimitiveJob
@@ -31,12 +31,15 @@ class QuantumTasksProvider:
 
     def backends(self, name: str | None = None) -> list[QuantumTasksBackend]:
         """All, or the one of this name."""
-        every = [QuantumTasksBackend(self.client, "aer", self)]
-        return [backend for backend in every if name in (None, backend.name)]
+        return [
+            QuantumTasksBackend(self.client, each.name, self, each.description)
+            for each in self.client.backends()
+            if name in (None, each.name)
+        ]
 
     def get_backend(self, name: str | None = None) -> QuantumTasksBackend:
         """The one of this name, or the default one. Raises QiskitBackendNotFoundError."""
-        for backend in self.backends(name):
+        for backend in self.backends(DEFAULT if name is None else name):
             return backend
         raise QiskitBackendNotFoundError(f"The service has no backend {name!r}.")
 
@@ -61,5 +64,6 @@ class QuantumTasksProvider:
 
     def _job(self, submitted: Submitted) -> Job:
         if submitted.kind == "run":
-            return QuantumTasksJob(self.get_backend(), submitted)
+            backend = QuantumTasksBackend(self.client, submitted.backend, self)
+            return QuantumTasksJob(backend, submitted)
         return QuantumTasksPrimitiveJob(submitted)

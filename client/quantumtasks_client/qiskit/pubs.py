@@ -11,7 +11,6 @@ from quantumtasks_client.qiskit.note import Block, Note
 from quantumtasks_client.qiskit.program import Program
 
 _SEEDS = 2**53  # that the service takes
-MAX_SHOTS = 100_000  # of a task
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +36,10 @@ class Told:
         return self.note.block
 
 
-def shares_of(shots: int) -> list[int]:
-    """The shots of each of the tasks that are needed for them."""
-    whole, rest = divmod(shots, MAX_SHOTS)
-    return [MAX_SHOTS] * whole + [rest] * (rest > 0 or not whole)
+def shares_of(shots: int, most: int) -> list[int]:
+    """The shots of each of the tasks that are needed for them, of which one has `most` at most."""
+    whole, rest = divmod(shots, most)
+    return [most] * whole + [rest] * (rest > 0 or not whole)
 
 
 def seed_after(seed: int | None, sets: int) -> int | None:

@@ -9,9 +9,9 @@ from qiskit.primitives import BitArray, DataBin, PrimitiveResult, SamplerPubResu
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 
 from quantumtasks_client.operations import MAX_SETS
+from quantumtasks_client.qiskit.backend import QuantumTasksBackend
 from quantumtasks_client.qiskit.note import Block
 from quantumtasks_client.qiskit.outcomes import Bits, shots_of
-from quantumtasks_client.qiskit.program import Program
 from quantumtasks_client.qiskit.pubs import (
     Part,
     Told,
@@ -26,13 +26,15 @@ _BYTES = 6_000_000  # Of a task's result: the service allows 8 MiB.
 _SPARSE_BITS = 30  # From here on there is rather one outcome a shot than all that are possible.
 
 
-def parts(pubs: Sequence[SamplerPub], seed: int | None) -> Iterator[Part]:
+def parts(
+    backend: QuantumTasksBackend, pubs: Sequence[SamplerPub], seed: int | None
+) -> Iterator[Part]:
     """The tasks: one for each PUB, or some where one cannot hold its parameters or its result."""
     before = 0
     for index, pub in enumerate(pubs):
-        program = Program(pub.circuit, "sampler")
+        program = backend.program(pub.circuit, "sampler")
         values = values_of(pub, program)
-        for shots in shares_of(pub.shots):
+        for shots in shares_of(pub.shots, backend.about.max_shots):
             step = _most_sets(pub.circuit, shots)
             for first in range(0, len(values), step):
                 block = Block(pub=index, shape=list(pub.shape), first=first)
