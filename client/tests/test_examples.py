@@ -24,6 +24,13 @@ TOLD = {
         r"depolarizing 0\.00: contrast 1\.00",
         r"depolarizing 0\.10: contrast 0\.[0-4]",
     ],
+    "noisy_device": [
+        r"noisy_grid16 · Sixteen qubits",
+        r"aer: 1\.000 of the shots",
+        r"noisy_line5: 0\.[89]\d\d of the shots",
+        r"on qubits \[1, 0, 2\]: 2 cx, ⟨XXX⟩ = 0\.9",
+        r"on qubits \[0, 4, 2\]: \d+ cx, ⟨XXX⟩ = 0\.[789]",
+    ],
     "async_fan_out": [r"100 of 100 done"],
     "gradient": [
         r"step 100  energy -1\.85",
