@@ -21,8 +21,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     Bit strings are in Qiskit's order: the last character is the first bit, registers are separated
     by spaces. `statevector` has the real and imaginary part of each amplitude, qubit 0 being the
     lowest bit of its index. `expectation_values` and `standard_errors` have an entry for each of
-    `observables`. `circuit` is what was run: `openqasm`, `svg` and figures. `sets` has a result for
-    each of `parameter_sets`, in order, instead of all that; each with its own `seed`.
+    `observables`. `circuit` is what was run: `openqasm`, `svg` and figures. `registers` has the
+    `name` of each register and the places of its `bits` in an outcome, from the right. `sets` has a
+    result for each of `parameter_sets`, in order, instead of all that; each with its own `seed`.
     """
 
     counts: dict[str, int] | None = None
@@ -30,6 +31,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     probabilities: dict[str, float] | None = None
     statevector: list[tuple[float, float]] | None = None
     circuit: dict[str, Any] | None = None
+    registers: list[dict[str, Any]] | None = None
+    drawn: dict[str, dict[str, Any]] | None = None
     expectation_values: list[float] | None = None
     standard_errors: list[float] | None = None
     seed: int | None = None

@@ -63,7 +63,7 @@ FIRST_S = 15.0  # how long a service is tried that never answered
 LOOK_S = 1  # the same where somebody watches
 _SOON_S = 0.5  # pause after a wait that was none
 
-Parameters: TypeAlias = Mapping[str, float]
+Parameters: TypeAlias = Mapping[str, float] | Sequence[float]
 Observable: TypeAlias = Mapping[str, float]
 OnSubmission: TypeAlias = Callable[[Submission | BatchSubmission], object]
 
@@ -99,6 +99,7 @@ class Options(SweepOptions, total=False):
     """All that a task can have."""
 
     parameter_sets: Sequence[Parameters] | None
+    samplex: Mapping[str, Any] | None
 
 
 class Element(Options, total=False):

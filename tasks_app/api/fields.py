@@ -91,36 +91,51 @@ class ProbabilitiesField(ProbabilityField):
         return [super(ProbabilitiesField, self).to_internal_value(value) for value in data]
 
 
+_VALUE = {"oneOf": [{"type": "number"}, {"type": "boolean"}]}
+
+
 @extend_schema_field(
     {
-        "type": "object",
-        "additionalProperties": {"oneOf": [{"type": "number"}, {"type": "boolean"}]},
-        "maxProperties": MAX_PARAMETERS,
+        "oneOf": [
+            {
+                "type": "object",
+                "additionalProperties": _VALUE,
+                "maxProperties": MAX_PARAMETERS,
+            },
+            {"type": "array", "items": _VALUE, "minItems": 1, "maxItems": MAX_PARAMETERS},
+        ]
     }
 )
 class ParametersField(serializers.Field[Any, Any, Any, Any]):
-    """Names with JSON numbers that a float can hold, or true or false; kept as they are: 2 is no
-    2.0. In one piece, because a field for each costs a second for a request full of them.
+    """Names with JSON numbers that a float can hold, or true or false, or a list of these; kept as
+    they are: 2 is no 2.0. In one piece, because a field for each costs a second for a request full
+    of them.
     """
 
     default_error_messages = {
-        "not_an_object": "An object of names and numbers is required.",
+        "not_an_object": "An object of names and numbers is required, or a list of numbers.",
         "too_many": f"At most {MAX_PARAMETERS:,} parameters are possible.",
         "null": "This field may not be null.",
     }
 
-    def to_internal_value(self, data: Any) -> dict[str, float]:
-        if not isinstance(data, dict):
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, dict | list) or data == []:
             self.fail("not_an_object")
         if len(data) > MAX_PARAMETERS:
             self.fail("too_many")
-        wrong = [n for n, value in data.items() if type(value) is not bool and not is_number(value)]
+        named = data if isinstance(data, dict) else {str(i): value for i, value in enumerate(data)}
+        wrong = [name for name, value in named.items() if not is_value(value)]
         problems = first_of(wrong, "A finite number, true or false is required.")
-        unstorable = [name for name in data if UNSTORABLE.search(name)]
+        unstorable = [name for name in named if UNSTORABLE.search(name)]
         problems |= first_of(unstorable, "Null characters and surrogates are not allowed.")
         if problems:
             raise serializers.ValidationError(problems)
         return data
+
+
+def is_value(value: Any) -> bool:
+    """Whether an input can have it."""
+    return type(value) is bool or is_number(value)
 
 
 @extend_schema_field(

@@ -71,10 +71,26 @@ class ShownCircuitSerializer(serializers.Serializer[Any]):
     )
 
 
+class RegisterSerializer(serializers.Serializer[Any]):
+    """A classical register of the program, or an alias."""
+
+    name = serializers.CharField()
+    bits = serializers.ListField(
+        child=serializers.IntegerField(),
+        help_text="The places of its bits in an outcome, from the right and without the spaces.",
+    )
+
+
 class ResultSerializer(SetResultSerializer):
     """What the run tells; with `parameter_sets` in `sets`, one for each in order."""
 
     circuit = ShownCircuitSerializer(required=False)
+    registers = RegisterSerializer(many=True, required=False)
+    drawn = serializers.DictField(
+        child=serializers.DictField(),
+        required=False,
+        help_text="What a samplex drew beside the values: arrays with a row for each set.",
+    )
     sets = ParameterSetResultSerializer(many=True, required=False)
     shots = serializers.IntegerField()
     metadata = serializers.DictField()

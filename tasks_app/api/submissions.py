@@ -38,13 +38,14 @@ from tasks_app.models import MAX_PRIORITY, Task
 MAX_BATCH = 1000
 DEFAULT_SHOTS = 1024
 MAX_NAMED = 20  # backends, in an error
+MAX_ARGUMENTS = 1_000  # Of a samplex.
 MAX_NOISY_GATES = 100  # More than there are.
 _CIRCUIT_HELP = (
     "OpenQASM 3 or 2, up to 1 MiB of UTF-8; or with the format qpy a QPY file in base64, plain or "
     "compressed by zlib or gzip, up to 1 MiB decoded."
 )
 RUN_OPTIONS = (
-    *("circuit_format", "method", "memory", "parameters", "parameter_sets", "noise"),
+    *("circuit_format", "method", "memory", "parameters", "parameter_sets", "samplex", "noise"),
     *("observables", "precision", "outputs", "optimization_level"),
 )
 
@@ -87,6 +88,27 @@ class NoiseSerializer(StrictSerializer):
     )
 
 
+class SamplexSerializer(StrictSerializer):
+    """Values drawn by samplomatic, some of those that its executor would draw."""
+
+    samplex_json = StrictTextField(
+        max_length=settings.CIRCUIT_LIMITS.max_circuit_bytes, help_text="As samplomatic writes it."
+    )
+    arguments = BoundedDictField(
+        child=serializers.JSONField(),
+        max_length=MAX_ARGUMENTS,
+        help_text="By name: true or false, a whole number, or an array or a map of noise as the "
+        "executor has them.",
+    )
+    shape = BoundedListField(
+        child=StrictIntegerField(min_value=1, max_value=2**31),
+        max_length=32,
+        help_text="Of all elements, which extends that of the arguments.",
+    )
+    first = StrictIntegerField(min_value=0, max_value=2**31, help_text="Of the elements to draw.")
+    count = StrictIntegerField(min_value=1, max_value=MAX_SETS, help_text="How many to draw.")
+
+
 class ElementSerializer(LabelsSerializer):
     """One circuit and how to run it, where defaults may be given elsewhere."""
 
@@ -120,7 +142,9 @@ class ElementSerializer(LabelsSerializer):
         required=False, help_text="Also return each shot's outcome, in order."
     )
     parameters = ParametersField(
-        required=False, help_text="Values of the program's `input` declarations."
+        required=False,
+        help_text="Values of the program's `input` declarations, by name, or in the order of "
+        "declaration (of QPY: in that of Qiskit's `circuit.parameters`).",
     )
     parameter_sets = BoundedListField(
         child=ParametersField(),
@@ -128,6 +152,9 @@ class ElementSerializer(LabelsSerializer):
         max_length=MAX_SETS,
         allow_empty=False,
         help_text="Instead of `parameters`: values for a run each, read and compiled once.",
+    )
+    samplex = SamplexSerializer(
+        required=False, help_text="Instead of both: draws the values, in order, for a run each."
     )
     noise = NoiseSerializer(required=False, help_text="No noise if absent.")
     observables = ObservablesField(
@@ -162,10 +189,13 @@ class ElementSerializer(LabelsSerializer):
         help_text="Higher ones go first; 0 if absent. Above 0 as far as one's limits allow.",
     )
 
-    def validate_parameter_sets(self, sets: list[dict[str, float]]) -> list[dict[str, float]]:
-        other = [str(i) for i, values in enumerate(sets) if values.keys() != sets[0].keys()]
+    def validate_parameter_sets(self, sets: list[Any]) -> list[Any]:
+        names = _names(sets[0])
+        other = [str(i) for i, values in enumerate(sets) if _names(values) != names]
         if other:
             problem = "The names of the first set are required, and no others."
+            if isinstance(names, int):
+                problem = f"A list of {names:,} values is required, as the first set is one."
             raise serializers.ValidationError(first_of(other, problem))
         return sets
 
@@ -174,6 +204,8 @@ class ElementSerializer(LabelsSerializer):
             problem = ["Give either parameters or parameter_sets."]
             raise serializers.ValidationError({"parameter_sets": problem})
         _check_shots(values)
+        if "samplex" in values and not values.keys().isdisjoint(("parameters", "parameter_sets")):
+            raise serializers.ValidationError({"samplex": ["Give no parameters beside it."]})
         return values
 
     def validate_circuit(self, circuit: str) -> str:
@@ -189,6 +221,11 @@ def _check_shots(element: Mapping[str, Any]) -> None:
     if backend is not None and backend.max_shots is not None and shots > backend.max_shots:
         problem = f"The backend {name} runs at most {backend.max_shots:,} shots of a task."
         raise serializers.ValidationError({"shots": [problem]})
+
+
+def _names(values: Any) -> Any:
+    """Of a set's values; how many there are if they are given in order."""
+    return values.keys() if isinstance(values, dict) else len(values)
 
 
 def _format(element: Mapping[str, Any]) -> str:

@@ -74,6 +74,13 @@ class CircuitError(Exception):
         self.traceback = traceback
 
 
+def wrong_number(wanted: int, given: int) -> CircuitError:
+    """Of values that are given in order."""
+    return CircuitError(
+        "invalid_parameters", f"The circuit takes {wanted:,} values in order, {given:,} are given."
+    )
+
+
 class SandboxDied(Exception):
     """The child never started, or died without an answer; the task may be tried again."""
 

@@ -21,7 +21,7 @@ METHODS = (
 FORMATS = ("openqasm", "qpy")
 OPTIMIZATION_LEVELS = (0, 1, 2, 3)
 NO_LEVEL = "optimization_level must be 0, 1, 2 or 3."
-OUTPUTS = ("counts", "memory", "probabilities", "statevector", "circuit")
+OUTPUTS = ("counts", "memory", "probabilities", "statevector", "circuit", "registers")
 MAX_SETS = 1_000
 MAX_OBSERVABLES = 1_000
 MAX_TERMS = 20_000  # Of all observables of a task together.
@@ -63,6 +63,10 @@ class Limits:
     """A child that keeps more MiB of resident memory than this between tasks is replaced."""
 
 
+Values = Mapping[str, float] | Sequence[float]
+"""By the names of inputs, or in their order: that of Qiskit's parameters, or of declaration."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One circuit and how to run it."""
@@ -76,10 +80,12 @@ class Job:
     method: str = "automatic"
     memory: bool = False
     """Also return the outcome of every shot, in order, as `memory` in the result."""
-    parameters: Mapping[str, float] = field(default_factory=dict)
+    parameters: Values = field(default_factory=dict)
     """A value for each `input` of the program."""
-    parameter_sets: Sequence[Mapping[str, float]] = ()
+    parameter_sets: Sequence[Values] = ()
     """Instead of `parameters`: values for a run each."""
+    samplex: Mapping[str, Any] | None = None
+    """Instead of both: what draws `count` sets of values (`simulation.samplex`)."""
     observables: Sequence[Mapping[str, float]] = ()
     """Weights by Pauli string, the rightmost letter for qubit 0."""
     precision: float = 0.0
@@ -98,14 +104,30 @@ class Job:
 def as_message(job: Job) -> dict[str, Any]:
     """The job as plain JSON types."""
     message = {field.name: getattr(job, field.name) for field in fields(job)}
-    message["parameters"] = dict(job.parameters)
-    message["parameter_sets"] = list(map(dict, job.parameter_sets))
+    sets = job.parameter_sets or [job.parameters]
+    message["by_place"] = not isinstance(sets[0], Mapping)
+    message["parameters"] = _by_name(job.parameters)
+    message["parameter_sets"] = list(map(_by_name, job.parameter_sets))
     message["observables"] = list(map(dict, job.observables))
     message["noise"] = None if job.noise is None else dict(job.noise)
+    message["samplex"] = None if job.samplex is None else dict(job.samplex)
     message["outputs"] = outputs_of(job)
     message["backend"] = None if job.backend is None else asdict(job.backend)
     del message["memory"]
     return message
+
+
+def _by_name(values: Values) -> dict[str, float]:
+    """Values in order have their places for names."""
+    if isinstance(values, Mapping):
+        return dict(values)
+    return {str(place): value for place, value in enumerate(values)}
+
+
+def sets_told(job: Job) -> int | None:
+    """How many sets its result has; None for a single run."""
+    drawn = None if job.samplex is None else int(job.samplex["count"])
+    return drawn or len(job.parameter_sets) or None
 
 
 def outputs_of(job: Job) -> list[str]:
@@ -157,6 +179,8 @@ def check_job(job: Job, limits: Limits) -> None:
         raise CircuitError("invalid_parameters", f"At most {MAX_SETS:,} parameter sets fit a task.")
     if job.parameter_sets and job.parameters:
         raise CircuitError("invalid_parameters", "Give parameters or parameter_sets, not both.")
+    if job.samplex is not None and (job.parameter_sets or job.parameters):
+        raise CircuitError("invalid_parameters", "Give parameters or a samplex, not both.")
     if len(job.observables) > MAX_OBSERVABLES or sum(map(len, job.observables)) > MAX_TERMS:
         raise CircuitError("invalid_observables", TOO_MANY_OBSERVABLES)
     for index, terms in enumerate(job.observables):

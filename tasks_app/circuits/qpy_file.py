@@ -8,6 +8,7 @@ import binascii
 import struct
 import zlib
 from dataclasses import dataclass
+from itertools import pairwise
 
 from tasks_app.circuits.errors import CircuitError
 
@@ -15,7 +16,7 @@ MAGIC = b"QISKIT"
 VERSIONS = range(13, 19)
 _MOST_GROWTH = 16  # Times `max_circuit_bytes`, of what was compressed.
 _FILE_HEADER = struct.Struct(">6sB3xQcc")
-_CIRCUIT_HEADER = struct.Struct(">5xII")
+_CIRCUIT_HEADER = struct.Struct(">HcHIIQ16x")
 _TABLE_FROM = 16  # The version from which the places of the programs stand between the two.
 _CIRCUIT = b"q"
 _EITHER_HEADER = 47  # To zlib: that of zlib or that of gzip.
@@ -60,11 +61,78 @@ def read_file(circuit: str, max_bytes: int) -> QpyFile:
             f"Decompressed, the circuit has more than the {most:,} bytes that are allowed; "
             "split the job.",
         )
+    header = _header(data)
+    return QpyFile(data, header.version, header.qubits, header.clbits)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a file says before its circuit's registers and instructions."""
+
+    version: int
+    qubits: int
+    clbits: int
+    metadata: slice
+    """Where the JSON text of the circuit's metadata stands."""
+
+
+def _header(data: bytes) -> Header:
     version = _version(data)
     place = _FILE_HEADER.size + (8 if version >= _TABLE_FROM else 0)
     if len(data) < place + _CIRCUIT_HEADER.size:
         raise CircuitError("invalid_qpy", "The QPY file ends in its header.")
-    return QpyFile(data, version, *_CIRCUIT_HEADER.unpack_from(data, place))
+    name, _, phase, qubits, clbits, metadata = _CIRCUIT_HEADER.unpack_from(data, place)
+    begin = place + _CIRCUIT_HEADER.size + name + phase
+    return Header(version, qubits, clbits, slice(begin, begin + metadata))
+
+
+def read_header(circuit: str) -> Header:
+    """Of a file as it is sent. Raises CircuitError."""
+    longest = _FILE_HEADER.size + 8 + _CIRCUIT_HEADER.size
+    return _header(_decompressed(decode(circuit), longest))
+
+
+def read_metadata(circuit: str, max_bytes: int) -> str:
+    """The circuit's metadata as the JSON text that the file has. Raises CircuitError."""
+    data = _decompressed(decode(circuit), _MOST_GROWTH * max_bytes)
+    return data[_header(data).metadata].decode()
+
+
+def split(circuits: str, max_bytes: int) -> list[str]:
+    """A file of several circuits as one for each, from the version on that says where they stand.
+
+    Raises CircuitError.
+    """
+    data = _decompressed(decode(circuits), _MOST_GROWTH * max_bytes)
+    version, programs = _programs(data)
+    if programs == 1:
+        return [circuits]
+    if version < _TABLE_FROM:
+        raise CircuitError(
+            "invalid_qpy",
+            f"QPY {version} does not say where each of {programs:,} circuits stands; write version "
+            f"{_TABLE_FROM} or later, or send one in each job.",
+        )
+    table = _FILE_HEADER.size + 8 * programs
+    if not programs > 0 or table > len(data):
+        raise CircuitError("invalid_qpy", "The QPY file ends in its header.")
+    places = [*struct.unpack_from(f">{programs}Q", data, _FILE_HEADER.size), len(data)]
+    if places != sorted(places):
+        raise CircuitError("invalid_qpy", "The circuits of the QPY file do not follow each other.")
+    one = _one_of(data[: _FILE_HEADER.size])
+    return [
+        base64.b64encode(zlib.compress(one + data[begin:end])).decode()
+        for begin, end in pairwise(places)
+    ]
+
+
+def _one_of(header: bytes) -> bytes:
+    """The header of a file with one circuit, and the table that says where it begins."""
+    magic, version, _, encoding, kind = _FILE_HEADER.unpack(header)
+    versions = header[7:10]  # Qiskit's, which the format skips
+    packed = _FILE_HEADER.pack(magic, version, 1, encoding, kind)
+    table = (_FILE_HEADER.size + 8).to_bytes(8)
+    return packed[:7] + versions + packed[10:] + table
 
 
 def _decompressed(data: bytes, most: int) -> bytes:
@@ -80,7 +148,8 @@ def _decompressed(data: bytes, most: int) -> bytes:
         ) from None
 
 
-def _version(data: bytes) -> int:
+def _programs(data: bytes) -> tuple[int, int]:
+    """The version, and how many circuits there are."""
     if len(data) < _FILE_HEADER.size or not data.startswith(MAGIC):
         raise CircuitError("invalid_qpy", "The circuit is no QPY file, or ends in its header.")
     _, version, programs, _, kind = _FILE_HEADER.unpack_from(data)
@@ -90,10 +159,15 @@ def _version(data: bytes) -> int:
             f"QPY {version} is not supported, {VERSIONS[0]} to {VERSIONS[-1]} are; write the file "
             f"with qpy.dump(..., version={VERSIONS[-1]}), or {VERSIONS[0]} from an older Qiskit.",
         )
+    if kind != _CIRCUIT:
+        raise CircuitError("invalid_qpy", "The QPY file holds a pulse schedule, not a circuit.")
+    return int(version), int(programs)
+
+
+def _version(data: bytes) -> int:
+    version, programs = _programs(data)
     if programs != 1:
         raise CircuitError(
             "invalid_qpy", f"The QPY file holds {programs:,} circuits; send one in each task."
         )
-    if kind != _CIRCUIT:
-        raise CircuitError("invalid_qpy", "The QPY file holds a pulse schedule, not a circuit.")
-    return int(version)
+    return version

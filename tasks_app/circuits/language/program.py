@@ -27,6 +27,8 @@ class Program:
     """The free parameters of the circuit, by what they will be."""
     names: Names = field(default_factory=dict)
     """What its user calls its qubits and bits."""
+    named_bits: Mapping[str, list[int]] = field(default_factory=dict)
+    """The places of a register's bits in an outcome, from the right; registers may overlap."""
 
 
 def indices(circuit: QuantumCircuit, bits: Any) -> tuple[int, ...]:

@@ -21,14 +21,20 @@ _VERSION = re.compile(r"\s*OPENQASM\s+[0-9]+(?:\.[0-9]+)?\s*;")
 
 
 def read_qasm3(
-    text: str, limits: Limits, inputs: Mapping[str, Any], *, fast: bool = True, old: bool = False
+    text: str,
+    limits: Limits,
+    inputs: Mapping[str, Any],
+    *,
+    fast: bool = True,
+    old: bool = False,
+    by_place: bool = False,
 ) -> Run:
     """Make the circuit of a program.
 
     `fast=False` sends every statement through the reference parser; `old` takes what OpenQASM 2
     says otherwise. Raises CircuitError, or Steered when it has to be run path by path.
     """
-    run = Run(limits, inputs, old=old)
+    run = Run(limits, inputs, old=old, by_place=by_place)
     with suppress(ProgramEnd):
         read_part(run, text, _begin(text), fast=fast)
     run.finish()
@@ -44,15 +50,22 @@ class Steered:
     """A program that measurements steer beyond what a circuit can express."""
 
     def __init__(
-        self, text: str, limits: Limits, inputs: Mapping[str, Any], notes: tuple[str, ...]
+        self,
+        text: str,
+        limits: Limits,
+        inputs: Mapping[str, Any],
+        notes: tuple[str, ...],
+        *,
+        by_place: bool,
     ) -> None:
         self.notes = notes
+        self._by_place = by_place
         self._text, self._limits, self._inputs = text, limits, inputs
         self._statements: list[Any] | None = None
 
     def begin(self, paths: Paths) -> tuple[Run, list[Any]]:
         """What stands before the first measurement, done on the path; and the statements left."""
-        run = Run(self._limits, self._inputs, paths)
+        run = Run(self._limits, self._inputs, paths, by_place=self._by_place)
         offset = FastLane(run, self._text).drive(_begin(self._text))
         if self._statements is None:
             self._statements = list(self._parsed(offset))

@@ -16,7 +16,7 @@ from qiskit import QuantumCircuit, qpy
 from qiskit.circuit import Parameter
 from qiskit.exceptions import QiskitError
 
-from tasks_app.circuits.errors import CircuitError
+from tasks_app.circuits.errors import CircuitError, wrong_number
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.flatten import Flattening
 from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure
@@ -29,12 +29,41 @@ _MODULES = ("qiskit.circuit", "qiskit.circuit.library", "qiskit.circuit.controlf
 _EVOLUTION = "qiskit.synthesis.evolution"
 
 
-def read_qpy(file: QpyFile, limits: Limits, inputs: Mapping[str, Any]) -> Program:
+def read_qpy(
+    file: QpyFile, limits: Limits, inputs: Mapping[str, Any], *, by_place: bool = False
+) -> Program:
     """Raises CircuitError."""
     _check_width(file, limits)
-    circuit = _understood(lambda: Flattening(limits).circuit(_load(file)))
+    loaded = _understood(lambda: _load(file))
+    circuit = _understood(lambda: Flattening(limits).circuit(loaded))
+    if by_place:
+        inputs = _by_name(loaded, circuit, inputs)
     circuit, deferred = _bound(circuit, inputs)
-    return Program(circuit, _registers(circuit), deferred=deferred, names=_names(circuit))
+    registers = _registers(circuit)
+    named = _named_bits(circuit, registers)
+    return Program(circuit, registers, deferred=deferred, names=_names(circuit), named_bits=named)
+
+
+def _by_name(
+    loaded: QuantumCircuit, circuit: QuantumCircuit, inputs: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Values in the order of the file's parameters, of which some may have gone since."""
+    names = [each.name for each in loaded.parameters]
+    if len(names) != len(inputs):
+        raise wrong_number(len(names), len(inputs))
+    left = {each.name for each in circuit.parameters}
+    return {name: inputs[str(place)] for place, name in enumerate(names) if name in left}
+
+
+def _named_bits(
+    circuit: QuantumCircuit, registers: tuple[tuple[int, ...], ...]
+) -> dict[str, list[int]]:
+    order = [index for register in registers for index in register]
+    place = {index: number for number, index in enumerate(order)}
+    return {
+        register.name: [place[circuit.find_bit(bit).index] for bit in register]
+        for register in circuit.cregs
+    }
 
 
 def _names(circuit: QuantumCircuit) -> Names:

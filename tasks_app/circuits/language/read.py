@@ -8,7 +8,13 @@ from qiskit.circuit import Clbit, Qubit
 
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language import interpreter
-from tasks_app.circuits.language.interpreter.values import Bits, Qubits
+from tasks_app.circuits.language.interpreter.values import (
+    Bits,
+    Qubits,
+    Variable,
+    flat,
+    width_of,
+)
 from tasks_app.circuits.language.program import Names, Program, indices
 from tasks_app.circuits.language.qasm3 import Steered, read_qasm3
 from tasks_app.circuits.language.qpy import read_qpy
@@ -19,23 +25,50 @@ _EMPTY = re.compile(r"(?<=[;}])(\s*);")  # A statement that Qiskit lets pass in 
 
 
 def parse(
-    source: Source | QpyFile, limits: Limits, parameters: Mapping[str, Any]
+    source: Source | QpyFile,
+    limits: Limits,
+    parameters: Mapping[str, Any],
+    *,
+    by_place: bool = False,
 ) -> Program | Steered:
-    """Raises CircuitError; time is bounded by the deadline of the sandbox only."""
+    """The names of parameters are their places, from 0 on, if it is `by_place`.
+
+    Raises CircuitError; time is bounded by the deadline of the sandbox only.
+    """
     if isinstance(source, QpyFile):
-        return read_qpy(source, limits, parameters)
+        return read_qpy(source, limits, parameters, by_place=by_place)
     old, text = source.language == "OpenQASM 2", source.text
     if old:  # As OpenQASM 3 writes it.
         text = _EMPTY.sub(r"\1 ", text.replace("^", "**"))
     try:
-        run = read_qasm3(text, limits, parameters, old=old)
+        run = read_qasm3(text, limits, parameters, old=old, by_place=by_place)
         if run.outputs and not run.measures:  # The simulator counts nothing without.
             raise interpreter.Steered
     except interpreter.Steered:
-        return Steered(text, limits, parameters, source.notes)
+        return Steered(text, limits, parameters, source.notes, by_place=by_place)
     circuit = run.circuit
     registers = tuple(indices(circuit, bits) for bits in run.outputs or run.registers)
-    return Program(circuit, registers, (*source.notes, *run.notes), run.deferred, _names(run))
+    notes = (*source.notes, *run.notes)
+    return Program(circuit, registers, notes, run.deferred, _names(run), named_bits(run))
+
+
+def named_bits(run: interpreter.Run) -> dict[str, list[int]]:
+    """The bits of each register, alias and output that counts, by their places in an outcome."""
+    places: dict[Clbit, int] = {}
+    named: dict[str, list[int]] = {}
+    names = {id(value): name for name, value in run.globals.items()}
+    width = 0
+    for counted in run.outputs or run.registers:
+        size = width_of(counted)
+        if isinstance(counted, Variable):
+            named[names[id(counted)]] = list(range(width, width + size))
+        else:
+            places.update(zip(flat(counted), range(width, width + size), strict=True))
+        width += size
+    for name, value in run.globals.items():
+        if isinstance(value, Bits | Clbit) and places.keys() >= set(flat(value)):
+            named[name] = [places[bit] for bit in flat(value)]
+    return named
 
 
 def _names(run: interpreter.Run) -> Names:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks_app.circuits.errors import ERROR_CODES, CircuitError
-from tasks_app.circuits.job import UNSTORABLE, Job, outputs_of
+from tasks_app.circuits.job import UNSTORABLE, Job, outputs_of, sets_told
 from tasks_app.circuits.sandbox.svg import is_drawing
 
 MAX_TEXT = 1_000  # Characters of a message, or of a text in the metadata.
@@ -19,9 +19,11 @@ MAX_TRACEBACK = 8_000  # Characters.
 _MAX_NUMBER = 2**63
 _MAX_ITEMS, _MAX_DEPTH = 1_000, 4  # Of the metadata.
 _ROUNDING = 1e-6
+_OF_ALL_SETS = {"circuit", "registers"}  # What is told once, whatever sets there are.
 _OUTCOME = re.compile(r"[01]+(?: [01]+)*", re.ASCII)
 
 
+_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}", re.ASCII)
 _PROGRAM = re.compile(r"[\n\x20-\x7e]*")  # Names are ASCII in what we write.
 
 
@@ -50,19 +52,25 @@ def check_answer(reply: Mapping[str, Any], job: Job) -> Answer:
 
 
 def _check_result(result: Any, job: Job) -> None:
-    parts = set(outputs_of(job)) - {"circuit"}
+    parts = set(outputs_of(job)) - _OF_ALL_SETS
     if job.observables:
         parts |= {"expectation_values", "standard_errors"}
-    told = {"sets"} if job.parameter_sets else parts
-    shown = {"circuit"}.intersection(job.outputs)
-    _check_keys(result, told | shown | {"shots", "metadata"})
-    if shown:
+    wanted = sets_told(job)
+    told = {"sets"} if wanted else parts
+    shown = _OF_ALL_SETS.intersection(job.outputs)
+    drawn = {"drawn"} if job.samplex is not None else set()
+    _check_keys(result, told | shown | drawn | {"shots", "metadata"})
+    if "circuit" in shown:
         _check_circuit(result["circuit"])
+    if "registers" in shown:
+        _check_registers(result["registers"])
+    if drawn:
+        _check_drawn(result["drawn"])
     _expect(result["shots"] == job.shots, "its shots are not the job's")
     metadata = result["metadata"]
     _expect(isinstance(metadata, dict), "its metadata are no object")
     _check_plain(metadata, _MAX_DEPTH)
-    if not job.parameter_sets:
+    if not wanted:
         _check_parts(result, job)
         outcomes = [*result.get("counts", ()), *result.get("memory", ())]
         if not parts.isdisjoint(("counts", "memory")):
@@ -73,7 +81,7 @@ def _check_result(result: Any, job: Job) -> None:
         _expect(not outcomes or len(bits) == width, "an outcome's width is odd")
         return
     sets = result["sets"]
-    right = isinstance(sets, list) and len(sets) == len(job.parameter_sets)
+    right = isinstance(sets, list) and len(sets) == wanted
     _expect(right, "it has other sets than the job")
     for each in sets:
         _check_keys(each, parts | {"seed"})
@@ -92,6 +100,28 @@ def _check_circuit(circuit: Any) -> None:
     text, drawing = circuit["openqasm"], circuit["svg"]
     _expect(text is None or _is_program(text), "its circuit is no text")
     _expect(isinstance(drawing, str) and is_drawing(drawing), "its drawing has what none needs")
+
+
+def _check_registers(registers: Any) -> None:
+    _expect(isinstance(registers, list), "its registers are no list")
+    for register in registers:
+        _check_keys(register, {"name", "bits"})
+        name, bits = register["name"], register["bits"]
+        _expect(_is_text(name, MAX_TEXT), "a register's name is no name")
+        right = isinstance(bits, list) and all(_is_whole(bit, least=0) for bit in bits)
+        _expect(right, "a register's bits are no list of places")
+
+
+def _check_drawn(drawn: Any) -> None:
+    _expect(isinstance(drawn, dict), "what it drew is no object")
+    for name, array in drawn.items():
+        _expect(_is_text(name, MAX_TEXT), "the name of what it drew is no name")
+        _check_keys(array, {"data", "shape", "dtype"})
+        shape, text = array["shape"], array["data"]
+        right = isinstance(shape, list) and all(_is_whole(size, least=0) for size in shape)
+        _expect(right, "the shape of what it drew is odd")
+        _expect(_is_text(array["dtype"], MAX_TEXT), "the type of what it drew is no text")
+        _expect(isinstance(text, str) and _BASE64.fullmatch(text) is not None, "it drew no base64")
 
 
 def _is_program(text: Any) -> bool:

@@ -16,7 +16,7 @@ from qiskit.circuit import Clbit
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.interpreter import ProgramEnd, Run, steps
-from tasks_app.circuits.language.interpreter.values import Variable, Word, flat
+from tasks_app.circuits.language.interpreter.values import Variable, Word, flat, width_of
 from tasks_app.circuits.language.qasm3 import Steered
 from tasks_app.circuits.simulation.compile import translate
 from tasks_app.circuits.simulation.counts import Outcome, check_size
@@ -99,7 +99,7 @@ class Walk:
         return {
             **({"notes": notes} if notes else {}),
             "qubits": len(run.places),
-            "clbits": sum(map(_width, counted)),
+            "clbits": sum(map(width_of, counted)),
             "gates": self.gates,
             "depth": None,  # It depends on the path.
             "method": self.method,
@@ -240,12 +240,6 @@ def _method(asked: str, noisy: bool) -> str:
 
 def _bits(outcome: int, width: int) -> _Bits:
     return tuple(bool(outcome >> place & 1) for place in range(width))
-
-
-def _width(output: Any) -> int:
-    if not isinstance(output, Variable):
-        return len(flat(output))
-    return output.value.type.width if isinstance(output.value, Word) else 1
 
 
 def _key(run: Run) -> str:

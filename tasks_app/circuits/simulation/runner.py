@@ -22,11 +22,12 @@ from tasks_app.circuits.simulation.kind import Kind
 from tasks_app.circuits.simulation.kinds import kind_of
 from tasks_app.circuits.simulation.noise import check_noise
 from tasks_app.circuits.simulation.observables import Observables
+from tasks_app.circuits.simulation.samplex import draw
 from tasks_app.circuits.simulation.sets import SetsRun, sets_of
 from tasks_app.circuits.simulation.template import Template
 
 _OPTIONS = (
-    *("circuit_format", "method", "noise", "shots"),
+    *("circuit_format", "by_place", "method", "noise", "shots"),
     *("max_qubits", "outputs", "observables", "optimization_level"),
 )
 _CACHED_CIRCUITS = 32
@@ -55,6 +56,12 @@ class Runner:
 
     def _run(self, request: dict[str, Any]) -> dict[str, Any]:
         begun = perf_counter()
+        drawn: dict[str, Any] = {}
+        if request["samplex"] is not None:
+            values, told = draw(request["samplex"], request["seed"])
+            sets = [{str(place): value for place, value in enumerate(row)} for row in values]
+            request = {**request, "parameter_sets": sets, "by_place": True}
+            drawn = {"drawn": told}
         digest = hashlib.sha256(request["circuit"].encode("utf-8", "surrogatepass")).hexdigest()
         # Without the values of inputs. The choice of a method depends on the shots.
         names = sorted(sets_of(request)[0])
@@ -83,7 +90,7 @@ class Runner:
         }
         if request["backend"]:
             result["metadata"]["backend"] = request["backend"]["name"]
-        return result
+        return result | drawn
 
     def _template(self, request: dict[str, Any], kind: Kind) -> Template:
         own = request["max_qubits"] or self._limits.max_qubits
@@ -98,4 +105,4 @@ class Runner:
         limits = replace(self._limits, max_qubits=min(own, self._limits.max_qubits))
         circuit, packed = request["circuit"], request["circuit_format"] == "qpy"
         source = read_file(circuit, limits.max_circuit_bytes) if packed else read_source(circuit)
-        return Template(source, kind, options, limits)
+        return Template(source, kind, options, limits, by_place=request["by_place"])

@@ -11,6 +11,7 @@ import numpy as np
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import MAX_SEED, Limits
 from tasks_app.circuits.language.qasm3 import Steered
+from tasks_app.circuits.language.read import named_bits
 from tasks_app.circuits.simulation import counts
 from tasks_app.circuits.simulation.aer import SEED_STEP, Angles
 from tasks_app.circuits.simulation.compile import COUNTED
@@ -128,8 +129,10 @@ class SetsRun:
         """The circuit of the first set: with its parameters by name if there may be more sets."""
         if prepared.shown:
             circuit = prepared.shown(angles if self._single else prepared.names())
-            self._shown = {"circuit": circuit}
+            self._shown["circuit"] = circuit
             self._bytes += len(json.dumps(circuit))
+        if "registers" in self._outputs:
+            self._shown["registers"] = _registers(prepared.named_bits)
 
     def _walk(self, prepared: Prepared, program: Steered, seed: int) -> dict[str, Any]:
         walk = Walk(
@@ -141,6 +144,8 @@ class SetsRun:
             limits=self._limits,
         )
         outcome = walk.outcome(memory="memory" in self._outputs)
+        if "registers" in self._outputs and walk.run is not None:
+            self._shown["registers"] = _registers(named_bits(walk.run))
         self._remember(prepared, walk.facts())
         return self._told(outcome)
 
@@ -185,6 +190,11 @@ class SetsRun:
                 f"{self._limits.max_result_bytes:,} bytes that a result may have; send at most "
                 f"{done} in a task, measure fewer qubits or use fewer shots.",
             )
+
+
+def _registers(named: Mapping[str, list[int]]) -> list[dict[str, Any]]:
+    """In the order of the program, which an object would not keep in a database."""
+    return [{"name": name, "bits": list(bits)} for name, bits in named.items()]
 
 
 def sets_of(request: Mapping[str, Any]) -> Sequence[Inputs]:

@@ -3,7 +3,7 @@
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -55,6 +55,8 @@ class Prepared:
     final_state: FinalState | None = None
     shown: Callable[[Mapping[Parameter, Any]], dict[str, Any]] | None = None
     """The circuit as text and drawing, with these values or parameters in place of its own."""
+    by_place: bool = False
+    named_bits: Mapping[str, list[int]] = field(default_factory=dict)
 
     def angles(self, inputs: Inputs) -> dict[Parameter, float]:
         """The values of the circuit's parameters. Raises ArithmeticFailure for one out of place."""
@@ -66,7 +68,7 @@ class Prepared:
         named: dict[str, Parameter] = {}
         found = {}
         for value, parameter in self.deferred.items():
-            name = self.tape.name(value) or parameter.name
+            name = (None if self.by_place else self.tape.name(value)) or parameter.name
             found[parameter] = named.setdefault(name, Parameter(name))
         return found
 
@@ -75,7 +77,13 @@ class Template:
     """A program and how to run it, without the values of its inputs."""
 
     def __init__(
-        self, source: Source | QpyFile, kind: Kind, options: Options, limits: Limits
+        self,
+        source: Source | QpyFile,
+        kind: Kind,
+        options: Options,
+        limits: Limits,
+        *,
+        by_place: bool,
     ) -> None:
         """Raises CircuitError."""
         self.compilations = 0
@@ -86,6 +94,7 @@ class Template:
         if options.optimization_level is not None and not kind.has_levels:
             raise CircuitError("invalid_optimization_level", _NO_LEVELS)
         self._source, self._kind, self._options, self._limits = source, kind, options, limits
+        self._by_place = by_place
         self._steered = False  # Once it was: no use to try without the values.
         self._kept: OrderedDict[tuple[frozenset[str], str], Prepared] = OrderedDict()
 
@@ -137,7 +146,7 @@ class Template:
         given = {
             name: value if name in known else tape.input(name) for name, value in inputs.items()
         }
-        program = parse(self._source, self._limits, given)
+        program = parse(self._source, self._limits, given, by_place=self._by_place)
         parsed = perf_counter()
         facts: dict[str, Any] = {"language": self._source.language}
         if program.notes:
@@ -171,7 +180,11 @@ class Template:
             most = self._limits.max_result_bytes
             circuit, hardware = compiled.circuit, compiled.hardware
             shown = partial(show, program, circuit, hardware=hardware, max_bytes=most)
-        return Prepared(compiled, facts, tape, program.deferred, final_state, shown)
+        return Prepared(
+            *(compiled, facts, tape, program.deferred, final_state, shown),
+            by_place=self._by_place,
+            named_bits=program.named_bits,
+        )
 
 
 def _written(inputs: Inputs, names: frozenset[str]) -> str:

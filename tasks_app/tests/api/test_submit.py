@@ -127,6 +127,10 @@ def test_of_a_repeated_key_the_last_value_counts() -> None:
 
 # -- refused -----------------------------------------------------------------------------------
 
+SAMPLEX: dict[str, Any] = {
+    **{"samplex_json": "{}", "arguments": {}, "shape": [2]},
+    **{"first": 0, "count": 2},
+}
 BAD_VALUES: dict[str, list[Any]] = {
     "shots": [True, False, "10", "", 1.5, 1.0, 0, -1, 100_001, 10**30, None, [], [1], {}, "NaN"],
     "seed": [True, "1", 1.5, -1, 2**53, 10**30, [], {}],
@@ -142,6 +146,10 @@ BAD_VALUES: dict[str, list[Any]] = {
         [{f"{'X' * i}{'Z' * (300 - i)}": 1 for i in range(250)}] * 81,
     ],
     "precision": [None, True, "0", -0.1, 1.5],
+    "samplex": [
+        *(None, [], {}, {"samplex_json": "{}"}, SAMPLEX | {"more": 1}, SAMPLEX | {"count": 1001}),
+        *(SAMPLEX | {"first": -1}, SAMPLEX | {"shape": [0]}, SAMPLEX | {"arguments": []}),
+    ],
     "outputs": [None, "counts", [], ["state"], [1], ["counts"] * 9],
     "tags": [None, "x", {}, [1], [""], ["x" * 65], ["\x00"], ["\ud800"], ["x"] * 33],
     "method": [None, 1, [], {}, "magic", "\x00"],

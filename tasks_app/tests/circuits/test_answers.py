@@ -196,6 +196,37 @@ def test_a_circuit_comes_through_beside_the_counts(sets: int) -> None:
         check("result", result, **(options | {"outputs": ["counts"]}))
 
 
+@pytest.mark.parametrize("told", [[{"name": "c", "bits": [0, 1]}], []])
+def test_registers_come_through_beside_the_counts(told: list[Any]) -> None:
+    metadata = {"clbits": 1, "measured": True}
+    result = {"counts": {"0": 3}, "registers": told, "shots": 3, "metadata": metadata}
+    options = {"memory": False, "outputs": ["counts", "registers"]}
+    assert check("result", result, **options) == result
+    odd: Any
+    registers = [("c", 1), ("c", [-1]), ("c", ["0"]), ("\0", []), ("c" * 2_000, []), (1, [])]
+    for odd in (None, {}, [1], [{"name": "c"}], *([{"name": n, "bits": b}] for n, b in registers)):
+        with pytest.raises(OddAnswer):
+            check("result", result | {"registers": odd}, **options)
+
+
+def test_what_was_drawn_comes_through_beside_the_sets() -> None:
+    drawn = {"flips": {"data": "AA==", "shape": [2, 1, 1], "dtype": "bool"}}
+    sets = [{"counts": {"0": 3}, "seed": 1}] * 2
+    result = {"sets": sets, "drawn": drawn, "shots": 3, "metadata": {}}
+    options = {"memory": False, "outputs": ["counts"], "samplex": {"count": 2}}
+    assert check("result", result, **options) == result
+    array = drawn["flips"]
+    odd: Any
+    for odd in (None, [], {"x": 1}, {"x": array | {"more": 1}}, {"x" * 2_000: array}):
+        with pytest.raises(OddAnswer):
+            check("result", result | {"drawn": odd}, **options)
+    for part, value in (("data", "!"), ("data", 1), ("shape", [-1]), ("shape", 1), ("dtype", 1)):
+        with pytest.raises(OddAnswer):
+            check("result", result | {"drawn": {"x": array | {part: value}}}, **options)
+    with pytest.raises(OddAnswer):
+        check("result", result | {"sets": sets[:1]}, **options)
+
+
 @pytest.mark.parametrize(
     ("part", "value"),
     [

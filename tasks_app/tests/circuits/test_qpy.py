@@ -200,6 +200,38 @@ def test_registers_are_shown_as_qiskit_prints_them_and_loose_bits_apart() -> Non
     assert result["metadata"]["language"] == "QPY 18"
 
 
+def test_the_bits_of_registers_are_told_by_their_places_in_an_outcome() -> None:
+    bits = [Clbit() for _ in range(3)]
+    low, high = (
+        ClassicalRegister(bits=bits[:2], name="low"),
+        ClassicalRegister(bits=bits[1:], name="h"),
+    )
+    circuit = QuantumCircuit(QuantumRegister(2), [Clbit()], ClassicalRegister(1, "first"))
+    circuit.add_register(low, high)
+    circuit.x(0)
+    circuit.measure(0, bits[1])
+    result = run_file(file_of(circuit), outputs=["counts", "registers"])
+    (outcome,) = result["counts"]
+    bit = outcome.replace(" ", "")[::-1]
+    told = [(each["name"], [bit[place] for place in each["bits"]]) for each in result["registers"]]
+    assert told == [("first", ["0"]), ("low", ["0", "1"]), ("h", ["1", "0"])]
+
+
+def test_values_may_come_in_the_order_of_qiskits_parameters() -> None:
+    vector = ParameterVector("v", 11)
+    circuit = QuantumCircuit(12, 12)
+    for place, parameter in enumerate((*vector, Parameter("u"))):
+        circuit.rx(parameter, place)
+    circuit.measure(range(12), range(12))
+    values = [
+        math.pi * (parameter.name in ("u", "v[2]", "v[10]")) for parameter in circuit.parameters
+    ]
+    result = run_file(file_of(circuit), parameter_sets=[values, [0.0] * 12])
+    assert [list(each["counts"]) for each in result["sets"]] == [["110000000100"], ["0" * 12]]
+    for other in (values[1:], [*values, 0.0]):
+        assert "takes 12 values in order" in refusal(file_of(circuit), parameters=other).message
+
+
 def test_registers_may_share_bits() -> None:
     qubits, bits = [Qubit(), Qubit()], [Clbit(), Clbit()]
     circuit = QuantumCircuit(qubits, bits)

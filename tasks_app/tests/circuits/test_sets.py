@@ -1,5 +1,6 @@
 """One task for many values of a program's inputs: as if each had been run by itself."""
 
+import math
 import random
 import re
 from collections.abc import Callable, Mapping
@@ -24,6 +25,16 @@ Run = Callable[..., dict[str, Any]]
 ErrorOf = Callable[..., CircuitError]
 QASM3 = 'OPENQASM 3.0; include "stdgates.inc"; '
 TURNED = QASM3 + "input float t; qubit q; bit c; ry(t) q; c = measure q;"
+
+IN_ORDER = (
+    QASM3 + "input float a; input int n; qubit[2] q; bit[2] c; bit d; rx(a) q[0]; "
+    "for int i in [1:n] { x q[1]; } c = measure q;"
+)
+STEERED = (
+    QASM3 + "input float a; qubit[2] q; bit c; output int[3] n; x q[0]; c = measure q[0];"
+    "n = 0; if (c) { n += 2; } rx(n * a) q[1]; c = measure q[1]; if (c) { n += 1; }"
+)
+
 
 # A program, the values of its inputs, and how many compilations they need.
 PROGRAMS: dict[str, tuple[str, list[Mapping[str, Any]], int]] = {
@@ -318,3 +329,17 @@ def test_an_angle_from_an_input_is_the_same_angle_as_written_out(run: Run, gate:
     written = run(QASM3 + "const float t = 1.25;" + program, outputs=["statevector"])
     for amplitude, other in zip(given["statevector"], written["statevector"], strict=True):
         assert amplitude == pytest.approx(other, abs=1e-12)
+
+
+def test_values_may_come_in_the_order_of_declaration(run: Run, error_of: ErrorOf) -> None:
+    result = run(IN_ORDER, parameter_sets=[[math.pi, 2], [0, 1]], outputs=["counts", "registers"])
+    assert [list(each["counts"]) for each in result["sets"]] == [["0 01"], ["0 10"]]
+    assert result["registers"] == [{"name": "c", "bits": [0, 1]}, {"name": "d", "bits": [2]}]
+    assert "takes 2 values in order, 3" in error_of(IN_ORDER, parameters=[1, 2, 3]).message
+    assert "Give a value for 'n'" in error_of(IN_ORDER, parameters=[1]).message
+
+
+def test_a_steered_program_takes_values_in_order_and_tells_its_registers(run: Run) -> None:
+    result = run(STEERED, parameters=[math.pi / 2], outputs=["counts", "registers"])
+    assert result["counts"] == {"011": 1024}
+    assert result["registers"] == [{"name": "n", "bits": [0, 1, 2]}]

@@ -6,7 +6,7 @@ from typing import Any
 
 from qiskit.circuit import Clbit, Qubit
 
-from tasks_app.circuits.errors import CircuitError
+from tasks_app.circuits.errors import CircuitError, wrong_number
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.interpreter import library
 from tasks_app.circuits.language.interpreter.deferred import Deferred, Tape
@@ -27,7 +27,9 @@ _LOOP_RAN_AWAY = "The program unrolls to more than {:,} operations; use fewer it
 class Names:
     """What each name stands for, from the innermost scope outwards."""
 
-    def __init__(self, limits: Limits, inputs: Mapping[str, Any], *, old: bool) -> None:
+    def __init__(
+        self, limits: Limits, inputs: Mapping[str, Any], *, old: bool, by_place: bool
+    ) -> None:
         self.limits = limits
         self.old = old
         """Whether the program is OpenQASM 2, where numbers are real and `U` has no phase."""
@@ -41,7 +43,8 @@ class Names:
         self._beyond: dict[str, None] = {}
         """What an OpenQASM 2 program has of OpenQASM 3."""
         self._inputs = dict(inputs)
-        self._used_inputs: set[str] = set()
+        self._by_place = by_place
+        self._used_inputs: dict[str, str] = {}  # What each has its value from.
         waiting = (each.tape for each in inputs.values() if isinstance(each, Deferred))
         self.tape = next(waiting, None) or Tape()
         """What is computed from inputs that wait."""
@@ -78,10 +81,11 @@ class Names:
             )
 
     def input_value(self, name: str) -> Any:
-        if name not in self._inputs:
+        place = str(len(self._used_inputs)) if self._by_place else name
+        given = self._used_inputs.setdefault(name, place)
+        if given not in self._inputs:
             raise failure(f"Give a value for {name!r:.80} in parameters.", "invalid_parameters")
-        self._used_inputs.add(name)
-        return self._inputs[name]
+        return self._inputs[given]
 
     def include(self, filename: str) -> None:
         if len(self.scopes) > 1:
@@ -149,7 +153,11 @@ class Names:
 
     def finish(self) -> None:
         """Check what can be checked only at the end of the program."""
-        if unknown := sorted(self._inputs.keys() - self._used_inputs):
+        used = self._used_inputs
+        unknown = sorted(self._inputs.keys() - used.values())
+        if unknown and self._by_place:
+            raise wrong_number(len(used), len(self._inputs))
+        if unknown:
             raise CircuitError(
                 "invalid_parameters", f"The circuit declares no input named {unknown[0]!r:.80}."
             )

@@ -94,8 +94,9 @@ class Run(Names):
         paths: Paths | None = None,
         *,
         old: bool = False,
+        by_place: bool = False,
     ) -> None:
-        super().__init__(limits, inputs, old=old)
+        super().__init__(limits, inputs, old=old, by_place=by_place)
         self.paths = paths
         self.circuit = QuantumCircuit()
         self.registers: list[Any] = []

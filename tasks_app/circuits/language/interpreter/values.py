@@ -109,6 +109,13 @@ def flat(value: Any) -> list[Any]:
     return list(value.items) if isinstance(value, Qubits | Bits) else [value]
 
 
+def width_of(counted: Any) -> int:
+    """The bits that a register or an output has in an outcome."""
+    if not isinstance(counted, Variable):
+        return len(flat(counted))
+    return counted.value.type.width if isinstance(counted.value, Word) else 1
+
+
 class _Node(Protocol):
     @property
     def span(self) -> Any: ...
