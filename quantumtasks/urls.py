@@ -13,6 +13,7 @@ admin.site.index_title = "Tasks and their history"
 
 urlpatterns = [
     path("", include("tasks_app.api.urls")),  # first: every request walks down the list
+    path("runtime/", include("tasks_app.runtime_api.urls")),
     path("", include("tasks_app.console.urls")),
     path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}tasks_app/icon.svg")),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),

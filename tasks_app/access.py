@@ -46,7 +46,7 @@ def create_token(
         raise TooManyTokens
     text = TOKEN_PREFIX + secrets.token_urlsafe(32)
     token = ApiToken.objects.create(
-        owner=owner, label=label, read_only=read_only, expires_at=expires_at, sha256=_hash(text)
+        owner=owner, label=label, read_only=read_only, expires_at=expires_at, sha256=hash_of(text)
     )
     return token, text
 
@@ -59,7 +59,12 @@ def valid_token(text: str) -> ApiToken | None:
 
     Its owner and the owner's limits come with it: a program sends it with every request.
     """
-    rows = connection.prepared(_VALID, {"sha256": _hash(text)})
+    return valid_hash(hash_of(text))
+
+
+def valid_hash(sha256: str) -> ApiToken | None:
+    """`valid_token` for the token whose text has this hash."""
+    rows = connection.prepared(_VALID, {"sha256": sha256})
     if not rows:
         return None
     row = rows[0]
@@ -83,7 +88,8 @@ def revoke(tokens: QuerySet[ApiToken]) -> None:
     tokens.filter(revoked_at__isnull=True).update(revoked_at=Now())
 
 
-def _hash(text: str) -> str:
+def hash_of(text: str) -> str:
+    """What is kept of a token's text."""
     # 256 random bits need no slow hash: there is nothing to guess.
     return hashlib.sha256(text.encode()).hexdigest()
 

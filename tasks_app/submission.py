@@ -17,6 +17,7 @@ import structlog
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import OperationalError, transaction
+from django.db.models import Model
 from django.db.models.functions import Now
 
 from tasks_app import access, lifecycle, metrics, tracing
@@ -101,9 +102,15 @@ def _counted(submit: Callable[P, Accepted]) -> Callable[P, Accepted]:
 
 @_counted
 def accept(
-    tasks: Sequence[Task], *, batch: Batch | None = None, idempotency: Idempotency | None = None
+    tasks: Sequence[Task],
+    *,
+    batch: Batch | None = None,
+    idempotency: Idempotency | None = None,
+    rows: Sequence[Model] = (),
 ) -> Accepted:
     """Store one owner's unsaved tasks (and the new batch they form) and ring for them, all or none.
+
+    `rows` are stored with the batch, and go with it in the database.
 
     With `idempotency`, a repetition returns the first request's tasks, whatever the limits.
 
@@ -115,7 +122,7 @@ def accept(
         # the others waiting to find out that it does not.
         connection.ensure_usable()
         return _rung(partial(_store_and_ring, tasks), tasks)
-    return _accept_once(lambda: tasks, batch, idempotency)
+    return _accept_once(lambda: tasks, batch, idempotency, rows)
 
 
 @_counted
@@ -152,7 +159,10 @@ def _failed_again(batch: Batch, correlation_id: str) -> list[Task]:
 
 
 def _accept_once(
-    make: Callable[[], Sequence[Task]], batch: Batch | None, idempotency: Idempotency | None
+    make: Callable[[], Sequence[Task]],
+    batch: Batch | None,
+    idempotency: Idempotency | None,
+    rows: Sequence[Model] = (),
 ) -> Accepted:
     while True:
         with transaction.atomic():
@@ -162,6 +172,8 @@ def _accept_once(
                 access.check_limits(tasks)
                 if batch is not None:
                     batch.save(force_insert=True)
+                for row in rows:
+                    row.save(force_insert=True)
                 lifecycle.submit(tasks)
                 if idempotency:
                     _keep(idempotency, tasks)

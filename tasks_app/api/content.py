@@ -13,7 +13,7 @@ from django.http import StreamingHttpResponse
 from django.utils.cache import patch_vary_headers
 from rest_framework.exceptions import ParseError, UnsupportedMediaType, ValidationError
 from rest_framework.metadata import BaseMetadata
-from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import JSONParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.utils import json
@@ -98,7 +98,7 @@ class JsonOrNamed(DefaultContentNegotiation):
         return found
 
 
-class AnyMediaType(BaseContentNegotiation):
+class AnyMediaType(DefaultContentNegotiation):
     """There is one form of the answer, whatever `Accept` says."""
 
     def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:

@@ -18,6 +18,7 @@ from tasks_app.api import correlation, errors, query
 from tasks_app.postgresql.base import DATABASE_ERRORS, request_deadline
 
 SMALL_BODY = 16_384  # Bytes, where no circuit is submitted.
+_TAKE_CIRCUITS = ("/tasks", "/tasks/batch", "/runtime/v1/jobs")
 NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
 # Swagger UI sets styles of its elements, and has pictures in its style sheet.
 PAGE_POLICY = (
@@ -90,7 +91,7 @@ def _wrong_body(request: HttpRequest) -> errors.ApiError | None:
         sentence = "Send the request body with its Content-Length, not in chunks."
         return errors.ApiError(411, "length_required", sentence)
     path = request.path_info
-    takes_circuits = path in ("/tasks", "/tasks/batch") or path.endswith("/rerun")
+    takes_circuits = path in _TAKE_CIRCUITS or path.endswith("/rerun")
     limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE if takes_circuits else SMALL_BODY
     length = request.META.get("CONTENT_LENGTH") or "0"
     if length.isdigit() and int(length) <= limit:

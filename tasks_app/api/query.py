@@ -1,6 +1,7 @@
 """Which query parameters a route takes: any other is an error that names it, not silence."""
 
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any, TypeVar
 
 from django.http import HttpRequest
@@ -15,6 +16,11 @@ def takes(names: Collection[str], handler: F) -> F:
     """The handler, marked as one that takes these."""
     handler.query_parameters = frozenset(names)  # type: ignore[attr-defined]
     return handler
+
+
+def takes_these(*names: str) -> Callable[[F], F]:
+    """`takes` as a decorator."""
+    return partial(takes, names)
 
 
 def check(request: HttpRequest, view: Callable[..., Any]) -> None:

@@ -120,7 +120,7 @@ class TaskViewSet(TaskApiView, ViewSet):
     def _submitted(self, request: Request, element: Mapping[str, Any], **more: Any) -> Response:
         owner = access.owner_of(request.user)
         task = new_task(element, owner=owner, correlation_id=correlation_id(), **more)
-        accepted = submission.accept([task], idempotency=_idempotency(request))
+        accepted = submission.accept([task], idempotency=idempotency(request))
         task = accepted.tasks[0]
         body = {
             "task_id": task.task_id,
@@ -214,7 +214,7 @@ class BatchViewSet(TaskApiView, ViewSet):
         tasks = [
             new_task(element, batch_index=index, **common) for index, element in enumerate(elements)
         ]
-        accepted = submission.accept(tasks, batch=batch, idempotency=_idempotency(request))
+        accepted = submission.accept(tasks, batch=batch, idempotency=idempotency(request))
         return _accepted_batch(request, accepted, batch)
 
     @schema.list_batches
@@ -253,7 +253,7 @@ class BatchViewSet(TaskApiView, ViewSet):
         """Submit the failed elements again, as new tasks in their places."""
         batch, _ = self.batch(request, batch_id)
         accepted = submission.retry(
-            batch, correlation_id=correlation_id(), idempotency=_idempotency(request)
+            batch, correlation_id=correlation_id(), idempotency=idempotency(request)
         )
         return _accepted_batch(request, accepted, batch)
 
@@ -289,7 +289,8 @@ def _uuid(text: str, what: str) -> uuid.UUID:
     return uuid.UUID(text)
 
 
-def _idempotency(request: Request) -> submission.Idempotency | None:
+def idempotency(request: Request) -> submission.Idempotency | None:
+    """The client's key, if it sent one. Raises ApiError for what is none."""
     key = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is None:
         return None

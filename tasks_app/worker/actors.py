@@ -79,7 +79,7 @@ def run(claim: Claim) -> None:
     slot, began = slots.current(), time.perf_counter()
     with slot.holding(claim):
         try:
-            result = slot.sandbox.run(_job(claim), owner=claim.owner_id)
+            result = slot.sandbox.run(job_of(claim), owner=claim.owner_id)
         except CircuitError as error:
             if error.traceback is not None:
                 log.error("circuit_internal_error", traceback=error.traceback)
@@ -99,7 +99,8 @@ def run(claim: Claim) -> None:
             _patiently(partial(lifecycle.complete, claim, result))
 
 
-def _job(claim: Claim) -> Job:
+def job_of(claim: Claim) -> Job:
+    """What the claimed task asks for."""
     own = settings.OWNER_LIMITS["qubits"] if claim.max_qubits is None else claim.max_qubits
     return Job(
         circuit=claim.circuit,

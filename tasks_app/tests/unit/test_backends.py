@@ -99,7 +99,7 @@ def test_a_claim_tells_its_backends_limit_and_the_least_one_holds() -> None:
         tasks.submitted(owner=owner, backend=LINE, circuit=";", shots=1, correlation_id="c")
         claimed = claim(LINE)
         assert claimed is not None
-        found.append(actors._job(claimed).max_qubits)
+        found.append(actors.job_of(claimed).max_qubits)
         lifecycle.complete(claimed, RESULT)
     assert found == [7, 5, 7]
 
@@ -110,7 +110,7 @@ def test_the_next_claim_sees_what_was_changed() -> None:
         pending()
         claimed = claim(LINE)
         assert claimed is not None
-        job = actors._job(claimed)
+        job = actors.job_of(claimed)
         assert job.backend is not None
         lifecycle.complete(claimed, RESULT)
         return job.backend.definition
