@@ -47,6 +47,7 @@ from quantumtasks_client.models import (
     Task,
     TaskSummary,
 )
+from quantumtasks_client.runtime import runtime_service
 
 __all__ = [
     "ApiError",
@@ -87,4 +88,5 @@ __all__ = [
     "TaskFailed",
     "TaskSummary",
     "WaitTimeout",
+    "runtime_service",
 ]

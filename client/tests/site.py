@@ -47,13 +47,13 @@ class Site:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Site]:
+def running(folder: Path, **settings: str) -> Iterator[Site]:
     """A service that asks for tokens, on a database of its own, with one worker.
 
     One at a time: they would take each other's messages from the queue.
     """
     with own_database() as url:
-        env = {**FAST, "DATABASE_URL": url, "API_AUTH": "required"}
+        env = {**FAST, "DATABASE_URL": url, "API_AUTH": "required", **settings}
         with Service(folder, env=env) as service:
             manage(service.env, "migrate", "--verbosity", "0")
             person = ["--noinput", "--username", "ada", "--email", "ada@example.org"]

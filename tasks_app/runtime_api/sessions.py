@@ -30,7 +30,7 @@ class SessionsView(RuntimeView):
     def post(self, request: Request) -> Response:
         """Begin one."""
         body = request.data
-        known = {"mode", "backend", "instance", "max_ttl"}
+        known = {"mode", "backend", "backend_name", "instance", "max_ttl"}  # QRMI names it twice
         if not isinstance(body, dict) or body.keys() - known:
             raise invalid(f"A session is an object with {', '.join(sorted(known))}.")
         if body.get("mode", MODES[0]) not in MODES:
@@ -38,7 +38,7 @@ class SessionsView(RuntimeView):
         most = body.get("max_ttl", MAX_TIME_S)
         session = RuntimeSession.objects.create(
             owner=self.owner(request),
-            backend=backend(str(body.get("backend") or "")).name,
+            backend=backend(str(body.get("backend") or body.get("backend_name") or "")).name,
             mode=body.get("mode", MODES[0]),
             max_time_s=pubs.whole(most, "max_ttl", least=1, most=_MOST_TIME_S),
         )
