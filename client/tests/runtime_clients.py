@@ -16,7 +16,7 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "quan
 # What the suite imports, QRMI, and what our own client needs.
 _BESIDE = (
     *("samplomatic", "qrmi==0.26.4", "pytest", "pproxy==2.7.8", "pytest-benchmark", "responses"),
-    *("httpx", "msgspec"),
+    *("ddt", "httpx", "msgspec"),
 )
 
 
@@ -29,14 +29,27 @@ def interpreter(version: str) -> Path:
 def installed(version: str) -> Path:
     """The same, made if it was not there."""
     python = interpreter(version)
-    made = python.parent.parent / "made"
-    if not made.exists():
+    if not is_made(version):
         subprocess.run([sys.executable, "-m", "venv", "--clear", python.parent.parent], check=True)
-        wanted = [f"qiskit-ibm-runtime=={version}", f"qiskit=={qiskit.__version__}", "qiskit-aer"]
         pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
-        subprocess.run([*pip, *wanted, *_BESIDE], check=True)
-        made.touch()
+        subprocess.run([*pip, *_packages(version)], check=True)
+        _note(version).write_text(" ".join(_packages(version)))
     return python
+
+
+def is_made(version: str) -> bool:
+    """Whether its environment is there, with all that it should have."""
+    note = _note(version)
+    return note.exists() and note.read_text() == " ".join(_packages(version))
+
+
+def _note(version: str) -> Path:
+    return interpreter(version).parent.parent / "made"
+
+
+def _packages(version: str) -> tuple[str, ...]:
+    own = (f"qiskit-ibm-runtime=={version}", f"qiskit=={qiskit.__version__}", "qiskit-aer")
+    return (*own, *_BESIDE)
 
 
 def newest() -> str:

@@ -12,7 +12,8 @@ import pytest
 from quantumtasks_client import Client, NotConfigured, runtime_service
 from quantumtasks_client.runtime import CRN
 from testing.service import ROOT
-from tests.runtime_clients import NEWEST, interpreter
+from tests import slurm
+from tests.runtime_clients import NEWEST, interpreter, is_made
 from tests.site import Site
 
 NOTEBOOKS = Path(__file__).parent / "notebooks"
@@ -21,12 +22,11 @@ NOTEBOOKS = Path(__file__).parent / "notebooks"
 @pytest.fixture
 def python() -> Path:
     """An interpreter that has the client and QRMI beside it."""
-    found = interpreter(NEWEST)
-    if not (found.parent.parent / "made").exists():
+    if not is_made(NEWEST):
         pytest.skip(
             "`make conformance` installs the IBM Runtime client, in environments of its own."
         )
-    return found
+    return interpreter(NEWEST)
 
 
 def ran(python: Path, notebook: str, *arguments: str, **env: str) -> Any:
@@ -65,10 +65,9 @@ def test_a_notebook_runs_with_two_lines_changed(site: Site, client: Client, pyth
     assert found["backend"] == "aer"
 
 
-@pytest.mark.parametrize(
-    ("kind", "short"), [("IBMQuantumComputeService", "QCS"), ("IBMQiskitRuntimeService", "QRS")]
-)
-def test_qrmi_lives_through_a_job(site: Site, python: Path, kind: str, short: str) -> None:
+def spank(site: Site, kind: str) -> dict[str, str]:
+    """What the SPANK plugin writes into the environment of a job that asks for the resource."""
+    short = {"IBMQuantumComputeService": "QCS", "IBMQiskitRuntimeService": "QRS"}[kind]
     service = {
         "ENDPOINT": f"{site.url}/runtime/v1",
         "IAM_ENDPOINT": f"{site.url}/runtime/iam",
@@ -76,12 +75,32 @@ def test_qrmi_lives_through_a_job(site: Site, python: Path, kind: str, short: st
         "SERVICE_CRN": CRN,
         "SESSION_MODE": "dedicated",
     }
-    env = {f"aer_QRMI_IBM_{short}_{name}": value for name, value in service.items()}
-    env |= {"SLURM_JOB_QPU_RESOURCES": "aer", "QRMI_JOB_TIMEOUT_SECONDS": "60"}
-    found = ran(python, "slurm_job.py", kind, **env)
+    return {
+        **{f"aer_QRMI_IBM_{short}_{name}": value for name, value in service.items()},
+        "SLURM_JOB_QPU_RESOURCES": "aer",
+        "QRMI_JOB_TIMEOUT_SECONDS": "60",
+    }
+
+
+def check(found: dict[str, Any]) -> None:
     assert found["accessible"] and found["status"] == "TaskStatus.Completed"
     assert found["result"] == "PrimitiveResult"
     assert found["sampled"] == [{"01": 10}, {"10": 10}]
+
+
+@pytest.mark.parametrize("kind", ["IBMQuantumComputeService", "IBMQiskitRuntimeService"])
+def test_qrmi_lives_through_a_job(site: Site, python: Path, kind: str) -> None:
+    check(ran(python, "slurm_job.py", kind, **spank(site, kind)))
+
+
+def test_a_slurm_job_uses_the_service(site: Site, python: Path, tmp_path: Path) -> None:
+    if missing := slurm.missing():
+        pytest.skip(f"Without {', '.join(missing)}: apt-get install slurm-wlm munge.")
+    kind = "IBMQuantumComputeService"
+    with slurm.one_node(tmp_path) as cluster:
+        script = f"{python} -W ignore {NOTEBOOKS / 'slurm_job.py'} {kind}"
+        told = cluster.run(script, PYTHONPATH=str(ROOT / "client"), **spank(site, kind))
+    check(json.loads(told.splitlines()[-1]))
 
 
 def test_no_token_goes_where_the_environment_points(monkeypatch: pytest.MonkeyPatch) -> None:
