@@ -1,5 +1,6 @@
 """Our backends as the IBM Runtime client and QRMI describe them."""
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +72,7 @@ def configuration(backend: Backend) -> dict[str, Any]:
         "simulator": False,
         "conditional": True,
         "open_pulse": False,
+        "multi_meas_enabled": True,
         "memory": True,
         "max_shots": MAX_SHOTS,
         "meas_levels": [2],
@@ -85,7 +87,9 @@ def configuration(backend: Backend) -> dict[str, Any]:
 
 def properties(backend: Backend) -> dict[str, Any]:
     """A calibration in which nothing is ever wrong."""
-    measured = {"name": "readout_error", "date": ONLINE_SINCE, "unit": "", "value": 0.0}
+    # pytket takes an error of 0 for one that is not known, and fails.
+    never = sys.float_info.min
+    measured = {"name": "readout_error", "date": ONLINE_SINCE, "unit": "", "value": never}
     return {
         "backend_name": backend.name,
         "backend_version": VERSION,

@@ -14,6 +14,7 @@ from tasks_app import access, lifecycle
 from tasks_app.api.errors import ApiError
 from tasks_app.api.fields import checked
 from tasks_app.api.submissions import MAX_BATCH, BatchSubmissionSerializer, new_task
+from tasks_app.circuits.job import UNSTORABLE
 from tasks_app.models import TERMINAL, Batch, RuntimeJob, Status, Task
 from tasks_app.runtime_api import estimator, executor, pubs, sampler
 from tasks_app.runtime_api.arrays import invalid
@@ -42,6 +43,7 @@ class Made:
 
 def make(program: str, params: Mapping[str, Any], *, tags: Sequence[str], **fields: Any) -> Made:
     """`fields` are the owner, the correlation id, and those of the job. Raises ApiError."""
+    _check_storable(params)
     pieces: list[Piece] = []
     for piece in PROGRAMS[program].pieces(params):
         pieces.append(piece)
@@ -64,6 +66,19 @@ def make(program: str, params: Mapping[str, Any], *, tags: Sequence[str], **fiel
         **fields,
     )
     return Made(batch, tasks, job)
+
+
+def _check_storable(params: Mapping[str, Any]) -> None:
+    """PostgreSQL keeps no null character and no half of a surrogate pair."""
+    left: list[Any] = [params]
+    while left:
+        value = left.pop()
+        if isinstance(value, Mapping):
+            left += (*value.keys(), *value.values())
+        elif isinstance(value, list):
+            left += value
+        elif isinstance(value, str) and UNSTORABLE.search(value):
+            raise invalid("Null characters and surrogates are not allowed.")
 
 
 def _shared(body: dict[str, Any]) -> dict[str, Any]:

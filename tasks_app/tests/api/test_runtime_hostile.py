@@ -214,6 +214,15 @@ def test_precisions_that_are_none_are_refused(precision: Any) -> None:
     error(post(body, JOBS), 400, "invalid_params")
 
 
+@pytest.mark.parametrize("text", ["\0", "\ud800"])
+def test_what_cannot_be_stored_is_refused(text: str) -> None:
+    twirled = sampler([written(bell())], twirling={"strategy": text})
+    kept = executor(together(bell()), ITEM, passthrough_data={"kept": [text]})
+    named = executor(together(bell()), ITEM, passthrough_data={text: 1})
+    for body in (twirled, kept, named):
+        error(post(body, JOBS), 400, "invalid_params")
+
+
 def test_metadata_that_are_no_json_do_not_break_the_result() -> None:
     raw = bytearray(zlib.decompress(base64.b64decode(written(bell())["__value__"])))
     place = raw.index(b'{"made"')
