@@ -13,6 +13,7 @@ from quantumtasks_client import Client, NotConfigured, runtime_service
 from quantumtasks_client.runtime import CRN
 from testing.service import ROOT
 from tests import slurm
+from tests.forgetful import Forgetful
 from tests.runtime_clients import NEWEST, interpreter, is_made
 from tests.site import Site
 
@@ -63,6 +64,14 @@ def test_a_notebook_runs_with_two_lines_changed(site: Site, client: Client, pyth
     assert found["again"] == found["legacy"]
     assert found["listed"] == [found["job"]] and found["closed"] == "Closed"
     assert found["backend"] == "aer"
+
+
+def test_what_a_proxy_forgets_is_no_second_job(site: Site, python: Path) -> None:
+    with Forgetful(site.service.port).running() as proxy:
+        submitted, listed = ran(python, "twice.py", proxy.url, site.token)
+    assert (proxy.submissions, proxy.forgotten) == (6, 4)
+    assert len(set(submitted)) == 2
+    assert sorted(listed) == sorted(submitted)
 
 
 def spank(site: Site, kind: str) -> dict[str, str]:
