@@ -169,10 +169,10 @@ def result(params: Mapping[str, Any], ended: Sequence[Ended]) -> Any:
 
 
 def _item_result(ended: Sequence[Ended], shape: tuple[int, ...], *, compressed: bool) -> Any:
-    rows = np.array(bits.by_set(ended))
+    rows = np.array([shots > 0 for shots in bits.by_set(ended)])
     rows = rows.reshape(*shape, *rows.shape[1:])
     measured = {
-        register["name"]: as_tensor(rows[..., register["bits"]] > 0, compressed=compressed)
+        register["name"]: as_tensor(rows[..., register["bits"]], compressed=compressed)
         for register in ended[0].result["registers"]
     }
     return {

@@ -105,12 +105,15 @@ def result(params: Mapping[str, Any], ended: Sequence[Ended]) -> Any:
 def _pub_result(ended: Sequence[Ended], shape: tuple[int, ...]) -> Any:
     first = ended[0]
     registers = {each["name"]: each["bits"] for each in first.result["registers"]}
-    rows = bits.by_set(ended)
+    packed: dict[str, list[Array]] = {name: [] for name in registers}
+    for rows in bits.by_set(ended):
+        for name, places in registers.items():
+            packed[name].append(bits.packed(rows, places))
     fields = {}
     for name, places in registers.items():
-        packed = np.array([bits.packed(shots, places) for shots in rows])
-        array: Array = packed.reshape(*shape, *packed.shape[1:])
-        told = {"array": as_npy(array), "num_bits": len(places)}
+        whole = np.array(packed[name])
+        array = as_npy(whole.reshape(*shape, *whole.shape[1:]))
+        told = {"array": array, "num_bits": len(places)}
         fields[name] = {"__type__": "BitArray", "__value__": told}
     data = {
         "field_names": list(fields),

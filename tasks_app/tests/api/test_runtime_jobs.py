@@ -250,6 +250,13 @@ def test_what_ran_too_long_has_the_clients_code() -> None:
     assert read(f"{JOBS}/{job}")["state"]["reason_code"] == 1305
 
 
+def test_a_result_that_is_too_large_to_send_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks_app.runtime_api.bits.MAX_BITS", 199)
+    job = submitted(sampler([written(bell()), None, 100]))
+    work()
+    error(get(f"{JOBS}/{job}/results"), 413, "result_too_large")
+
+
 def test_nothing_is_told_of_a_job_of_which_a_task_is_gone() -> None:
     job = submitted(sampler([written(bell())], [written(bell())]))
     work()
