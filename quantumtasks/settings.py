@@ -63,7 +63,10 @@ def _flag(name: str) -> bool:
 # --- Place ------------------------------------------------------------------------------------
 
 URL_PREFIX = str(env.str("URL_PREFIX", default=""))
-_OWN_PATHS = "tasks|batches|backends|queue|log|tokens|health|metrics|openapi|docs|console|runtime|admin|static"
+_OWN_PATHS = (
+    "tasks|batches|backends|queue|log|tokens|health|metrics|openapi|docs|console|runtime|admin|"
+    "static"
+)
 if URL_PREFIX and not re.fullmatch(rf"(?!/({_OWN_PATHS}))(/[\w.~-]+)+", URL_PREFIX, re.ASCII):
     raise ImproperlyConfigured(
         f"URL_PREFIX is {URL_PREFIX!r}; it must be a path that begins with a slash, not with a "

@@ -18,7 +18,7 @@ import psycopg
 
 from embedded.postgres import PostgresServer
 from tasks_app.circuits import Job, Limits
-from tasks_app.circuits.backend import DEFAULT_BACKEND
+from tasks_app.circuits.backend import DEFAULT_BACKEND, shipped
 from tasks_app.circuits.job import as_message
 from tasks_app.circuits.simulation.runner import Runner
 from testing.ledger import (
@@ -389,14 +389,15 @@ class Arena:
         """No connection is left behind.
 
         To RabbitMQ, an API process has one; a worker process has one to publish and one to
-        consume. To PostgreSQL, each thread has one.
+        consume for each backend. To PostgreSQL, each thread has one.
         """
 
         def to_rabbitmq() -> int:
             ports = self.rabbit.ctl("list_connections", "peer_port").split()
             return sum(port.isdigit() for port in ports)
 
-        eventually(lambda: to_rabbitmq() <= 2 + 3 * 2, what="no connection to RabbitMQ leaks")
+        most = 2 + 3 * (1 + len(shipped()))
+        eventually(lambda: to_rabbitmq() <= most, what="no connection to RabbitMQ leaks")
 
         def to_postgresql() -> int:
             (count,) = self.sql(
