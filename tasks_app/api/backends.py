@@ -1,5 +1,7 @@
 """What tasks can be run on: each backend, who serves it, and how long it takes."""
 
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -45,9 +47,16 @@ def _summary(backend: Backend) -> dict[str, Any]:
     columns = ("name", "kind", "description", "online", "max_qubits", "max_shots")
     own = {name: getattr(backend, name) for name in columns}
     limits = settings.CIRCUIT_LIMITS
-    for name in ("max_qubits", "max_shots"):
-        own[name] = min(filter(None, (own[name], getattr(limits, name))))
+    width = _width(backend.name, backend.changed_at) if backend.kind == _DEVICE else None
+    own["max_qubits"] = min(filter(None, (own["max_qubits"], limits.max_qubits, width)))
+    own["max_shots"] = min(filter(None, (own["max_shots"], limits.max_shots)))
     return {**own, "pending": pace.pending(backend.name), **pace.pace_lately(backend.name)}
+
+
+@lru_cache(maxsize=backends.MAX_REMEMBERED)
+def _width(name: str, changed_at: datetime) -> int:
+    """How many qubits a device has; `changed_at`, so that what was changed since is read anew."""
+    return len(Backend.objects.values_list("definition", flat=True).get(name=name)["qubits"])
 
 
 def _gates(backend: Backend) -> dict[str, Any]:

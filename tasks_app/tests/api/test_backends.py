@@ -47,6 +47,7 @@ def test_all_are_listed_with_how_busy_they_are() -> None:
     line = found[LINE]
     assert (line["pending"], line["processing"], line["workers"], line["slots"]) == (1, 1, 1, 3)
     assert (line["kind"], line["online"], line["max_shots"]) == ("aer_device", True, 500)
+    assert (line["max_qubits"], found["aer"]["max_qubits"]) == (5, 1024)
     assert found["noisy_grid16"]["workers"] == 0
 
 

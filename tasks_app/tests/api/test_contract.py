@@ -15,6 +15,10 @@ SETTINGS = """
 [parameters]
 "query.wait" = 0
 
+[checks.negative_data_rejection]
+# 413 too: some of what is wrong is too large to be looked at.
+expected-statuses = [400, 401, 403, 404, 405, 406, 409, 413, 415, 422, 428, 429, "5xx"]
+
 [[operations]]
 include-operation-id-regex = "^(submit|rerun)_"
 checks.positive_data_acceptance.enabled = false
@@ -41,4 +45,6 @@ def test_schemathesis_finds_nothing(service: Service) -> None:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2000:]
+    assert done.returncode == 0, (
+        "\n".join(line[:500] for line in done.stdout.splitlines()) + done.stderr[-2000:]
+    )
