@@ -12,7 +12,9 @@ from django.urls import reverse
 from pytest_django.fixtures import Settings
 
 from tasks_app import access, pace
+from tasks_app.circuits.job import OUTPUTS
 from tasks_app.console.urls import urlpatterns
+from tasks_app.console.views import OUTPUT_LABELS
 from tasks_app.models import Batch, Status, Task
 from tasks_app.tests.api import people
 
@@ -140,6 +142,10 @@ def test_while_the_database_is_away_the_pages_say_so() -> None:
     assert response.status_code == 503 and response["Retry-After"]
     assert "The database is unavailable" in response.content.decode()
     assert "no route" not in response.content.decode()
+
+
+def test_each_output_can_be_asked_for() -> None:
+    assert set(OUTPUT_LABELS) == set(OUTPUTS)
 
 
 def test_pages_are_only_read() -> None:

@@ -108,7 +108,13 @@ def test_any_outcome_of_many_can_be_plotted(site: Site) -> None:
 def test_what_was_submitted_comes_back_into_the_form_as_it_was(site: Site) -> None:
     body: dict[str, Any] = {
         "circuit": ROTATION.replace("qubit", "qubit[2]").replace("bit c", "bit[2] c"),
-        **{"shots": 10, "seed": 3, "method": "density_matrix", "name": "again", "tags": ["a", "b"]},
+        **{
+            "shots": 10,
+            "seed": 3,
+            "method": "density_matrix",
+            "name": "again",
+            "tags": ["a", "b, c"],
+        },
         "parameter_sets": [{"theta": 0.1}, {"theta": 0.30000000000000004}],
         "noise": {"depolarizing_1q": [0.01, 0.02], "readout": 0.02, "gates": {"ry": 0.03}},
         **{"observables": [{"ZZ": 0.5}, {"XI": -1}], "precision": 0.25, "outputs": ["counts"]},

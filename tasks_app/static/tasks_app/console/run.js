@@ -19,6 +19,7 @@ const FIELDS = new Set([
 ]);
 const NOISE = ["depolarizing_1q", "depolarizing_2q", "readout", "gates"];
 const texts = {}; // of the inputs' fields, by name, kept while a program is edited
+let names; // of the inputs that have a field now; none: they are to be made anew
 let following = new AbortController();
 
 // -- the form ------------------------------------------------------------------------------------
@@ -29,11 +30,10 @@ function showInputs() {
   const types = isQpy
     ? Object.fromEntries(Object.keys(texts).map((name) => [name, "parameter"]))
     : inputs.declared(editor.text);
-  const box = field("inputs");
-  const names = Object.keys(types);
-  if (names.join() === box.dataset.names) return;
-  box.dataset.names = names.join();
-  box.replaceChildren(
+  const now = Object.keys(types);
+  if (names?.join("\n") === now.join("\n")) return;
+  names = now;
+  field("inputs").replaceChildren(
     ...names.map((name) =>
       el(
         "label",
@@ -56,13 +56,17 @@ function load(wanted) {
   Object.assign(texts, wanted.inputs);
   for (const [name, value] of Object.entries(wanted.parameters ?? {})) texts[name] = String(value);
   field("circuit_format").value = wanted.circuit_format ?? "openqasm";
-  const others = Object.entries(wanted).filter(([name]) => !FIELDS.has(name));
+  const tags = wanted.tags ?? [];
+  const isPlain = tags.every((tag) => tag && tag.trim() === tag && !tag.includes(","));
+  const others = Object.entries(wanted).filter(
+    ([name]) => !FIELDS.has(name) || (name === "tags" && !isPlain),
+  );
   field("others").value = others.length ? JSON.stringify(Object.fromEntries(others)) : "";
   field("other").hidden = !others.length;
   for (const name of ["shots", "seed", "precision", "priority", "name"])
     field(name).value = wanted[name] ?? "";
   field("method").value = wanted.method ?? "automatic";
-  field("tags").value = (wanted.tags ?? []).join(", ");
+  field("tags").value = isPlain ? tags.join(", ") : "";
   field("observables").value = wanted.observables ?? "";
   field("parameter_sets").value = wanted.parameter_sets
     ? JSON.stringify(wanted.parameter_sets)
@@ -75,7 +79,7 @@ function load(wanted) {
   field("noise").open = Boolean(wanted.noise);
   field("expectations").open = Boolean(wanted.observables);
   field("more").open = Boolean(wanted.parameter_sets || wanted.priority || others.length);
-  field("inputs").dataset.names = " "; // none has this name: the fields are made anew
+  names = undefined;
   editor.text = wanted.circuit;
 }
 
@@ -123,7 +127,6 @@ function submission() {
 function parameters() {
   const sets = json("parameter_sets", "Parameter sets");
   if (sets) return { parameter_sets: sets };
-  const names = field("inputs").dataset.names.split(",").filter(Boolean);
   return inputs.parameters(Object.fromEntries(names.map((name) => [name, texts[name] ?? ""])));
 }
 
