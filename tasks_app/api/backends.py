@@ -27,7 +27,7 @@ class BackendsView(TaskApiView):
     def get(self, request: Request) -> Response:
         """Each backend, and how busy it is."""
         known = backends.known().values()
-        return Response([shown(BackendSummarySerializer, _summary(each)) for each in known])
+        return Response([shown(BackendSummarySerializer, summary(each)) for each in known])
 
 
 class BackendView(TaskApiView):
@@ -39,11 +39,12 @@ class BackendView(TaskApiView):
         backend = Backend.objects.filter(name=name).first()
         if backend is None:
             raise NotFound("There is no backend with this name.")
-        body = {**_summary(backend), "definition": backend.definition, **_gates(backend)}
+        body = {**summary(backend), "definition": backend.definition, **_gates(backend)}
         return Response(shown(BackendSerializer, body))
 
 
-def _summary(backend: Backend) -> dict[str, Any]:
+def summary(backend: Backend) -> dict[str, Any]:
+    """As `BackendSummarySerializer` shows it."""
     columns = ("name", "kind", "description", "online", "max_qubits", "max_shots")
     own = {name: getattr(backend, name) for name in columns}
     limits = settings.CIRCUIT_LIMITS

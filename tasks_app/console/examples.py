@@ -130,6 +130,25 @@ c = measure q;
 """,
     },
     {
+        "title": "GHZ state on a noisy device",
+        "shots": 4096,
+        "backend": "noisy_line5",
+        "outputs": ["counts", "probabilities", "circuit"],
+        "circuit": f"""\
+// Five qubits in a line, with noise: the circuit is placed on them
+// and written in their gates, as the drawing shows.
+{_HEAD}
+qubit[4] q;
+bit[4] c;
+
+h q[0];
+cx q[0], q[1];
+cx q[0], q[2];
+cx q[0], q[3];
+c = measure q;
+""",
+    },
+    {
         "title": "Sweep of an angle",
         "inputs": {"theta": "0 : 2*pi : 33"},
         "circuit": f"""\

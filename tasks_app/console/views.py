@@ -2,6 +2,7 @@
 
 import uuid
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import Model
@@ -11,15 +12,17 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from rest_framework.exceptions import NotFound
 from rest_framework.serializers import BaseSerializer
 
-from tasks_app import access, pace
+from tasks_app import access, backends, pace
 from tasks_app.api import filters
+from tasks_app.api.backends import summary
 from tasks_app.api.fields import checked
 from tasks_app.api.views import read_batch
+from tasks_app.circuits.backend import DEFAULT_BACKEND
 from tasks_app.circuits.job import METHODS
 from tasks_app.console import charts
 from tasks_app.console.examples import EXAMPLES
 from tasks_app.console.pages import page, public_page, shown
-from tasks_app.models import TERMINAL, ApiToken, Status, Task
+from tasks_app.models import TERMINAL, ApiToken, Backend, Status, Task
 
 OUTPUT_LABELS = {
     "counts": "Counts",
@@ -41,7 +44,12 @@ class AsItIs(BaseSerializer[Any]):
 @page
 def run(request: HttpRequest) -> HttpResponse:
     """An editor, its settings, and what becomes of the program."""
-    context = {"examples": EXAMPLES, "methods": METHODS, "outputs": OUTPUT_LABELS}
+    known = backends.known()
+    context = {
+        "examples": [each for each in EXAMPLES if each.get("backend", DEFAULT_BACKEND) in known],
+        "backends": _default_first(known.values()),
+        **{"methods": METHODS, "outputs": OUTPUT_LABELS},
+    }
     return shown(request, "run", **context)
 
 
@@ -57,8 +65,8 @@ def task(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
 def tasks(request: HttpRequest) -> HttpResponse:
     """Tasks, newest first, a page at a time."""
     wanted = checked(filters.FilterSerializer, filters.listed(_filled_in(request.GET)))
-    found = filters.filtered(access.visible_tasks(request.user).without_bodies(), wanted)
-    found = found.select_related("owner")
+    visible = access.visible_tasks(request.user).without_bodies()
+    found = filters.filtered_tasks(visible, wanted).select_related("owner")
     url = request.get_full_path()
     rows = filters.page(found, wanted, url=url, shown_as=AsItIs)
     is_moving = any(task.current_status not in TERMINAL for task in rows["results"])
@@ -66,6 +74,7 @@ def tasks(request: HttpRequest) -> HttpResponse:
         "statuses": Status.values,
         "chosen": wanted.get("status", ()),
         "is_moving": is_moving,
+        "backends": _default_first(backends.known().values()),
     }
     return shown(request, "tasks", **rows, **context, wanted=request.GET, here=url)
 
@@ -93,7 +102,8 @@ def queue(request: HttpRequest) -> HttpResponse:
     """How long the queue is, who works on it, and how the last hour went."""
     hour = pace.last_hour()
     now = {"pending": pace.pending(), **pace.pace()}
-    return shown(request, "queue", now=now, **charts.last_hour(hour))
+    each = [summary(backend) for backend in _default_first(backends.known().values())]
+    return shown(request, "queue", now=now, backends=each, **charts.last_hour(hour))
 
 
 @page
@@ -120,6 +130,10 @@ def _filled_in(query: QueryDict) -> QueryDict:
         if not given.getlist(name):
             del given[name]
     return given
+
+
+def _default_first(known: Iterable[Backend]) -> list[Backend]:
+    return sorted(known, key=lambda backend: (backend.name != DEFAULT_BACKEND, backend.name))
 
 
 def _states(tasks: list[Task]) -> dict[str, Any]:

@@ -11,11 +11,12 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
-from tasks_app import access, pace
+from tasks_app import access, backends, pace
+from tasks_app.circuits.backend import DEFAULT_BACKEND
 from tasks_app.circuits.job import OUTPUTS
 from tasks_app.console.urls import urlpatterns
 from tasks_app.console.views import OUTPUT_LABELS
-from tasks_app.models import Batch, Status, Task
+from tasks_app.models import Backend, Batch, Status, Task
 from tasks_app.tests.api import people
 
 pytestmark = pytest.mark.django_db
@@ -158,6 +159,25 @@ def test_filters_that_are_left_empty_are_none() -> None:
     people.task_of(None, name="other")
     path = "/console/tasks?name=mine&tag=&submitted_after=&ordering=&ids=&status=pending"
     assert [task.pk for task in Client().get(path).context["results"]] == [wanted.pk]
+
+
+def test_where_there_are_several_backends_one_is_chosen() -> None:
+    on_device = people.task_of(None, backend="noisy_line5")
+    people.task_of(None)
+    found = Client().get("/console/tasks?backend=noisy_line5").context["results"]
+    assert [task.pk for task in found] == [on_device.pk]
+    queue = Client().get("/console/queue").context["backends"]
+    assert {each["name"]: each["pending"] for each in queue}["noisy_line5"] == 1
+    assert queue[0]["name"] == DEFAULT_BACKEND
+    assert '<option value="noisy_line5"' in Client().get("/").content.decode()
+
+
+def test_without_a_device_there_is_no_example_for_it() -> None:
+    with patch.object(backends, "known", return_value={DEFAULT_BACKEND: Backend(name="aer")}):
+        response = Client().get("/")
+    assert response.context["examples"]
+    assert not any("backend" in example for example in response.context["examples"])
+    assert 'id="backend"' not in response.content.decode()
 
 
 def test_a_list_has_pages() -> None:

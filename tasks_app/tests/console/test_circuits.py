@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tasks_app.console.examples import EXAMPLES
@@ -105,20 +106,24 @@ def test_any_outcome_of_many_can_be_plotted(site: Site) -> None:
         expect(page.locator("svg .series title").last).to_contain_text(f"{other}: 0.0")
 
 
-def test_what_was_submitted_comes_back_into_the_form_as_it_was(site: Site) -> None:
+@pytest.mark.parametrize(
+    "more",
+    [
+        {
+            "noise": {"depolarizing_1q": [0.01, 0.02], "readout": 0.02, "gates": {"ry": 0.03}},
+            "method": "density_matrix",
+        },
+        {"backend": "noisy_line5", "optimization_level": 1},
+    ],
+    ids=["noise", "a device"],
+)
+def test_what_was_submitted_comes_back_into_the_form_as_it_was(site: Site, more: Any) -> None:
     body: dict[str, Any] = {
         "circuit": ROTATION.replace("qubit", "qubit[2]").replace("bit c", "bit[2] c"),
-        **{
-            "shots": 10,
-            "seed": 3,
-            "method": "density_matrix",
-            "name": "again",
-            "tags": ["a", "b, c"],
-        },
+        **{"shots": 10, "seed": 3, "name": "again", "tags": ["a", "b, c"], "priority": -5},
         "parameter_sets": [{"theta": 0.1}, {"theta": 0.30000000000000004}],
-        "noise": {"depolarizing_1q": [0.01, 0.02], "readout": 0.02, "gates": {"ry": 0.03}},
         **{"observables": [{"ZZ": 0.5}, {"XI": -1}], "precision": 0.25, "outputs": ["counts"]},
-        "priority": -5,
+        **more,
     }
     task_id = site.task(**body)
     with site.visit(f"/?task={task_id}") as page:

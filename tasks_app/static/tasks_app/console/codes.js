@@ -40,7 +40,7 @@ print(client.wait(task).result)
 `;
 }
 
-function qiskit(url, { circuit, parameters, parameter_sets, observables, ...options }) {
+function qiskit(url, { circuit, backend, parameters, parameter_sets, observables, ...options }) {
   const version = /^\s*OPENQASM\s+2/m.test(circuit) ? "qasm2" : "qasm3";
   const importer = version === "qasm3" ? "  # pip install qiskit-qasm3-import" : "";
   const values = parameter_sets ?? (parameters ? [parameters] : null);
@@ -51,21 +51,25 @@ from quantumtasks_client.qiskit import ${run.imports}
 
 circuit = ${version}.loads(${text(circuit)})
 ${values ? `values = ${value(values)}\n` : ""}circuits = ${each}
-backend = QuantumTasksProvider(${text(url)}).get_backend()
+backend = QuantumTasksProvider(${text(url)}).get_backend(${backend ? text(backend) : ""})
 ${run.lines}
 `;
 }
 
-function sampler({ shots, seed, method, noise }) {
-  const options = keywords({ shots, seed_simulator: seed, method, noise }, ", ", "");
+function sampler({ shots, seed, method, noise, optimization_level }) {
+  const asked = { shots, seed_simulator: seed, method, noise, optimization_level };
+  const options = keywords(asked, ", ", "");
   return {
     imports: "QuantumTasksProvider",
     lines: `print(backend.run(circuits${options}).result().get_counts())`,
   };
 }
 
-function estimator(observables, { seed, method, noise, precision }) {
-  const options = { default_precision: precision, seed_simulator: seed, method, noise };
+function estimator(observables, { seed, precision, method, noise, optimization_level }) {
+  const options = {
+    ...{ default_precision: precision, seed_simulator: seed },
+    ...{ method, noise, optimization_level },
+  };
   const given = Object.fromEntries(
     Object.entries(options).filter(([, each]) => each !== undefined),
   );

@@ -15,7 +15,17 @@ const examples = JSON.parse(find("#examples").textContent);
 // What has fields of its own; all else that was submitted is kept as JSON.
 const FIELDS = new Set([
   ...["title", "circuit", "circuit_format", "shots", "seed", "method", "priority", "name", "tags"],
-  ...["inputs", "parameters", "parameter_sets", "noise", "observables", "precision", "outputs"],
+  ...[
+    "backend",
+    "optimization_level",
+    "inputs",
+    "parameters",
+    "parameter_sets",
+    "noise",
+    "observables",
+    "precision",
+    "outputs",
+  ],
 ]);
 const NOISE = ["depolarizing_1q", "depolarizing_2q", "readout", "gates"];
 const texts = {}; // of the inputs' fields, by name, kept while a program is edited
@@ -65,7 +75,9 @@ function load(wanted) {
   field("other").hidden = !others.length;
   for (const name of ["shots", "seed", "precision", "priority", "name"])
     field(name).value = wanted[name] ?? "";
-  field("method").value = wanted.method ?? "automatic";
+  choose("backend", wanted.backend ?? "");
+  choose("optimization_level", wanted.optimization_level ?? "");
+  choose("method", wanted.method ?? "automatic");
   field("tags").value = isPlain ? tags.join(", ") : "";
   field("observables").value = wanted.observables ?? "";
   field("parameter_sets").value = wanted.parameter_sets
@@ -78,9 +90,23 @@ function load(wanted) {
   }
   field("noise").open = Boolean(wanted.noise);
   field("expectations").open = Boolean(wanted.observables);
-  field("more").open = Boolean(wanted.parameter_sets || wanted.priority || others.length);
+  field("more").open = Boolean(
+    wanted.parameter_sets ||
+    wanted.priority ||
+    wanted.optimization_level !== undefined ||
+    others.length,
+  );
   names = undefined;
   editor.text = wanted.circuit;
+}
+
+/** Choose a value, also one that is offered no more. */
+function choose(name, value) {
+  const select = field(name) ?? field("more").appendChild(el("select", { id: name, hidden: true }));
+  select.value = value;
+  if (select.value === String(value)) return;
+  select.append(el("option", { value }, String(value)));
+  select.value = value;
 }
 
 /** What was submitted, as the form writes it. */
@@ -104,6 +130,9 @@ function submission() {
   if (shots !== undefined) body.shots = shots;
   const seed = inputs.whole(field("seed").value, "Seed");
   if (seed !== undefined) body.seed = seed;
+  if (field("backend")?.value) body.backend = field("backend").value;
+  const level = inputs.whole(field("optimization_level").value, "Optimization level");
+  if (level !== undefined) body.optimization_level = level;
   if (field("method").value !== "automatic") body.method = field("method").value;
   const noise = Object.fromEntries(NOISE.map((name) => [name, form.elements[name].value]));
   Object.assign(body, inputs.noise(noise), parameters());

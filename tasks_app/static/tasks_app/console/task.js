@@ -62,6 +62,7 @@ function head(task) {
       "p",
       { class: "muted small" },
       el("code", {}, task.task_id),
+      ` on ${task.backend}`,
       ...task.tags.flatMap((tag) => [
         " ",
         el(
