@@ -30,6 +30,7 @@ OUTPUT_LABELS = {
     "probabilities": "Exact probabilities",
     "statevector": "State vector",
     "memory": "Every shot",
+    "registers": "Registers",
 }
 MAX_TOKENS = 200  # that the page shows, the newest
 

@@ -114,8 +114,9 @@ def test_any_outcome_of_many_can_be_plotted(site: Site) -> None:
             "method": "density_matrix",
         },
         {"backend": "noisy_line5", "optimization_level": 1},
+        {"parameter_sets": [[0.1], [0.2]], "outputs": ["counts", "registers"]},
     ],
-    ids=["noise", "a device"],
+    ids=["noise", "a device", "values in order"],
 )
 def test_what_was_submitted_comes_back_into_the_form_as_it_was(site: Site, more: Any) -> None:
     body: dict[str, Any] = {

@@ -8,7 +8,7 @@ export function codes(url, taskId, submission) {
     curl: curl(url, taskId, submission),
     Python: python(url, taskId, submission),
   };
-  if (!submission.circuit_format) found.Qiskit = qiskit(url, submission);
+  if (!submission.circuit_format && !submission.samplex) found.Qiskit = qiskit(url, submission);
   return found;
 }
 

@@ -65,6 +65,7 @@ export function results(task, submission) {
   return [
     ...(result.sets ? sets(result.sets, submission, name) : single(result, submission, name)),
     result.circuit ? drawing(result.circuit, name) : null,
+    result.registers ? registers(result.registers) : null,
   ].filter(Boolean);
 }
 
@@ -142,6 +143,16 @@ function shots(memory, name) {
       el("pre", {}, memory.slice(0, 200).join("  "), memory.length > 200 ? "  …" : ""),
     ),
     el("button", { type: "button", class: "plain small", onclick: all }, "Save all"),
+  );
+}
+
+function registers(found) {
+  const rows = found.map(({ name, bits }) => [name, bits.join(", ")]);
+  return el(
+    "figure",
+    {},
+    el("figcaption", {}, "Registers, and where their bits stand in an outcome, from the right"),
+    region("Registers", tableElement({ head: ["register", "bits"], rows })),
   );
 }
 

@@ -64,12 +64,16 @@ function showInputs() {
 function load(wanted) {
   for (const name of Object.keys(texts)) delete texts[name];
   Object.assign(texts, wanted.inputs);
-  for (const [name, value] of Object.entries(wanted.parameters ?? {})) texts[name] = String(value);
+  const named = Array.isArray(wanted.parameters) ? {} : (wanted.parameters ?? {});
+  for (const [name, value] of Object.entries(named)) texts[name] = String(value);
   field("circuit_format").value = wanted.circuit_format ?? "openqasm";
   const tags = wanted.tags ?? [];
   const isPlain = tags.every((tag) => tag && tag.trim() === tag && !tag.includes(","));
   const others = Object.entries(wanted).filter(
-    ([name]) => !FIELDS.has(name) || (name === "tags" && !isPlain),
+    ([name, value]) =>
+      !FIELDS.has(name) ||
+      (name === "tags" && !isPlain) ||
+      (name === "parameters" && Array.isArray(value)),
   );
   field("others").value = others.length ? JSON.stringify(Object.fromEntries(others)) : "";
   field("other").hidden = !others.length;
@@ -135,7 +139,9 @@ function submission() {
   if (level !== undefined) body.optimization_level = level;
   if (field("method").value !== "automatic") body.method = field("method").value;
   const noise = Object.fromEntries(NOISE.map((name) => [name, form.elements[name].value]));
-  Object.assign(body, inputs.noise(noise), parameters());
+  const others = json("others", "Other options");
+  const hasValues = others?.parameters || others?.samplex;
+  Object.assign(body, inputs.noise(noise), hasValues ? {} : parameters());
   const observables = inputs.observables(field("observables").value);
   if (observables.length) body.observables = observables;
   if (field("precision").value.trim())
@@ -150,7 +156,7 @@ function submission() {
   if (tags.length) body.tags = tags;
   const priority = inputs.whole(field("priority").value, "Priority");
   if (priority !== undefined) body.priority = priority;
-  return { ...body, ...json("others", "Other options") };
+  return { ...body, ...others };
 }
 
 function parameters() {
