@@ -1,65 +1,56 @@
-"""What counting costs a submission: the API as it is, and one that counts nothing, in turn.
+"""What counting costs a submission: an API that counts every second one, by chance.
 
-python -m benchmarks.counting [--rounds N] [--submissions N]
+python -m benchmarks.counting [--submissions N]
 
-Processor time of the API's processes, since time passes on a busy machine for other reasons too.
+Time passes on a busy machine for other reasons too: compared is the processor time of the threads
+that answered, of some tens of thousands of requests that ran side by side.
 """
 
 import argparse
-import os
-from contextlib import ExitStack
-from pathlib import Path
-from statistics import median
+import json
+from math import sqrt
+from statistics import mean, stdev
 
 from benchmarks.load import drive
 from benchmarks.servers import private_servers
-from benchmarks.sides import submission
-from testing.service import Process, Service
+from benchmarks.sides import cpu_s, submission
+from testing.service import Service
 
-UNCOUNTED = "--config python:benchmarks.uncounted_gunicorn"
 CLIENTS = 8
+TRIMMED = 0.05  # at each end: interrupts, first connections
+CONFIG = "--config python:benchmarks.switching_gunicorn"
 
 
-def cpu_s(pid: int) -> float:
-    """Processor time of a process's threads, which the kernel counts in nanoseconds."""
-    threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
-    return sum(int(each.read_text().split()[0]) for each in threads) / 1e9
-
-
-def cpu_ms(service: Service, api: Process, submissions: int) -> float:
-    """The API's processor time for one of so many submissions."""
-    writes = [submission(number) for number in range(100)]
-    before = sum(map(cpu_s, api.children()))
-    done = drive(service.port, writes, clients=CLIENTS, most=submissions)
-    assert not done.failed, done.statuses
-    return 1000 * (sum(map(cpu_s, api.children())) - before) / done.requests
+def trimmed(nanoseconds: list[int]) -> list[float]:
+    """In microseconds, without the shortest and the longest."""
+    cut = int(TRIMMED * len(nanoseconds))
+    return [each / 1000 for each in sorted(nanoseconds)[cut:-cut]]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.counting")
-    parser.add_argument("--rounds", type=int, default=150)
-    parser.add_argument("--submissions", type=int, default=200)
+    parser.add_argument("--submissions", type=int, default=40_000)
     options = parser.parse_args()
-    with ExitStack() as stack:
-        folder = stack.enter_context(private_servers(LIMIT_PER_MINUTE="0", LIMIT_PENDING="0"))
-        sides = []
-        for name, extra in (("counting", {}), ("not", {"GUNICORN_CMD_ARGS": UNCOUNTED})):
-            (folder / name).mkdir()
-            service = stack.enter_context(Service(folder / name, {**os.environ, **extra}))
-            sides.append((service, service.start_api(processes=1)))
-        pairs = []
-        for number in range(options.rounds + 2):
-            turn = sides if number % 2 else sides[::-1]
-            cost = {id(side): cpu_ms(*side, options.submissions) for side in turn}
-            if number > 1:  # the first two warm up
-                pairs.append([cost[id(side)] for side in sides])
-        ratios = sorted(100 * (with_ / without - 1) for with_, without in pairs)
-        # The median's own 95 % interval: order statistics, whatever the noise looks like.
-        reach = 0.98 * len(ratios) ** 0.5
-        low, high = (ratios[int(len(ratios) / 2 + side * reach)] for side in (-1, 1))
-        for name, times in zip(("counting", "not counting"), zip(*pairs, strict=True), strict=True):
-            print(f"{name}: {median(times):.3f} ms of processor time a submission")
-        print(f"in {len(ratios)} pairs: {median(ratios):+.1f} % ({low:+.1f} to {high:+.1f} %)")
+    writes = [submission(number) for number in range(100)]
+    with private_servers(LIMIT_PER_MINUTE="0", LIMIT_PENDING="0") as folder:
+        noted = folder / "times"
+        env = {"GUNICORN_CMD_ARGS": CONFIG, "TIMES": str(noted)}
+        with Service(folder, env) as service:
+            api = service.start_api(processes=1)
+            (pid,) = api.children()
+            drive(service.port, writes, clients=CLIENTS, most=2_000)
+            before = cpu_s(pid)
+            done = drive(
+                service.port, writes, clients=CLIENTS, most=options.submissions, seconds=400
+            )
+            assert not done.failed, done.statuses
+            whole_us = 1e6 * (cpu_s(pid) - before) / done.requests
+        counted, others = map(trimmed, json.loads(noted.read_text()))
+    cost = mean(counted) - mean(others)
+    error = 1.96 * sqrt(stdev(counted) ** 2 / len(counted) + stdev(others) ** 2 / len(others))
+    print(f"a submission: {whole_us:.0f} µs of the API's processor time, all threads together")
+    print(f"counting: {cost:.1f} ± {error:.1f} µs of it, {100 * cost / whole_us:.1f} % (95 %:")
+    print(f"{100 * (cost - error) / whole_us:.1f} to {100 * (cost + error) / whole_us:.1f} %)")
 
 
 if __name__ == "__main__":

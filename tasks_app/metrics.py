@@ -6,6 +6,7 @@ where. What can be asked of PostgreSQL or RabbitMQ is not counted here, but told
 
 import os
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -61,6 +62,12 @@ PUBLISHES_REFUSED = _counter(
 SANDBOXES_ENDED = _counter("sandboxes_ended", "Simulation children ended.", "reason")
 
 
+@cache
+def _series(metric: Any, *labels: object) -> Any:
+    """A metric's series with these labels: to look for it costs as much as to count."""
+    return metric.labels(*labels)
+
+
 def known_method(method: str | None) -> str:
     """What a request's method is called: labels are kept for ever, and none is a client's text."""
     return method if method in HTTP_METHODS else "other"
@@ -68,33 +75,38 @@ def known_method(method: str | None) -> str:
 
 def request(route: str, method: str | None, status: int, seconds: float) -> None:
     """Count a request."""
-    REQUESTS.labels(route, known_method(method), status).observe(seconds)
+    _series(REQUESTS, route, known_method(method), status).observe(seconds)
+
+
+def submitted(outcome: str) -> None:
+    """Count a submission."""
+    _series(SUBMISSIONS, outcome).inc()
 
 
 def moved(from_: str, to: str, tasks: int = 1) -> None:
     """Count tasks that have moved."""
-    TRANSITIONS.labels(from_, to).inc(tasks)
+    _series(TRANSITIONS, from_, to).inc(tasks)
 
 
 def waited(options: Mapping[str, Any], seconds: float) -> None:
     """Count a task that was claimed for the first time."""
-    WAITING.labels(options.get("method", METHODS[0])).observe(seconds)
+    _series(WAITING, options.get("method", METHODS[0])).observe(seconds)
 
 
 def ran(result: Mapping[str, Any], seconds: float) -> None:
     """Count a simulation. What it was done by is a child's word, and not believed as it is."""
     method = result["metadata"].get("method")
-    RUNNING.labels(method if method in METHODS else "other").observe(seconds)
+    _series(RUNNING, method if method in METHODS else "other").observe(seconds)
 
 
 def recovered(counts: Mapping[str, int]) -> None:
     """Count what a pass of recovery has found, by kind."""
     for kind, tasks in counts.items():
-        RECOVERED.labels(kind).inc(tasks)
+        _series(RECOVERED, kind).inc(tasks)
 
 
 def sandbox_ended(reason: str) -> None:
-    SANDBOXES_ENDED.labels(reason).inc()
+    _series(SANDBOXES_ENDED, reason).inc()
 
 
 def registry(*more: Collector) -> CollectorRegistry:

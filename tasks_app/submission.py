@@ -94,7 +94,7 @@ def _counted(submit: Callable[P, Accepted]) -> Callable[P, Accepted]:
             outcome = next(code for kind, code in _REFUSALS.items() if isinstance(error, kind))
             raise
         finally:
-            metrics.SUBMISSIONS.labels(outcome).inc()
+            metrics.submitted(outcome)
         return accepted
 
     return counted
