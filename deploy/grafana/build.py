@@ -123,6 +123,23 @@ ROWS: dict[str, list[stat.Panel | timeseries.Panel]] = {
         plot("Simulations by method", {"{{method}}": rate("task_running_seconds_count", "method")}),
         plot("Failures by code", {"{{code}}": rate("failures_total", "code")}, stacked=True),
     ],
+    "Backends": [
+        plot(
+            "Pending by backend",
+            {"{{backend}}": "max by (backend) (quantumtasks_backend_pending)"},
+            unit="short",
+        ),
+        plot(
+            "Running by backend",
+            {"{{backend}}": "max by (backend) (quantumtasks_backend_processing)"},
+            unit="short",
+        ),
+        plot(
+            "Slots of workers that serve it",
+            {"{{backend}}": "max by (backend) (quantumtasks_backend_slots)"},
+            unit="short",
+        ),
+    ],
     "Requests": [
         plot(
             "Requests by status",

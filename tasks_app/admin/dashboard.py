@@ -13,9 +13,10 @@ from django.db.models import Count, F
 from django.urls import reverse
 from django.utils import timezone
 
-from tasks_app import pace
+from tasks_app import backends, pace
 from tasks_app.admin.tasks import BADGES, duration, short_id
 from tasks_app.circuits import WALLS
+from tasks_app.circuits.backend import DEFAULT_BACKEND
 from tasks_app.models import Status, Task
 from tasks_app.queue import broker
 from tasks_app.queue.publisher import QueueUnavailable
@@ -49,7 +50,8 @@ def context() -> dict[str, Any]:
         "now": pace.pace(),
         "statuses": _today(),
         "oldest": _oldest(),
-        "queue": _queue(),
+        "queue": _queue(DEFAULT_BACKEND),
+        "backends": _backends(),
         "since": since,
         "latest": f"{sum(map(_tasks, parts)):,}" if parts else "",
         "each": duration(whole / PARTS),
@@ -101,11 +103,30 @@ def _oldest() -> dict[str, Any] | None:
     }
 
 
-def _queue() -> dict[str, int] | None:
+def _queue(backend: str) -> dict[str, int] | None:
+    """What its queue holds, and that of the dead letters of all; None if RabbitMQ is away."""
     try:
-        return asdict(broker.depths(timeout_s=QUEUE_S))
+        return asdict(broker.depths(backend, timeout_s=QUEUE_S))
     except QueueUnavailable:
         return None
+
+
+def _backends() -> list[dict[str, Any]]:
+    """Each with what waits for it, what runs, and who serves it."""
+    found = []
+    for name, backend in sorted(backends.known().items()):
+        now = pace.pace_lately(name)
+        found.append(
+            {
+                "name": name,
+                "online": backend.online,
+                "pending": _number(pace.pending(name)),
+                "processing": now["processing"],
+                "slots": now["slots"],
+                "queue": _queue(name),
+            }
+        )
+    return found
 
 
 def _workers() -> list[dict[str, Any]]:

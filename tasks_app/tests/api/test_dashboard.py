@@ -11,9 +11,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from tasks_app import lifecycle, pace
+from tasks_app import backends, lifecycle, pace
 from tasks_app.admin import dashboard
-from tasks_app.models import Status, Task, Worker
+from tasks_app.models import Backend, Status, Task, Worker
 from tasks_app.queue.broker import DoorbellBroker
 from tasks_app.tests.unit.tasks import SOMEWHERE, claimed, in_state, pending, processing
 
@@ -46,10 +46,23 @@ def test_it_shows_failures_by_code_the_oldest_and_the_queue(admin_client: Client
         lifecycle.fail(claimed(pending()), code=code, message="No.")
     page = text(admin_client)
     assert re.search("Failures timed_out 2 syntax_error 1", page)
-    assert "0 messages, 0 consumers, 0 dead letters" in page
+    assert "0 dead letters" in page
     found = dashboard.context()["oldest"]
     assert found is not None
     assert str(oldest) in found["url"]
+
+
+def test_it_shows_what_waits_for_each_backend_and_who_serves_it(admin_client: Client) -> None:
+    assert re.search(
+        "aer 0 pending 0 of 0 running 0 messages, 0 consumers nobody", text(admin_client)
+    )
+    Backend.objects.create(name="boxed", kind="aer", online=False)
+    Worker.objects.create(worker=SOMEWHERE, slots=2, walls=[], backends=["aer"])
+    for cached in (backends._known, pace._pace_lately):
+        cached.cache_clear()
+    page = text(admin_client)
+    assert "boxed 0 pending 0 of 0 running 0 messages, 0 consumers offline" in page
+    assert re.search("aer 0 pending 0 of 2 running 0 messages, 0 consumers boxed", page)
 
 
 def test_it_shows_the_workers_and_what_they_run(admin_client: Client) -> None:
