@@ -57,7 +57,7 @@ class _Pub:
         return np.broadcast_to(sets, together), np.broadcast_to(self.numbers, together)
 
 
-def pieces(params: Mapping[str, Any]) -> Iterator[Piece]:
+def pieces(params: Mapping[str, Any], *, noisy: bool = False) -> Iterator[Piece]:
     """Raises ApiError for what is no such program."""
     known = {"pubs", "options", "version", "support_qiskit", "precision", "resilience_level"}
     if unknown := sorted(params.keys() - known):
@@ -65,8 +65,8 @@ def pieces(params: Mapping[str, Any]) -> Iterator[Piece]:
     if params.get("version", 2) != 2:
         raise invalid("Only version 2 of the estimator is supported.")
     level = {name: params[name] for name in ("resilience_level",) if name in params}
-    options.checked(level, options.ESTIMATOR)
-    chosen = options.checked(params.get("options"), options.ESTIMATOR)
+    options.checked(level, options.ESTIMATOR, noisy=noisy)
+    chosen = options.checked(params.get("options"), options.ESTIMATOR, noisy=noisy)
     seed = _seed(chosen)
     for index, pub in enumerate(_pubs(params)):
         for first, count, some in _blocks(pub):

@@ -27,13 +27,13 @@ _RESULT_BYTES = 6_000_000  # Of a task's result: it may have 8 MiB.
 _BYTES = 80  # Of an outcome in it, or so.
 
 
-def pieces(params: Mapping[str, Any]) -> Iterator[Piece]:
+def pieces(params: Mapping[str, Any], *, noisy: bool = False) -> Iterator[Piece]:
     """Raises ApiError for what is no such program."""
     if unknown := sorted(params.keys() - {"schema_version", "quantum_program", "options"}):
         raise invalid(f"An executor has no parameter {unknown[0]!r:.80}.")
     if params.get("schema_version") not in VERSIONS:
         raise invalid(f"schema_version is one of {', '.join(VERSIONS)}.")
-    options.checked(params.get("options"), options.EXECUTOR)
+    options.checked(params.get("options"), options.EXECUTOR, noisy=noisy)
     program = _program(params)
     shots = pubs.whole(program.get("shots"), "shots", least=1, most=MAX_SHOTS)
     items = pubs.sequence(program.get("items"), "items")

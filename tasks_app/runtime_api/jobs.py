@@ -15,9 +15,10 @@ from tasks_app.api.errors import ApiError
 from tasks_app.api.fields import checked
 from tasks_app.api.submissions import MAX_BATCH, BatchSubmissionSerializer, new_task
 from tasks_app.circuits.job import UNSTORABLE
-from tasks_app.models import TERMINAL, Batch, RuntimeJob, Status, Task
+from tasks_app.models import TERMINAL, Backend, Batch, RuntimeJob, Status, Task
 from tasks_app.runtime_api import estimator, executor, pubs, sampler
 from tasks_app.runtime_api.arrays import invalid
+from tasks_app.runtime_api.backends import DEVICE, PLAIN
 from tasks_app.runtime_api.pubs import Part, Piece
 from tasks_app.runtime_api.results import Ended
 from tasks_app.runtime_api.view import uuid_of
@@ -41,15 +42,25 @@ class Made:
     job: RuntimeJob
 
 
-def make(program: str, params: Mapping[str, Any], *, tags: Sequence[str], **fields: Any) -> Made:
+def make(
+    program: str,
+    params: Mapping[str, Any],
+    *,
+    backend: Backend,
+    tags: Sequence[str],
+    **fields: Any,
+) -> Made:
     """`fields` are the owner, the correlation id, and those of the job. Raises ApiError."""
     _check_storable(params)
     pieces: list[Piece] = []
-    for piece in PROGRAMS[program].pieces(params):
+    for piece in PROGRAMS[program].pieces(params, noisy=backend.kind != PLAIN):
         pieces.append(piece)
         if len(pieces) > MAX_BATCH:
             raise invalid(f"The job would be more than {MAX_BATCH:,} tasks; send it in parts.")
-    body = {"name": program, "tags": list(tags), "tasks": [piece.fields for piece in pieces]}
+    body: dict[str, Any] = {"name": program, "tags": list(tags), "backend": backend.name}
+    body["tasks"] = [piece.fields for piece in pieces]
+    if backend.kind == DEVICE:  # Circuits are on its qubits, and stay there.
+        body["optimization_level"] = 0
     values = checked(BatchSubmissionSerializer, _shared(body))
     own = {name: fields.pop(name) for name in ("owner", "correlation_id")}
     shared = {name: values[name] for name in ("name", "tags", "circuit")}
@@ -61,6 +72,7 @@ def make(program: str, params: Mapping[str, Any], *, tags: Sequence[str], **fiel
     job = RuntimeJob(
         batch=batch,
         program=program,
+        backend=backend.name,
         params=_without_circuits(params),
         parts=[piece.told() for piece in pieces],
         **fields,

@@ -1,8 +1,8 @@
-"""Which options of the IBM Runtime client's a simulation without noise can honour.
+"""Which options of the IBM Runtime client's a simulation can honour.
 
 Some are granted by doing nothing: what they do against noise changes nothing where there is none,
-and nothing waits between shots. Some are done. All others, which would change what a result says,
-are refused by name.
+and nothing waits between shots; of a device, which has noise, they are not. Some are done. All
+others, which would change what a result says, are refused by name.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -63,6 +63,15 @@ ESTIMATOR: dict[str, Rule] = {
     "resilience.layer_noise_learning": _any,
     "resilience.layer_noise_model": _off,
 }
+_UNMITIGATED: dict[str, Rule] = {
+    "dynamical_decoupling": lambda value: not nested({"its": value}, "its", "enable"),
+    "twirling": lambda value: (
+        not any(nested({"its": value}, "its", name) for name in ("enable_gates", "enable_measure"))
+    ),
+    "resilience_level": _one_of(0),
+    "resilience.measure_mitigation": _off,
+}
+"""Where noise would make them count."""
 EXECUTOR: dict[str, Rule] = {
     "init_qubits": _one_of(True),
     "rep_delay": _any,
@@ -72,8 +81,11 @@ EXECUTOR: dict[str, Rule] = {
 }
 
 
-def checked(options: Any, rules: Mapping[str, Rule]) -> Mapping[str, Any]:
+def checked(options: Any, rules: Mapping[str, Rule], *, noisy: bool) -> Mapping[str, Any]:
     """The options. Raises ApiError with the names of those that are not supported."""
+    if noisy:
+        stricter = {name: rule for name, rule in _UNMITIGATED.items() if name in rules}
+        rules = {**rules, **stricter}
     if options is None:
         return {}
     if not isinstance(options, Mapping):

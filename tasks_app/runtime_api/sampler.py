@@ -27,10 +27,10 @@ class _Pub:
     shots: int
 
 
-def pieces(params: Mapping[str, Any]) -> Iterator[Piece]:
+def pieces(params: Mapping[str, Any], *, noisy: bool = False) -> Iterator[Piece]:
     """Raises ApiError for what is no such program."""
     _check_names(params)
-    chosen = options.checked(params.get("options"), options.SAMPLER)
+    chosen = options.checked(params.get("options"), options.SAMPLER, noisy=noisy)
     seed = options.nested(chosen, "simulator", "seed_simulator")
     if seed is not None:
         pubs.whole(seed, "options.simulator.seed_simulator", least=0, most=MAX_SEED)

@@ -79,7 +79,7 @@ class JobsView(RuntimeView):
             tags=checked(LabelsSerializer, {"tags": body.get("tags") or []})["tags"],
             owner=self.owner(request),
             correlation_id=correlation_id(),
-            backend=where.name,
+            backend=where,
             session=accepting(request, body.get("session_id")),
         )
         accepted = submission.accept(

@@ -10,14 +10,13 @@ import numpy as np
 from django.http import HttpResponse
 from qiskit import QuantumCircuit, qpy
 
-from tasks_app import lifecycle
-from tasks_app.circuits import CircuitError, Limits
+from tasks_app import backends, lifecycle
+from tasks_app.circuits import CircuitError, Job, Limits
 from tasks_app.circuits.job import as_message
 from tasks_app.circuits.simulation.runner import Runner
 from tasks_app.models import Status, Task
 from tasks_app.tests.api.client import get, post, send
 from tasks_app.tests.unit.tasks import claimed
-from tasks_app.worker.actors import job_of
 
 JOBS = "/runtime/v1/jobs"
 
@@ -108,7 +107,14 @@ def work() -> None:
     for task in Task.objects.with_status(Status.PENDING).order_by("task_id"):
         claim = claimed(task.task_id)
         try:
-            result = runner.run(as_message(job_of(claim)) | {"threads": 1})
+            job = Job(
+                circuit=claim.circuit,
+                shots=claim.shots,
+                seed=claim.seed,
+                backend=backends.described(claim.backend, claim.backend_changed_at),
+                **claim.options,
+            )
+            result = runner.run(as_message(job) | {"threads": 1})
         except CircuitError as error:
             lifecycle.fail(claim, code=error.code, message=error.message)
         else:

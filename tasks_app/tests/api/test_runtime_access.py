@@ -12,7 +12,7 @@ from pytest_django.fixtures import Settings
 from qiskit import QuantumCircuit
 
 from tasks_app import access
-from tasks_app.models import ApiToken, OwnerLimits, RuntimeSession, Task
+from tasks_app.models import ApiToken, Backend, OwnerLimits, RuntimeSession, Task
 from tasks_app.runtime_api import iam
 from tasks_app.runtime_api.urls import urlpatterns
 from tasks_app.tests.api import people
@@ -287,16 +287,37 @@ def test_a_session_that_is_none_is_refused(body: Any) -> None:
     assert not RuntimeSession.objects.exists()
 
 
-def test_a_backend_has_what_both_clients_ask_for() -> None:
+@pytest.mark.parametrize("name", ["aer", "noisy_line5"])
+def test_a_backend_has_what_both_clients_ask_for(name: str) -> None:
     headers = owner_headers(people.user("ada"))
-    (device,) = read("/runtime/v1/backends", **headers)["devices"]
-    where = f"/runtime/v1/backends/{device['name']}"
+    devices = {each["name"]: each for each in read("/runtime/v1/backends", **headers)["devices"]}
+    where = f"/runtime/v1/backends/{name}"
     configuration = read(f"{where}/configuration", **headers)
     assert configuration["online_date"] and not configuration["simulator"]
     properties = read(f"{where}/properties?updated_before=2026-01-01", **headers)
-    assert len(properties["qubits"]) == configuration["n_qubits"] == device["qubits"]
+    width = devices[name]["qubits"]
+    assert len(properties["qubits"]) == configuration["n_qubits"] == width
     assert {"last_update_date", "gates", "general"} <= properties.keys()
-    submitted(sampler([written(QuantumCircuit(1))]), **headers)
+    submitted(sampler([written(QuantumCircuit(1))]) | {"backend": name}, **headers)
     assert read(f"{where}/status", **headers)["length_queue"] == 1
     error(get(f"{where}/configuration?calibration_id=x", **headers), 404, "not_found")
     error(get("/runtime/v1/backends/ibm_fez/status", **headers), 404, "not_found")
+
+
+def test_a_device_tells_its_couplings_and_errors() -> None:
+    headers = owner_headers(people.user("ada"))
+    configuration = read("/runtime/v1/backends/noisy_line5/configuration", **headers)
+    assert configuration["basis_gates"] == ["cx", "id", "rz", "sx", "x"]
+    assert [0, 1] in configuration["coupling_map"]
+    (cx,) = [gate for gate in configuration["gates"] if gate["name"] == "cx"]
+    assert cx["coupling_map"] == configuration["coupling_map"]
+    properties = read("/runtime/v1/backends/noisy_line5/properties", **headers)
+    names = {each["name"] for each in properties["qubits"][0]}
+    assert {"T1", "T2", "readout_error"} <= names
+    assert {each["gate"] for each in properties["gates"]} >= {"cx", "sx"}
+
+
+def test_a_backend_that_is_offline_says_so() -> None:
+    Backend.objects.filter(name="aer").update(online=False)
+    headers = owner_headers(people.user("ada"))
+    assert not read("/runtime/v1/backends/aer/status", **headers)["state"]

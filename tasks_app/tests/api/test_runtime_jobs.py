@@ -320,6 +320,37 @@ def test_mitigation_is_refused_by_name(options: Any, named: str) -> None:
     assert named in error(post(job, JOBS), 400, "invalid_params")["error"]
 
 
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"dynamical_decoupling": {"enable": True}}, "dynamical_decoupling"),
+        ({"twirling": {"enable_measure": True}}, "twirling"),
+        ({"resilience_level": 1}, "resilience_level"),
+        ({"resilience": {"measure_mitigation": True}}, "resilience.measure_mitigation"),
+    ],
+)
+def test_of_a_device_what_noise_makes_count_is_refused(options: Any, named: str) -> None:
+    job = estimator([written(QuantumCircuit(1)), "Z"], **options) | {"backend": "noisy_line5"}
+    assert named in error(post(job, JOBS), 400, "invalid_params")["error"]
+
+
+def test_a_device_runs_a_circuit_on_the_qubits_that_it_names() -> None:
+    circuit = QuantumCircuit(5)
+    circuit.x(4)
+    circuit.measure_all()
+    job = submitted(sampler([written(circuit), None, 1000]) | {"backend": "noisy_line5"})
+    task = Task.objects.get(batch_id=job)
+    assert task.backend == "noisy_line5" and task.options["optimization_level"] == 0
+    assert [each["id"] for each in read(f"{JOBS}?backend=noisy_line5")["jobs"]] == [job]
+    work()
+    task.refresh_from_db()
+    assert task.result is not None
+    assert task.result["metadata"]["layout"] == [0, 1, 2, 3, 4]
+    (pub,) = decoded(read(f"{JOBS}/{job}/results"))["pub_results"]
+    meas = bits(pub["data"]["fields"]["meas"])
+    assert 850 < int((meas == 16).sum()) < 1000  # It is noisy.
+
+
 def test_options_that_change_nothing_without_noise_are_taken() -> None:
     options = {
         "default_shots": 5,

@@ -51,7 +51,6 @@ def test_a_sound_environment_boots() -> None:
         ("RABBITMQ_URL", "", "amqp://"),
         ("RABBITMQ_URL", "http://localhost:15672", "amqp://"),
         ("QUEUE_DOWN_POLICY", "shrug", "reject"),
-        ("DEFAULT_BACKEND", "Aer!", "for example DEFAULT_BACKEND=aer"),
         ("HEARTBEAT_S", "10", "LEASE_S"),
         ("HEARTBEAT_S", "0", "at least 0.1"),
         ("LEASE_S", "-1", "at least 0.1"),
