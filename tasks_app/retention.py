@@ -10,7 +10,16 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
-from tasks_app.models import TERMINAL, AuditEntry, Batch, Status, Task, TaskQuerySet
+from tasks_app.models import (
+    TERMINAL,
+    AuditEntry,
+    Batch,
+    RuntimeJob,
+    RuntimeSession,
+    Status,
+    Task,
+    TaskQuerySet,
+)
 
 CHUNK = 500
 FAILED_LOGINS_DAYS = 30  # anybody can add to them
@@ -52,10 +61,17 @@ def purge_chunk(*, older_than: timedelta, statuses: Sequence[Status] = TERMINAL)
 
 
 def purge_empty_batches(*, older_than: timedelta) -> int:
-    """Delete old batches that have no task left."""
+    """Delete old batches that have no task left, and then sessions that have no job; how many
+    batches there were.
+    """
     elements = Task.objects.filter(batch=OuterRef("pk"))
     old = Batch.objects.filter(submitted_at__lt=Now() - older_than)
-    return old.filter(~Exists(elements)).delete()[0]
+    deleted = old.filter(~Exists(elements)).delete()[0]
+    jobs = RuntimeJob.objects.filter(session=OuterRef("pk"))
+    sessions = RuntimeSession.objects.filter(~Exists(jobs), created_at__lt=Now() - older_than)
+    # Not `delete`, which would look for jobs to take from them.
+    sessions._raw_delete(sessions.db)
+    return deleted
 
 
 def purge_failed_logins() -> int:

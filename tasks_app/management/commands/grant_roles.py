@@ -19,6 +19,8 @@ _GRANTS = {
     "tasks_app_task": (f"SELECT, DELETE, UPDATE ({', '.join(_MOVES)})"),
     "tasks_app_statushistory": "SELECT, INSERT",
     "tasks_app_batch": "SELECT, DELETE",
+    "tasks_app_runtimejob": "SELECT (batch_id, session_id)",
+    "tasks_app_runtimesession": "SELECT (session_id, created_at), DELETE",
     "tasks_app_ownerlimits": "SELECT (owner_id, qubits, max_running)",
     "tasks_app_backend": "SELECT",
     "tasks_app_worker": "SELECT, INSERT, UPDATE, DELETE",

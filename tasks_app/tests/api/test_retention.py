@@ -15,6 +15,8 @@ from tasks_app.models import (
     TERMINAL,
     Batch,
     IdempotencyKey,
+    RuntimeJob,
+    RuntimeSession,
     Status,
     StatusHistory,
     Task,
@@ -158,6 +160,18 @@ def test_a_purged_batch_may_be_submitted_anew_with_its_key() -> None:
 
 
 # -- by the leader ------------------------------------------------------------------------------
+
+
+def test_old_sessions_go_once_they_have_no_job() -> None:
+    fields = {"backend": "aer", "mode": "batch", "max_time_s": 1}
+    empty, used, new = (RuntimeSession.objects.create(**fields) for _ in range(3))
+    batch = people.batch_of(None, Status.PENDING)
+    job = {"batch": batch, "program": "sampler", "backend": "aer", "params": {}, "parts": []}
+    RuntimeJob.objects.create(session=used, **job)
+    RuntimeSession.objects.exclude(pk=new.pk).update(created_at=people.ago(days=100))
+    purge("--older-than", "90d")
+    assert set(RuntimeSession.objects.all()) == {used, new}
+    assert empty.pk not in RuntimeSession.objects.values_list("pk", flat=True)
 
 
 @pytest.mark.django_db(transaction=True)
