@@ -23,7 +23,7 @@ from tasks_app.runtime_api.results import Ended, fragment
 DEFAULT_PRECISION = 1 / 64
 _MAX_VALUES = 50_000  # of a task
 _FEW = 4_096  # values that a task may tell though nobody asked for them
-_MOST = 1_000_000  # elements of a PUB's array
+_MOST = 200_000  # elements of a PUB's array
 _PROJECTORS = {
     **{"0": ("Z", 1), "1": ("Z", -1), "+": ("X", 1), "-": ("X", -1)},
     **{"r": ("Y", 1), "l": ("Y", -1)},

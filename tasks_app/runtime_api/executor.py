@@ -128,8 +128,7 @@ def _values(item: Mapping[str, Any], index: int, *, compressed: bool) -> Values:
         whole = np.broadcast_shapes(array.shape[:-1], tuple(shape))
     except (TypeError, ValueError):
         raise invalid(f"Item {index}: its shape does not extend that of its arguments.") from None
-    if math.prod(whole) * max(1, array.shape[-1]) > MAX_SHOTS:
-        raise invalid(f"Item {index} has too many elements.")
+    pubs.check_count(math.prod(whole), array.shape[-1], f"Item {index}")
     return Values(np.broadcast_to(array, (*whole, array.shape[-1])))
 
 
@@ -142,6 +141,7 @@ def _samplex(item: Mapping[str, Any], index: int, *, compressed: bool) -> _Sampl
     if not isinstance(shape, list) or any(type(size) is not int or size < 1 for size in shape):
         raise invalid(f"Item {index}: its shape is a list of whole numbers.")
     check_axes(shape)
+    pubs.check_count(math.prod(shape), 0, f"Item {index}")
     return _Samplex(item, tuple(shape), compressed)
 
 

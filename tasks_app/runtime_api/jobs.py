@@ -6,6 +6,7 @@ from datetime import datetime
 from types import ModuleType
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -52,11 +53,7 @@ def make(
 ) -> Made:
     """`fields` are the owner, the correlation id, and those of the job. Raises ApiError."""
     _check_storable(params)
-    pieces: list[Piece] = []
-    for piece in PROGRAMS[program].pieces(params, noisy=backend.kind != PLAIN):
-        pieces.append(piece)
-        if len(pieces) > MAX_BATCH:
-            raise invalid(f"The job would be more than {MAX_BATCH:,} tasks; send it in parts.")
+    pieces = _bounded(PROGRAMS[program].pieces(params, noisy=backend.kind != PLAIN))
     body: dict[str, Any] = {"name": program, "tags": list(tags), "backend": backend.name}
     body["tasks"] = [piece.fields for piece in pieces]
     if backend.kind == DEVICE:  # Circuits are on its qubits, and stay there.
@@ -78,6 +75,29 @@ def make(
         **fields,
     )
     return Made(batch, tasks, job)
+
+
+def _bounded(pieces: Iterable[Piece]) -> list[Piece]:
+    """All of them. Raises ApiError before there are too many, or more text than a batch may have.
+
+    A few kilobytes of a request can ask for a thousand tasks that have a megabyte each.
+    """
+    found: list[Piece] = []
+    circuits: set[str] = set()
+    own = texts = 0
+    for piece in pieces:
+        found.append(piece)
+        circuit = str(piece.fields.get("circuit", ""))
+        circuits.add(circuit)
+        own += len(circuit)
+        texts += len(str(piece.fields.get("samplex", {}).get("samplex_json", "")))
+        if len(found) > MAX_BATCH:
+            raise invalid(f"The job would be more than {MAX_BATCH:,} tasks; send it in parts.")
+        if texts + (own if len(circuits) > 1 else 0) > settings.MAX_SUBMISSION_BYTES:
+            limit = settings.MAX_SUBMISSION_BYTES
+            sentence = f"The tasks of the job would have more than {limit:,} bytes of circuits."
+            raise ApiError(413, "batch_too_large", sentence)
+    return found
 
 
 def _check_storable(params: Mapping[str, Any]) -> None:

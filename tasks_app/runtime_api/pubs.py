@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 
+from tasks_app.api.content import MAX_VALUES
 from tasks_app.circuits import CircuitError
 from tasks_app.circuits.job import MAX_SEED, MAX_SETS
 from tasks_app.circuits.qpy_file import read_metadata
@@ -85,9 +86,16 @@ def values_of(given: Any, where: str) -> Values:
         values = Values(_array(given, where))
     else:
         raise invalid(f"{where}: parameter values are an array, a list, or lists by name.")
-    if not values.count:
-        raise invalid(f"{where}: there is nothing to run, its shape is {list(values.shape)}.")
+    check_count(values.count, values.array.shape[-1], where)
     return values
+
+
+def check_count(sets: int, parameters: int, where: str) -> None:
+    """Raises ApiError for no set of values, and for more than a request may spell out."""
+    if not sets:
+        raise invalid(f"{where}: there is nothing to run.")
+    if sets * (parameters + 1) > MAX_VALUES:
+        raise invalid(f"{where}: it has more than {MAX_VALUES:,} values of parameters.")
 
 
 def _array(given: Any, where: str) -> Array:

@@ -214,6 +214,30 @@ def test_precisions_that_are_none_are_refused(precision: Any) -> None:
     error(post(body, JOBS), 400, "invalid_params")
 
 
+def test_a_little_that_would_become_much_is_refused() -> None:
+    many = array(np.zeros((2_000_000, 0)))
+    for body in (
+        sampler([written(bell()), many, 1]),
+        estimator([written(QuantumCircuit(1)), {"Z": 1}, many]),
+        executor(together(bell()), {**ITEM, "shape": [2_000_000]}, shots=1),
+    ):
+        assert len(json.dumps(body)) < 20_000
+        error(post(body, JOBS), 400, "invalid_params")
+
+
+def test_a_long_text_that_many_tasks_would_have_is_refused() -> None:
+    item = {
+        "item_type": "samplex",
+        "samplex": {"ssv": 1, "samplex_json": "x" * 1_000_000},
+        "samplex_arguments": {},
+        "shape": [500_000],
+    }
+    error(post(executor(together(bell()), item, shots=1), JOBS), 413, "batch_too_large")
+    long = "OPENQASM 3.0; // " + "x" * 1_000_000
+    pubs = [[text, np.zeros((20_000, 1)).tolist(), 1] for text in (long, long + "y")]
+    error(post(sampler(*pubs), JOBS), 413, "batch_too_large")
+
+
 @pytest.mark.parametrize("text", ["\0", "\ud800"])
 def test_what_cannot_be_stored_is_refused(text: str) -> None:
     twirled = sampler([written(bell())], twirling={"strategy": text})
