@@ -35,7 +35,7 @@ run: .venv/embedded.stamp  ## Start the service here and show a circuit run; ONC
 test: .venv/dev.stamp  ## Run the tests against a PostgreSQL and a RabbitMQ of their own
 	$(VENV_PYTHON) -m pytest -n 3 $(ARGS)
 
-conformance: .venv/dev.stamp  ## Run Qiskit's own tests of backends and primitives against the service
+conformance: .venv/dev.stamp  ## Run tests of Qiskit's and of the IBM Runtime client against the service
 	$(VENV_PYTHON) -m pytest client/tests/conformance -m conformance -s -q $(ARGS)
 
 chaos: .venv/dev.stamp  ## Kill, pause and cut off at random for minutes; writes chaos.md

@@ -1,10 +1,12 @@
 """A service as somebody else runs it: an address, and a token that an administrator made."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import psycopg
 
 from testing.arena import FAST
 from testing.databases import manage, own_database
@@ -47,8 +49,10 @@ class Site:
 
 
 @contextmanager
-def running(folder: Path, **settings: str) -> Iterator[Site]:
+def running(folder: Path, *simulators: str, **settings: str) -> Iterator[Site]:
     """A service that asks for tokens, on a database of its own, with one worker.
+
+    With more plain simulators of these names.
 
     One at a time: they would take each other's messages from the queue.
     """
@@ -56,6 +60,7 @@ def running(folder: Path, **settings: str) -> Iterator[Site]:
         env = {**FAST, "DATABASE_URL": url, "API_AUTH": "required", **settings}
         with Service(folder, env=env) as service:
             manage(service.env, "migrate", "--verbosity", "0")
+            add_simulators(url, simulators)
             person = ["--noinput", "--username", "ada", "--email", "ada@example.org"]
             password = {"DJANGO_SUPERUSER_PASSWORD": secrets.token_hex(16)}
             manage({**service.env, **password}, "createsuperuser", *person)
@@ -63,3 +68,11 @@ def running(folder: Path, **settings: str) -> Iterator[Site]:
             service.keep_worker({})
             token = manage(service.env, "create_token", "ada")
             yield Site(service, f"http://127.0.0.1:{service.port}", token)
+
+
+def add_simulators(database: str, names: Iterable[str]) -> None:
+    """As an administrator does it."""
+    with psycopg.connect(database) as connection:
+        for name in names:
+            row = "(name, kind, definition) VALUES (%s, 'aer', '{}')"
+            connection.execute(f"INSERT INTO tasks_app_backend {row}", [name])

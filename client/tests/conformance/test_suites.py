@@ -19,6 +19,7 @@ import qiskit
 
 from testing.service import ROOT
 from tests.conformance.not_for_us import NO_PART_FOR_US, NOT_FOR_US
+from tests.conformance.outcomes import outcome
 from tests.site import Site
 
 pytestmark = pytest.mark.conformance
@@ -86,15 +87,8 @@ def test_suite(
         stdout=subprocess.PIPE,
         text=True,
     )
-    seen = Counter(map(_outcome, ElementTree.parse(report).iter("testcase")))
+    seen = Counter(map(outcome, ElementTree.parse(report).iter("testcase")))
     counts = f"{seen['passed']:>6}{seen['skipped']:>8}{seen['failed']:>7}"
     table.append(f"{suite:<34}{place:<26}{counts}{time.monotonic() - began:>8.0f}")
     assert run.returncode == 0, run.stdout
     assert seen.total() == size
-
-
-def _outcome(case: ElementTree.Element) -> str:
-    outcomes = {child.tag for child in case}
-    if outcomes & {"failure", "error"}:
-        return "failed"
-    return "skipped" if "skipped" in outcomes else "passed"
