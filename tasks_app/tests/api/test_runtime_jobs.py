@@ -2,11 +2,20 @@
 
 import json
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
-from ibm_quantum_schemas.common import CompressedTensorModel
+from ibm_quantum_schemas.common import (
+    CompressedQpyDataModel,
+    CompressedTensorModel,
+    F64CompressedTensorModel,
+    F64TensorModel,
+    OpenQasm3DataModel,
+    QpyDataV13ToV17Model,
+)
+from ibm_quantum_schemas.executor import version_1_0, version_1_1, version_2_0
 from ibm_quantum_schemas.executor.version_2_0 import QuantumProgramResultModel
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit.circuit import Parameter
@@ -182,6 +191,42 @@ def test_the_executor_runs_several_circuits_of_one_file() -> None:
     # x, y: the second parameter turns the first qubit, whose bit comes first.
     assert zz[0, :, :, 0].all() and not zz[1, :, :, 0].any() and not zz[..., 1].any()
     assert unpacked(second["meas"]).shape == (10, 2)
+
+
+V1 = (partial(QpyDataV13ToV17Model.from_python, qpy_version=17), F64TensorModel)
+V2 = (CompressedQpyDataModel.from_python, F64CompressedTensorModel)
+
+
+@pytest.mark.parametrize(
+    ("schema", "circuits", "numbers"),
+    [
+        (version_1_0, *V1),
+        (version_1_1, *V1),
+        (version_2_0, *V2),
+        (version_2_0, OpenQasm3DataModel.from_python, F64CompressedTensorModel),
+    ],
+    ids=["v1.0", "v1.1", "v2.0", "v2.0 with OpenQASM"],
+)
+def test_each_schema_of_the_executor_is_read_and_written(
+    schema: Any, circuits: Any, numbers: Any
+) -> None:
+    arguments = numbers.from_numpy(np.array([[0, math.pi], [math.pi, 0]]))  # x, y
+    program = schema.QuantumProgramModel(
+        shots=3,
+        circuits=circuits([rotated()]),
+        items=[schema.CircuitItemModel(circuit_arguments=arguments, shape=[])],
+        passthrough_data={"kept": 1},
+    )
+    params = schema.ParamsModel(quantum_program=program, options=schema.OptionsModel())
+    body = {"program_id": "executor", "backend": "aer", "params": params.model_dump(mode="json")}
+    job = submitted(body)
+    work()
+    result = schema.QuantumProgramResultModel(**read(f"{JOBS}/{job}/results"))
+    bits_of = {name: each.to_numpy() for name, each in result.data[0].results.items()}
+    assert bits_of["zz"][:, :, 0].tolist() == [[True] * 3, [False] * 3]
+    assert bits_of["a"][:, :, 0].tolist() == [[False] * 3, [True] * 3]
+    assert result.passthrough_data == {"kept": 1}
+    assert read(f"{JOBS}/{job}")["params"] == body["params"]
 
 
 def unpacked(given: dict[str, Any]) -> Any:
