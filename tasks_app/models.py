@@ -356,7 +356,7 @@ class RuntimeSession(models.Model):
 class RuntimeJob(models.Model):
     """What the IBM Runtime client asked for with a batch, in its own words."""
 
-    # The constraint is made by migration 0012 with ON DELETE CASCADE: it goes with its batch.
+    # The constraint is made by migration 0011 with ON DELETE CASCADE: it goes with its batch.
     batch = models.OneToOneField(
         Batch, primary_key=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
     )

@@ -18,7 +18,7 @@ from django.contrib.auth.models import Group, Permission
 from django.contrib.sessions.backends.db import SessionStore
 
 from tasks_app import pace
-from tasks_app.models import OwnerLimits, Status
+from tasks_app.models import OwnerLimits, RuntimeJob, RuntimeSession, Status
 from tasks_app.tests.api import people
 from tasks_app.tests.api.client import CIRCUIT, post
 from tasks_app.tests.conftest import database_url
@@ -107,7 +107,10 @@ def fill_every_table() -> None:
     for status in Status:
         in_state(status)
         people.task_of(ada, status, tags=["a", "b c"], name="ein Name, ünïcode")
-    people.batch_of(ada, Status.PENDING, Status.COMPLETED, Status.FAILED)
+    batch = people.batch_of(ada, Status.PENDING, Status.COMPLETED, Status.FAILED)
+    runtime = RuntimeSession.objects.create(owner=ada, backend="aer", mode="batch")
+    fields = {"program": "sampler", "backend": "aer", "params": {}, "parts": []}
+    RuntimeJob.objects.create(batch=batch, session=runtime, **fields)
     key = {"Idempotency-Key": "once"}
     assert post({"circuit": CIRCUIT}, **key, **token).status_code == 202
     assert post({"tasks": [{"circuit": CIRCUIT}] * 2}, "/tasks/batch", **token).status_code == 202
