@@ -94,6 +94,7 @@ def test_a_late_acknowledgement_does_not_remove_another_message(current: Doorbel
     before = current.consume(QUEUE, prefetch=1, timeout=1000)
     late = arrived(before)
     before.connection.close()  # the first goes back into the queue
+    before.close()  # as Dramatiq does
     with channel() as sibling:
         assert sibling.basic_get(QUEUE)[2] == first  # and to another worker
         put(second)
@@ -117,6 +118,7 @@ def test_a_late_rejection_does_not_dead_letter_another_message(current: Doorbell
     before = current.consume(QUEUE, prefetch=1, timeout=1000)
     late = arrived(before)
     before.connection.close()
+    before.close()
     after = current.consume(QUEUE, prefetch=1, timeout=1000)
     arrived(after)
 
@@ -135,6 +137,7 @@ def test_acknowledging_over_a_lost_connection_is_no_error(current: DoorbellBroke
     consumer.connection.close()
 
     consumer.ack(message)
+    consumer.close()
 
     assert len(taken()) == 1
 
