@@ -460,7 +460,6 @@ class Worker(models.Model):
     slots = models.PositiveIntegerField(help_text="Circuits that it runs at a time.")
     backends = ArrayField(
         models.CharField(max_length=64),
-        default=list,
         db_default=[DEFAULT_BACKEND],
         help_text="Whose tasks it runs.",
     )

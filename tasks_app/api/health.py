@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import ProgrammingError, connection
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -123,7 +123,7 @@ def _schema_fits() -> bool | None:
 def queue_depths() -> dict[str, QueueDepths]:
     """What the queue of each known backend holds; nothing if RabbitMQ does not answer in time."""
     names, depths = {DEFAULT_BACKEND}, {}
-    with suppress(*DATABASE_ERRORS), deadline(CHECK_S):
+    with suppress(*DATABASE_ERRORS, ProgrammingError), deadline(CHECK_S):  # no such table
         names |= backends.known().keys()
     with suppress(QueueUnavailable):
         depths = {name: broker.depths(name, timeout_s=CHECK_S) for name in sorted(names)}

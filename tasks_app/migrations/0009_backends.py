@@ -120,7 +120,6 @@ class Migration(migrations.Migration):
             name="backends",
             field=django.contrib.postgres.fields.ArrayField(
                 models.CharField(max_length=64),
-                default=list,
                 db_default=["aer"],
                 help_text="Whose tasks it runs.",
             ),

@@ -16,9 +16,10 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from tasks_app import backends, pace, turns
 from tasks_app.api import health
+from tasks_app.circuits.backend import shipped
 from tasks_app.postgresql import base
 from tasks_app.queue import broker
-from tasks_app.queue.doorbell import DEAD_LETTER_QUEUE, QUEUE
+from tasks_app.queue.doorbell import DEAD_LETTER_QUEUE, queue_of
 from tasks_app.queue.publisher import QueueUnavailable
 from testing.service import LIMIT_S, Service, eventually
 
@@ -45,17 +46,17 @@ def own_memory() -> None:
 
 @pytest.fixture
 def empty_queue() -> None:
-    """No messages of earlier tests in the queue or among its dead letters."""
+    """No messages of earlier tests in the queues or among their dead letters."""
     eventually(_queues_are_declared, what="RabbitMQ answers in time")
     with pika.BlockingConnection(pika.URLParameters(os.environ["RABBITMQ_URL"])) as amqp:
         channel = amqp.channel()
-        channel.queue_purge(QUEUE)
-        channel.queue_purge(DEAD_LETTER_QUEUE)
+        for queue in (*(queue_of(each.name) for each in shipped()), DEAD_LETTER_QUEUE):
+            channel.queue_purge(queue)
 
 
 def _queues_are_declared() -> bool:
     with suppress(QueueUnavailable):
-        return bool(broker.depths())
+        return all([broker.depths(each.name) for each in shipped()])
     return False
 
 

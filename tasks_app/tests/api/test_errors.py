@@ -29,6 +29,8 @@ ROUTES = {
     "/batches/x/results": {"GET"},
     "/batches/x/cancel": {"POST"},
     "/batches/x/retry": {"POST"},
+    "/backends": {"GET"},
+    "/backends/x": {"GET"},
     "/queue": {"GET"},
     "/login": {"POST"},
     "/logout": {"POST"},

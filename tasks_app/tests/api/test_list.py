@@ -67,7 +67,7 @@ def test_a_summary_has_no_circuit_and_no_result() -> None:
     add(status=Status.COMPLETED)
     (task,) = page()["results"]
     assert set(task) == {
-        *("task_id", "status", "name", "tags", "batch_id", "shots", "priority"),
+        *("task_id", "status", "name", "tags", "batch_id", "shots", "backend", "priority"),
         *("submitted_at", "started_at", "completed_at", "error_code", "rerun_of"),
     }
 

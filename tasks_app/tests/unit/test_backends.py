@@ -3,7 +3,6 @@
 import io
 import os
 import uuid
-from collections.abc import Iterator
 from functools import partial
 
 import pytest
@@ -27,14 +26,6 @@ from testing.service import eventually
 pytestmark = pytest.mark.django_db
 LINE, GRID = "noisy_line5", "noisy_grid16"
 pending = partial(tasks.pending, backend=LINE)
-
-
-@pytest.fixture
-def empty_queues(empty_queue: None) -> Iterator[None]:
-    for name in (LINE, GRID):
-        broker.depths(name)  # by then it is declared
-        queues.taken(queue_of(name))
-    yield
 
 
 def online(name: str, value: bool) -> None:
@@ -156,7 +147,7 @@ def test_the_default_one_stays() -> None:
 # -- messages ----------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("empty_queues")
+@pytest.mark.usefixtures("empty_queue")
 def test_each_message_goes_to_its_backends_queue() -> None:
     names = [LINE, "aer", GRID, LINE]
     bells = [lifecycle.Waiting(uuid.uuid4(), "c", name) for name in names]
@@ -166,7 +157,7 @@ def test_each_message_goes_to_its_backends_queue() -> None:
     assert queues.rung(queue_of(GRID)) == [bells[2].task_id]
 
 
-@pytest.mark.usefixtures("empty_queues")
+@pytest.mark.usefixtures("empty_queue")
 def test_a_queue_that_nobody_has_declared_is_made_by_its_first_message() -> None:
     name = f"new_{uuid.uuid4().hex}"
     bell = lifecycle.Waiting(uuid.uuid4(), "c", name)
@@ -178,7 +169,7 @@ def test_a_queue_that_nobody_has_declared_is_made_by_its_first_message() -> None
             channel.queue_delete(queue_of(name))
 
 
-@pytest.mark.usefixtures("empty_queues")
+@pytest.mark.usefixtures("empty_queue")
 def test_recovery_rings_where_the_tasks_backend_is_heard() -> None:
     silent, elsewhere, off = pending(), tasks.pending(backend="aer"), tasks.pending(backend=GRID)
     online(GRID, False)
@@ -193,7 +184,7 @@ def test_recovery_rings_where_the_tasks_backend_is_heard() -> None:
     assert recover() == Findings(silent=[off])
 
 
-@pytest.mark.usefixtures("empty_queues")
+@pytest.mark.usefixtures("empty_queue")
 def test_an_owner_at_the_limit_on_one_backend_is_looked_for_on_the_others_too() -> None:
     owner = User.objects.create(username="ada")
     OwnerLimits.objects.create(owner=owner, max_running=1)
@@ -208,7 +199,7 @@ def test_an_owner_at_the_limit_on_one_backend_is_looked_for_on_the_others_too() 
     assert {each.backend for each in lifecycle.waiting_behind(claimed)} == {LINE, GRID}
 
 
-@pytest.mark.usefixtures("empty_queues")
+@pytest.mark.usefixtures("empty_queue")
 def test_consumers_of_several_backends_share_a_process_threads() -> None:
     """A message waits in the queue, where others can take it, not behind a busy thread here."""
     made = broker.DoorbellBroker(url=os.environ["RABBITMQ_URL"], middleware=[])
