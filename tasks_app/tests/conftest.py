@@ -56,7 +56,7 @@ def empty_queue() -> None:
 
 def _queues_are_declared() -> bool:
     with suppress(QueueUnavailable):
-        return all([broker.depths(each.name) for each in shipped()])
+        return all(broker.depths(each.name) for each in shipped())
     return False
 
 

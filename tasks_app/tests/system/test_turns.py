@@ -60,12 +60,15 @@ def test_endless_circuits_leave_a_slot_for_others(service: Service) -> None:
     eventually(lambda: all_completed(first), what="bob is known to use the service")
     ada(ENDLESS, tasks=30)
     running = Task.objects.with_status(Status.PROCESSING)
-    eventually(lambda: running.count() >= 3, what="three of ada's run")
+    hers = running.filter(owner=people.user("ada"))
+    eventually(lambda: hers.count() == 3, what="three of ada's run")
     eventually(lambda: broker.depths().ready == 0, what="the messages of the others are gone")
     for _ in range(3):
         circuits = bob(tasks=2)
         eventually(lambda ids=circuits: all_completed(ids), what="bob's are run")  # type: ignore[misc]
-        assert running.filter(owner=people.user("ada")).count() == 3
+        assert hers.count() <= 3
+        # On a quick machine one may just have ended, and the next not begun.
+        eventually(lambda: hers.count() == 3, what="three of ada's run")
     worker.kill_group()
 
 
