@@ -1,8 +1,11 @@
+from dataclasses import asdict
 from typing import Any
 
 from django.apps import AppConfig
 from django.apps import apps as present
 from django.db.models.signals import post_migrate
+
+from tasks_app.circuits.backend import shipped
 
 
 class TasksConfig(AppConfig):
@@ -15,19 +18,9 @@ class TasksConfig(AppConfig):
 
 def _ship_backends(*, apps: Any = present, **_: Any) -> None:
     """A new database gets the backends that come with the service; what it has is its owner's."""
-    from tasks_app.circuits.backend import shipped
-
     try:
         backends = apps.get_model("tasks_app", "Backend").objects
     except LookupError:  # migrated back to where there were none
         return
     if not backends.exists():
-        backends.bulk_create(
-            backends.model(
-                name=each.name,
-                kind=each.kind,
-                description=each.description,
-                definition=each.definition,
-            )
-            for each in shipped()
-        )
+        backends.bulk_create(backends.model(**asdict(each)) for each in shipped())

@@ -16,6 +16,7 @@ from django.db.models import F, Func, Q
 from django.db.models.functions import Coalesce, Now
 from uuid_utils.compat import uuid7
 
+from tasks_app.circuits import WALLS
 from tasks_app.circuits.backend import DEFAULT_BACKEND
 
 
@@ -473,3 +474,8 @@ class Worker(models.Model):
 
     def __str__(self) -> str:
         return self.worker
+
+    @property
+    def missing_walls(self) -> list[str] | None:
+        """What its kernel lacks; None while nobody knows."""
+        return None if self.walls is None else sorted({*WALLS} - {*self.walls})

@@ -24,8 +24,8 @@ LONG_QUEUE = 10_000  # pending tasks; counting more takes a while
 
 HOUR_SAMPLE = 50_000  # tasks that the picture of the last hour is made of
 
-_PACE, _LATELY = sql.statement("pace"), sql.statement("lately")
-_LAST_HOUR = sql.statement("last_hour")
+_PACE, _LATELY = sql.statement("pace", ended="ended"), sql.statement("lately")
+_LAST_HOUR = sql.statement("last_hour", ended="ended")
 
 
 def report(*, slots: int, backends: Sequence[str], walls: list[str] | None = None) -> None:
@@ -66,7 +66,7 @@ def last_hour() -> list[dict[str, Any]]:
 
     Of the latest `HOUR_SAMPLE` tasks that were submitted in it.
     """
-    values = {"sample": HOUR_SAMPLE}
+    values = {"looked_at": HOUR_SAMPLE}
     found: list[dict[str, Any]] = connection.prepared(_LAST_HOUR, values, row_factory=dict_row)
     return found
 

@@ -15,7 +15,6 @@ from django.utils import timezone
 
 from tasks_app import backends, pace
 from tasks_app.admin.tasks import BADGES, duration, short_id
-from tasks_app.circuits import WALLS
 from tasks_app.circuits.backend import DEFAULT_BACKEND
 from tasks_app.models import Status, Task
 from tasks_app.queue import broker
@@ -139,7 +138,7 @@ def _workers() -> list[dict[str, Any]]:
             "slots": worker.slots,
             "running": running.get(worker.worker, 0),
             "since": worker.started_at,
-            "missing": None if worker.walls is None else sorted({*WALLS} - {*worker.walls}),
+            "missing": worker.missing_walls,
         }
         for worker in pace.alive_workers().order_by(F("started_at"))
     ]

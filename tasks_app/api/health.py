@@ -19,7 +19,6 @@ from rest_framework.views import APIView
 from tasks_app import backends, pace
 from tasks_app.api.auth import AUTHENTICATION
 from tasks_app.api.fields import shown
-from tasks_app.circuits import WALLS
 from tasks_app.circuits.backend import DEFAULT_BACKEND
 from tasks_app.models import Worker
 from tasks_app.postgresql import schema
@@ -40,7 +39,7 @@ class WorkerSerializer(serializers.ModelSerializer[Worker]):
         fields = ["worker", "slots", "backends", "walls", "missing_walls"]
 
     def get_missing_walls(self, worker: Worker) -> list[str] | None:
-        return None if worker.walls is None else sorted({*WALLS} - {*worker.walls})
+        return worker.missing_walls
 
 
 class FaultSerializer(serializers.Serializer[Any]):

@@ -1,18 +1,9 @@
 -- The last sixty minutes, the present one last: how many tasks ended in each, how many of them failed,
--- and how long half of them had waited at most; NULL if none ended. Of the latest `sample` tasks
+-- and how long half of them had waited at most; NULL if none ended. Of the latest `looked_at` tasks
 -- that completed or failed, `sampled` of which there are.
 WITH ended AS MATERIALIZED (
-    SELECT * FROM (
-        -- One status at a time, each along the index on status and time.
-        (SELECT current_status, submitted_at, started_at, completed_at FROM tasks_app_task
-        WHERE current_status = 'completed' AND submitted_at > now() - interval '1 hour'
-        ORDER BY submitted_at DESC LIMIT %(sample)s)
-        UNION ALL
-        (SELECT current_status, submitted_at, started_at, completed_at FROM tasks_app_task
-        WHERE current_status = 'failed' AND submitted_at > now() - interval '1 hour'
-        ORDER BY submitted_at DESC LIMIT %(sample)s)
-    ) AS latest
-    ORDER BY submitted_at DESC LIMIT %(sample)s
+    SELECT * FROM {ended}
+    ORDER BY submitted_at DESC LIMIT %(looked_at)s
 )
 SELECT minute, coalesce(tasks, 0) AS ended, coalesce(failed, 0) AS failed, wait_p50_s,
     (SELECT count(*) FROM ended) AS sampled

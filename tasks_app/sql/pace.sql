@@ -22,17 +22,7 @@ FROM (
     FROM (
         SELECT extract(epoch FROM started_at - submitted_at)::float8 AS wait,
             extract(epoch FROM completed_at - started_at)::float8 AS run
-        FROM (
-            -- One status at a time, each along the index on status and time; of a backend what is
-            -- found among the latest of all.
-            (SELECT submitted_at, started_at, completed_at, backend FROM tasks_app_task
-            WHERE current_status = 'completed' AND submitted_at > now() - interval '1 hour'
-            ORDER BY submitted_at DESC LIMIT %(looked_at)s)
-            UNION ALL
-            (SELECT submitted_at, started_at, completed_at, backend FROM tasks_app_task
-            WHERE current_status = 'failed' AND submitted_at > now() - interval '1 hour'
-            ORDER BY submitted_at DESC LIMIT %(looked_at)s)
-        ) AS ended
+        FROM {ended}  -- of a backend what is found among the latest of all
         WHERE %(backend)s::text IS NULL OR backend = %(backend)s
         ORDER BY submitted_at DESC LIMIT %(sample)s
     ) AS latest
