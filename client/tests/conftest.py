@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from quantumtasks_client import Client
+from quantumtasks_client.qiskit import QuantumTasksProvider
 from tests.site import BELL, BROKEN, LONG, ROTATION, Site, running
 from tests.terminal import Shell
 
@@ -29,6 +30,13 @@ def nobody_is_logged_in(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> No
 def client(site: Site) -> Iterator[Client]:
     with Client(site.url, site.token) as client:
         yield client
+
+
+@pytest.fixture
+def provider(site: Site) -> Iterator[QuantumTasksProvider]:
+    provider = QuantumTasksProvider(site.url, site.token)
+    yield provider
+    provider.client.close()
 
 
 @pytest.fixture

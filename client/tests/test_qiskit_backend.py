@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import pytest
 from qiskit import QuantumCircuit, generate_preset_pass_manager, transpile
@@ -32,13 +32,6 @@ from tests.site import BELL, Site
 
 SHOTS = 2_000
 Counts = Mapping[str, int]
-
-
-@pytest.fixture
-def provider(site: Site) -> Iterator[QuantumTasksProvider]:
-    provider = QuantumTasksProvider(site.url, site.token)
-    yield provider
-    provider.client.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import math
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -30,17 +29,10 @@ from tasks_app.circuits.simulation.device_model import target_of
 from tasks_app.circuits.snapshot import definition_of
 from testing.qiskit_circuits import of
 from tests.dynamic_circuits import cat, measured
-from tests.site import LINE, Site
+from tests.site import LINE
 
 GRID = "noisy_grid16"
 SHOTS = 4_000
-
-
-@pytest.fixture
-def provider(site: Site) -> Iterator[QuantumTasksProvider]:
-    provider = QuantumTasksProvider(site.url, site.token)
-    yield provider
-    provider.client.close()
 
 
 @pytest.fixture
