@@ -43,8 +43,11 @@ HASTY = "--config python:testing.hasty_gunicorn"
 SLACK = float(os.environ.get("SLACK", "5"))
 
 
-def eventually(condition: Callable[[], Any], *, what: str, within_s: float = LIMIT_S) -> Any:
-    """Wait until `condition()` is true and return its value; AssertionError after `within_s`."""
+def eventually(condition: Callable[[], Any], *, what: object, within_s: float = LIMIT_S) -> Any:
+    """Wait until `condition()` is true and return its value.
+
+    Raises AssertionError after `within_s` that says `what` did not come, as it is by then.
+    """
     deadline = time.monotonic() + within_s
     while not (value := condition()):
         assert time.monotonic() < deadline, f"not within {within_s:g} s: {what}"
