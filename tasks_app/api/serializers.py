@@ -84,7 +84,11 @@ class RegisterSerializer(serializers.Serializer[Any]):
 class ResultSerializer(SetResultSerializer):
     """What the run tells; with `parameter_sets` in `sets`, one for each in order."""
 
-    circuit = ShownCircuitSerializer(required=False)
+    circuit = ShownCircuitSerializer(
+        required=False,
+        allow_null=True,
+        help_text="Null, with a note in the metadata, where each shot takes its own way.",
+    )
     registers = RegisterSerializer(many=True, required=False)
     drawn = serializers.DictField(
         child=serializers.DictField(),

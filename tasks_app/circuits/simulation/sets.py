@@ -131,6 +131,8 @@ class SetsRun:
             circuit = prepared.shown(angles if self._single else prepared.names())
             self._shown["circuit"] = circuit
             self._bytes += len(json.dumps(circuit))
+        elif "circuit" in self._outputs:
+            self._shown["circuit"] = None  # The notes say why.
         if "registers" in self._outputs:
             self._shown["registers"] = _registers(prepared.named_bits)
 

@@ -18,7 +18,7 @@ from tasks_app.circuits.language.qasm3 import Steered
 from tasks_app.circuits.language.read import parse
 from tasks_app.circuits.language.source import Source
 from tasks_app.circuits.qpy_file import QpyFile
-from tasks_app.circuits.simulation.compile import Compiled, Options
+from tasks_app.circuits.simulation.compile import COUNTED, Compiled, Options
 from tasks_app.circuits.simulation.final_state import FinalState
 from tasks_app.circuits.simulation.kind import Kind
 from tasks_app.circuits.simulation.shown import show
@@ -157,7 +157,9 @@ class Template:
             if self._options.final_state:
                 raise CircuitError("method_unsuitable", _NO_FINAL_STATE)
             if "circuit" in self._options.outputs:
-                raise CircuitError("method_unsuitable", _NO_CIRCUIT)
+                if self._options.outputs.isdisjoint(COUNTED):
+                    raise CircuitError("method_unsuitable", _NO_CIRCUIT)
+                facts["notes"] = [*facts.get("notes", ()), _NO_CIRCUIT]
             self.parse_seconds += parsed - begun
             return Prepared(program, facts, tape, {})
         compiled = self._kind.compile(program, self._options, self._limits)

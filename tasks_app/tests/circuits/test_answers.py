@@ -189,7 +189,9 @@ def test_a_circuit_comes_through_beside_the_counts(sets: int) -> None:
     result = parts | {"circuit": CIRCUIT, "shots": 3, "metadata": metadata}
     options = {"memory": False, "outputs": ["counts", "circuit"], "parameter_sets": [{}] * sets}
     assert check("result", result, **options) == result
-    for told in (None, "x", {}, CIRCUIT | {"more": 1}):
+    assert check("result", result | {"circuit": None}, **options)["circuit"] is None
+    told: Any
+    for told in ("x", {}, [], CIRCUIT | {"more": 1}):
         with pytest.raises(OddAnswer):
             check("result", result | {"circuit": told}, **options)
     with pytest.raises(OddAnswer):

@@ -224,6 +224,10 @@ def test_a_program_that_takes_paths_has_no_one_circuit() -> None:
     with pytest.raises(CircuitError, match="no one compiled circuit") as caught:
         shown(program)
     assert caught.value.code == "method_unsuitable"
+    result = run(program, "counts", "circuit", shots=20)
+    assert sum(result["counts"].values()) == 20
+    assert result["circuit"] is None
+    assert "no one compiled circuit" in result["metadata"]["notes"][-1]
 
 
 def test_a_circuit_larger_than_a_result_may_be_is_refused() -> None:

@@ -46,6 +46,15 @@ def test_every_example_runs(site: Site) -> None:
             expect(page.locator("#outcome figure .canvas svg")).to_be_visible()
 
 
+def test_a_program_without_one_circuit_is_run_and_says_why_none_is_drawn(site: Site) -> None:
+    with site.visit() as page:
+        counting = "int n = 0; for int i in [0:3] { c[0] = measure q[0]; if (c[0]) { n += 1; } }\n"
+        write(page, BELL.replace("h q", counting + "rx(n) q"))
+        run(page)
+        assert shown_counts(page) == {"00": 1024}
+        expect(page.get_by_text("no one compiled circuit to show").first).to_be_visible()
+
+
 def test_an_error_is_shown_at_its_line(site: Site) -> None:
     with site.visit() as page:
         write(page, WRONG)

@@ -66,6 +66,7 @@ export function results(task, submission) {
     ...(result.sets ? sets(result.sets, submission, name) : single(result, submission, name)),
     result.circuit ? drawing(result.circuit, name) : null,
     result.registers ? registers(result.registers) : null,
+    ...(result.metadata.notes ?? []).map((note) => el("p", { class: "muted" }, note)),
   ].filter(Boolean);
 }
 
