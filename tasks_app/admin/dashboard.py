@@ -14,11 +14,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tasks_app import backends, pace
-from tasks_app.admin.tasks import BADGES, duration, short_id
+from tasks_app.admin.tasks import BADGES
 from tasks_app.circuits.backend import DEFAULT_BACKEND
 from tasks_app.models import Status, Task
 from tasks_app.queue import broker
 from tasks_app.queue.publisher import QueueUnavailable
+from tasks_app.wording import duration, short_id
 
 LATEST, PARTS = 10_000, 24
 QUEUE_S = 1.0  # RabbitMQ's time to answer
@@ -53,15 +54,15 @@ def context() -> dict[str, Any]:
         "backends": _backends(),
         "since": since,
         "latest": f"{sum(map(_tasks, parts)):,}" if parts else "",
-        "each": duration(whole / PARTS),
+        "each": duration(whole.total_seconds() / PARTS),
         "width": PARTS * _SLOT,
         "height": _HEIGHT,
         "throughput": _stacked(parts),
         "throughput_most": f"{max(map(_tasks, parts), default=0):,}",
         "waiting": _quantiles(parts, "waited"),
-        "waiting_most": _duration(_most(parts, "waited")),
+        "waiting_most": duration(_most(parts, "waited")),
         "running": _quantiles(parts, "ran"),
-        "running_most": _duration(_most(parts, "ran")),
+        "running_most": duration(_most(parts, "ran")),
         "failures": [(row["error_code"], row["failed"]) for row in latest if row["part"] is None],
         "workers": _workers(),
     }
@@ -98,7 +99,7 @@ def _oldest() -> dict[str, Any] | None:
     return {
         "short": short_id(task["task_id"]),
         "url": reverse("admin:tasks_app_task_change", args=[task["task_id"]]),
-        "waits": duration(timezone.now() - task["submitted_at"]),
+        "waits": duration((timezone.now() - task["submitted_at"]).total_seconds()),
     }
 
 
@@ -174,7 +175,7 @@ def _quantiles(parts: Sequence[Row], what: str) -> list[Bar]:
     for row in parts:
         if row[what] and most:
             middle, upper = row[what]
-            title = f"half within {_duration(middle)}, nine tenths within {_duration(upper)}"
+            title = f"half within {duration(middle)}, nine tenths within {duration(upper)}"
             for seconds, colour in ((upper, "#93c5fd"), (middle, "#1d4ed8")):
                 height = _HEIGHT * max(seconds, 0) / most
                 bars.append(_bar(row, _HEIGHT - height, height, colour, title))
@@ -183,7 +184,3 @@ def _quantiles(parts: Sequence[Row], what: str) -> list[Bar]:
 
 def _bar(row: Row, y: float, height: float, colour: str, title: str) -> Bar:
     return Bar(row["part"] * _SLOT, round(y, 2), _BAR, round(height, 2), colour, title)
-
-
-def _duration(seconds: float | None) -> str:
-    return duration(None if seconds is None else timedelta(seconds=seconds))

@@ -28,6 +28,7 @@ from django_dramatiq import admin as dramatiq_admin
 from tasks_app.admin import access, moves  # `access` also registers the other pages
 from tasks_app.admin.results import drawing, outcome, rendered
 from tasks_app.models import Status, StatusHistory, Task, TaskQuerySet
+from tasks_app.wording import duration, short_id
 
 LIST_ROWS = 10_000  # the list ends here: filters and search lead to older tasks
 # White on these passes WCAG AA, on the light theme as on the dark one.
@@ -50,11 +51,6 @@ def badge(status: str) -> str:
     )
 
 
-def short_id(task_id: uuid.UUID) -> str:
-    """First 8 and last 4 digits: the first are the time within a minute, the last are random."""
-    return f"{task_id.hex[:8]}…{task_id.hex[-4:]}"
-
-
 def nowrap(text: str) -> str:
     """Text that a narrow column must not break."""
     return format_html('<span style="white-space:nowrap">{}</span>', text)
@@ -71,24 +67,9 @@ def time_column(label: str, field: str) -> Callable[[Any, Model], str]:
     return column
 
 
-def duration(time: timedelta | None) -> str:
-    """In the two units that matter: 12 ms, 3.4 s, 5 min 6 s, 7 h 8 min."""
-    if time is None:
-        return "-"
-    seconds = max(time.total_seconds(), 0)
-    minutes = int(seconds // 60)
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if minutes < 1:
-        return f"{seconds:.1f} s"
-    if minutes < 60:
-        return f"{minutes} min {seconds % 60:.0f} s"
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
 def span(time: timedelta | None) -> str:
-    """`duration` as a narrow column has it."""
-    return "-" if time is None else nowrap(duration(time))
+    """A duration, in a narrow column."""
+    return nowrap(duration(None if time is None else time.total_seconds()))
 
 
 def linked(label: str, field: str, parameter: str) -> Callable[[Any, Task], str]:

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks_app import pace
-from tasks_app.templatetags.console import span, thousands
+from tasks_app.templatetags.console import thousands
+from tasks_app.wording import duration
 
 WIDTH, HEIGHT, LEFT, TOP, BASE = 1200, 190, 64, 10, 160
 GAP = 4
@@ -19,7 +20,7 @@ def last_hour(hour: Sequence[Minute]) -> dict[str, Any]:
     busiest = max((minute["ended"] for minute in hour), default=0)
     said = f"{ended:,} ended in the last hour, {failed:,} of them failed"
     waits = [minute["wait_p50_s"] for minute in hour if minute["wait_p50_s"] is not None]
-    waited = f"Half of each minute’s waited less; {span(max(waits, default=None))} at most"
+    waited = f"Half of each minute’s waited less; {duration(max(waits, default=None))} at most"
     is_cut = bool(hour) and hour[0]["sampled"] >= pace.HOUR_SAMPLE
     return {
         "cut": pace.HOUR_SAMPLE if is_cut else 0,
@@ -43,11 +44,11 @@ def last_hour(hour: Sequence[Minute]) -> dict[str, Any]:
                 **_frame(hour),
                 "title": "Waiting time, by minute",
                 "said": f"{waited}.",
-                "marks": _marks(max(waits, default=0.0), span),
+                "marks": _marks(max(waits, default=0.0), duration),
                 "bars": [
                     {
                         **_bar(place, minute["wait_p50_s"] or 0, max(waits, default=0.0)),
-                        "said": f"{minute['minute']:%H:%M}: {span(minute['wait_p50_s'])}",
+                        "said": f"{minute['minute']:%H:%M}: {duration(minute['wait_p50_s'])}",
                     }
                     for place, minute in enumerate(hour)
                 ],

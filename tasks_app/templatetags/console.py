@@ -1,7 +1,6 @@
 """How the console's pages write numbers, ids and times."""
 
 import re
-import uuid
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -13,10 +12,13 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
 from tasks_app.models import Task
+from tasks_app.wording import duration, short_id
 
 _FOLDER = "tasks_app/console"
 
 register = template.Library()
+register.filter(short_id)
+register.filter(duration)
 
 
 @register.simple_tag
@@ -38,31 +40,9 @@ def imports(name: str) -> frozenset[str]:
 
 
 @register.filter
-def short_id(task_id: uuid.UUID) -> str:
-    """First 8 and last 4 digits: the first are the time within a minute, the last are random."""
-    return f"{task_id.hex[:8]}…{task_id.hex[-4:]}"
-
-
-@register.filter
 def thousands(number: int) -> str:
     """12,345."""
     return f"{number:,}"
-
-
-@register.filter
-def span(seconds: float | None) -> str:
-    """In the two units that matter: 12 ms, 3.4 s, 5 min 6 s, 7 h 8 min; a dash for nothing."""
-    if seconds is None:
-        return "–"
-    seconds = max(seconds, 0)
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes = int(seconds // 60)
-    if minutes < 60:
-        return f"{minutes} min {seconds % 60:.0f} s"
-    return f"{minutes // 60} h {minutes % 60} min"
 
 
 @register.filter
@@ -79,5 +59,5 @@ def ran(task: Task) -> str:
 
 def _between(start: datetime | None, end: datetime | None) -> str:
     if start is None:
-        return span(None)
-    return span(((end or timezone.now()) - start).total_seconds())
+        return duration(None)
+    return duration(((end or timezone.now()) - start).total_seconds())

@@ -19,6 +19,7 @@ from tasks_app.models import Batch, Status, Task
 from tasks_app.tests.api import people
 from tasks_app.tests.unit import tasks
 from tasks_app.tests.unit.tasks import submitted
+from tasks_app.wording import short_id
 
 pytestmark = pytest.mark.django_db
 
@@ -98,7 +99,7 @@ def test_the_list_shows_every_state_newest_first(operator: Client) -> None:
     ]
     html = response.content.decode()
     for status, task in tasks.items():
-        assert task_admin.short_id(task.task_id) in html
+        assert short_id(task.task_id) in html
         assert task_admin.badge(status) in html
     assert "syntax_error" in html
 
@@ -150,7 +151,7 @@ def test_a_task_is_found_by_any_form_of_its_id(operator: Client, term: str) -> N
         "id": str(wanted),
         "ID": str(wanted).upper(),
         "hex": wanted.hex,
-        "short": task_admin.short_id(wanted),
+        "short": short_id(wanted),
         "dotted": f"{wanted.hex[:8]}...{wanted.hex[-4:]}",
     }
     assert listed(operator, f"?q={term.format(**forms)}") == [wanted]
@@ -341,20 +342,3 @@ def test_white_text_on_a_badge_is_readable() -> None:
     assert task_admin.BADGES.keys() == set(Status)
     for status, colour in task_admin.BADGES.items():
         assert 1.05 / (luminance(colour) + 0.05) >= 4.5, status
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (None, "-"),
-        (-1, "0 ms"),
-        (0.0124, "12 ms"),
-        (3.44, "3.4 s"),
-        (59.96, "60.0 s"),
-        (306, "5 min 6 s"),
-        (25_680, "7 h 8 min"),
-    ],
-)
-def test_durations_read_well(seconds: float | None, text: str) -> None:
-    span = task_admin.span(None if seconds is None else timedelta(seconds=seconds))
-    assert text in span
