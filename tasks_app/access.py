@@ -12,13 +12,22 @@ from functools import lru_cache
 import structlog
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
-from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import BigIntegerField, Exists, Func, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce, Now
 from django.db.models.lookups import Exact
 from django.http import HttpRequest
 
 from tasks_app import sql
-from tasks_app.models import ApiToken, AuditEntry, Batch, OwnerLimits, Status, Task, TaskQuerySet
+from tasks_app.models import (
+    ApiToken,
+    AuditEntry,
+    Batch,
+    OwnerLimits,
+    RuntimeJob,
+    Status,
+    Task,
+    TaskQuerySet,
+)
 from tasks_app.postgresql.base import connection
 
 TOKEN_PREFIX = "qt_"  # noqa: S105  # lets secret scanners find a leaked one
@@ -202,9 +211,20 @@ def _require_count(
 
 @lru_cache(maxsize=1000)
 def _stored_bytes(owner_id: int, period: int) -> int:
-    """Bytes of the owner's circuits, options and results, along an index that holds them."""
-    found = Task.objects.filter(owner=owner_id).aggregate(bytes=Sum("stored_bytes"))["bytes"]
-    return int(found or 0)
+    """Bytes of the owner's circuits, options and results: of tasks along an index that has them,
+    of what batches share as they are kept, without reading it."""
+    batches = Batch.objects.filter(owner=owner_id)
+    jobs = RuntimeJob.objects.filter(batch__in=batches)
+    found = [
+        Task.objects.filter(owner=owner_id).aggregate(bytes=Sum("stored_bytes")),
+        batches.aggregate(bytes=Sum(_kept("circuit"))),
+        jobs.aggregate(bytes=Sum(_kept("params") + _kept("parts"))),
+    ]
+    return sum(each["bytes"] or 0 for each in found)
+
+
+def _kept(column: str) -> Func:
+    return Func(column, function="pg_column_size", output_field=BigIntegerField())
 
 
 def _limits_of(owner: User | None) -> Mapping[str, int]:

@@ -1,6 +1,7 @@
 """Limits of owners: what is refused, how it is told, and who shares them."""
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
 from tasks_app import access
-from tasks_app.models import Batch, OwnerLimits, Status, Task
+from tasks_app.models import Batch, OwnerLimits, RuntimeJob, Status, Task
 from tasks_app.tests.api import people
 from tasks_app.tests.api.client import CIRCUIT, error
 from tasks_app.tests.conftest import database_url
@@ -105,6 +106,18 @@ def test_bytes_that_are_kept(settings: Settings, ada: User) -> None:
     Task.objects.all()[0].delete()
     access._stored_bytes.cache_clear()
     assert submit(ada).status_code == 202
+
+
+def test_what_batches_share_is_kept_too(settings: Settings, ada: User) -> None:
+    limit(settings, stored_mb=1)
+    noise = random.Random(1).randbytes(450_000).hex()  # which PostgreSQL cannot make small
+    shared = Batch.objects.create(owner=ada, size=1, circuit=f"{CIRCUIT}//{noise}")
+    access._stored_bytes.cache_clear()
+    assert submit(ada).status_code == 202
+    params = {"pubs": random.Random(2).randbytes(450_000).hex()}
+    RuntimeJob.objects.create(batch=shared, program="sampler", params=params, parts=[])
+    access._stored_bytes.cache_clear()
+    refused(submit(ada), "stored_mb", 1, None)
 
 
 def test_circuits_options_and_results_are_weighed(ada: User) -> None:
