@@ -1,10 +1,11 @@
 """Whose turn it is: how long a newcomer waits, shares by weight, and claims along a long line.
 
-python -m benchmarks.turns [--drain N] [--snapshot]
+python -m benchmarks.turns [--drain N] [--take M] [--snapshot]
 
 Slots are threads that claim and complete, without a queue and without circuits: what is measured is
-the order, and PostgreSQL. `--drain`: tasks of the drain at the end; `--snapshot`: while a
-transaction is open that still sees the whole line, as a dump's does, so that no dead row can go.
+the order, and PostgreSQL. `--drain`: how long the line at the end is; `--take`: how many of it are
+taken, if not all; `--snapshot`: while a transaction is open that still sees the whole line, as a
+dump's does, so that no dead row can go.
 """
 
 import argparse
@@ -135,8 +136,9 @@ def shares() -> None:
     print(f"weights 3 : 1 over 2,000 tasks: {count[heavy.pk]} : {count[light.pk]}", flush=True)
 
 
-def drain(tasks: int, *, snapshot: bool) -> None:
-    """A long line taken by one slot: a claim's time, tenth by tenth, and the rows that died."""
+def drain(tasks: int, taken: int, *, snapshot: bool) -> None:
+    """A long line's first tasks, taken by one slot: a claim's time, tenth by tenth, and the rows
+    that died."""
     from django.db import connection
 
     clear()
@@ -147,16 +149,15 @@ def drain(tasks: int, *, snapshot: bool) -> None:
         start = time.perf_counter()
         print("| claimed | median claim, ms | dead rows |\n|---:|---:|---:|")
         for tenth in range(1, 11):
-            upto = tenth * tasks // 10
+            upto = tenth * taken // 10
             while len(slots.order) < upto:
                 time.sleep(0.01)
-            of_tenth = slots.claims[upto - tasks // 10 : upto]
+            of_tenth = slots.claims[upto - taken // 10 : upto]
             with connection.cursor() as cursor:
                 cursor.execute(DEAD)
                 dead = cursor.fetchone()[0]
             print(f"| {upto:,} | {1000 * median(of_tenth):.2f} | {dead:,} |", flush=True)
-        slots.join()
-        print(f"{tasks / (time.perf_counter() - start):.0f} tasks a second")
+        print(f"{taken / (time.perf_counter() - start):.0f} tasks a second of {tasks:,}")
 
 
 @contextmanager
@@ -177,6 +178,7 @@ def _nothing() -> Iterator[None]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.turns")
     parser.add_argument("--drain", type=int, default=100_000)
+    parser.add_argument("--take", type=int)
     parser.add_argument("--snapshot", action="store_true")
     options = parser.parse_args()
     with private_servers(API_AUTH="required", SLOW_QUERY_S="60"):
@@ -188,7 +190,7 @@ def main() -> None:
         newcomer(1, 10_000)
         newcomer(10, 1_000)
         shares()
-        drain(options.drain, snapshot=options.snapshot)
+        drain(options.drain, options.take or options.drain, snapshot=options.snapshot)
 
 
 if __name__ == "__main__":
