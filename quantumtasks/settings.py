@@ -9,13 +9,13 @@ import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from quantumtasks.logging import configure_logging
 from tasks_app.circuits import Limits
+from tasks_app.queue.nodes import nodes
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -217,10 +217,12 @@ RABBITMQ_URL = _required(
 QUEUE_DOWN_POLICY = _choice("QUEUE_DOWN_POLICY", "reject", "accept")
 if RABBITMQ_URL.startswith("memory:"):
     _broker: dict[str, Any] = {"BROKER": "dramatiq.brokers.stub.StubBroker"}
-elif urlsplit(RABBITMQ_URL).scheme in {"amqp", "amqps"} and urlsplit(RABBITMQ_URL).hostname:
-    _broker = {"BROKER": "tasks_app.queue.broker.DoorbellBroker", "OPTIONS": {"url": RABBITMQ_URL}}
 else:
-    raise ImproperlyConfigured("RABBITMQ_URL is amqp://host…, amqps://host… or memory://.")
+    try:
+        nodes(RABBITMQ_URL)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"RABBITMQ_URL {error}") from None
+    _broker = {"BROKER": "tasks_app.queue.broker.DoorbellBroker", "OPTIONS": {"url": RABBITMQ_URL}}
 DRAMATIQ_BROKER = _broker | {"MIDDLEWARE": []}  # `actors` adds the worker's own
 
 # --- Tasks ------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from pika.exceptions import AMQPError
 from tasks_app.circuits.backend import DEFAULT_BACKEND
 from tasks_app.queue.consumer import DoorbellConsumer, Threads
 from tasks_app.queue.doorbell import DEAD_LETTER_QUEUE, QUEUE, doorbell, queue_of
+from tasks_app.queue.nodes import nodes
 from tasks_app.queue.publisher import Publisher, QueueDepths, QueueUnavailable
 
 PUBLISH_TIMEOUT_S = 2.0
@@ -87,12 +88,9 @@ class DoorbellBroker(dramatiq.Broker):
     """
 
     def __init__(self, *, url: str, middleware: list[Any] | None = None) -> None:
+        """`url` is `RABBITMQ_URL`, one or several. Raises ValueError."""
         super().__init__(middleware)
-        self.parameters = pika.URLParameters(url)
-        self.parameters.socket_timeout = 2
-        self.parameters.stack_timeout = 3
-        self.parameters.heartbeat = 10
-        self.parameters.connection_attempts = 1
+        self._nodes = nodes(url)
         self._publisher: tuple[int, Publisher] | None = None
         self._publisher_lock = threading.Lock()
         self._threads = Threads()
@@ -104,7 +102,7 @@ class DoorbellBroker(dramatiq.Broker):
             if self._publisher is None or self._publisher[0] != os.getpid():
                 self._publisher = (
                     os.getpid(),
-                    Publisher(*(self.parameters, QUEUE, DEAD_LETTER_QUEUE, _arguments)),
+                    Publisher(*(self._nodes, QUEUE, DEAD_LETTER_QUEUE, _arguments)),
                 )
             return self._publisher[1]
 
@@ -126,10 +124,14 @@ class DoorbellBroker(dramatiq.Broker):
         """`Publisher.publish` within `PUBLISH_TIMEOUT_S`."""
         self.publisher.publish(*messages, timeout_s=PUBLISH_TIMEOUT_S)
 
+    def depths(self, queue: str) -> QueueDepths:
+        """`Publisher.depths` within `PUBLISH_TIMEOUT_S`."""
+        return self.publisher.depths(queue, timeout_s=PUBLISH_TIMEOUT_S)
+
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Any:
         try:
-            # By then the queue is declared.
-            self.publisher.depths(queue_name, timeout_s=PUBLISH_TIMEOUT_S)
+            # By then the queue is declared, and the publisher's node is known to serve it.
+            self.depths(queue_name)
         except QueueUnavailable as error:
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
         self._threads.count = prefetch  # all consumers of a worker get the same
@@ -141,9 +143,9 @@ class DoorbellBroker(dramatiq.Broker):
 
         Raises `QueueUnavailable`.
         """
-        self.publisher.depths(QUEUE, timeout_s=PUBLISH_TIMEOUT_S)  # by then both are declared
+        self.depths(QUEUE)  # by then both are declared
         try:
-            with pika.BlockingConnection(self.parameters) as connection:
+            with pika.BlockingConnection(self.publisher.node) as connection:
                 channel = connection.channel()
                 for _ in range(limit):
                     method, properties, body = channel.basic_get(DEAD_LETTER_QUEUE)

@@ -23,7 +23,7 @@ import pika
 import structlog
 from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.errors import ConnectionClosed, DecodeError
-from pika.exceptions import AMQPError
+from pika.exceptions import AMQPError, AMQPHeartbeatTimeout
 
 from tasks_app.queue.doorbell import is_doorbell
 from tasks_app.queue.publisher import QueueUnavailable
@@ -111,11 +111,11 @@ class DoorbellConsumer(Consumer):
         self._threads, self._running = threads, threads.join()
         self._settled: deque[tuple[int, bool]] = deque()  # tags to acknowledge, or to reject
         self._quick = 0  # messages in a row that took less than `QUICK_S`
-        self._unserved = 0  # idle checks in a row that found messages ready
+        self._unserved = 0  # checks in a row that found messages ready
         self._polling = False
         try:
             with _closed_connections():
-                self.connection = pika.BlockingConnection(broker.parameters)
+                self.connection = pika.BlockingConnection(broker.publisher.node)
                 self._channel = self.connection.channel()
                 self._consume(threads.count)
         except ConnectionClosed:
@@ -247,15 +247,20 @@ class DoorbellConsumer(Consumer):
     def _check_served(self) -> None:
         """Start anew when messages are ready and none comes.
 
-        A consumer of a queue that was deleted and declared anew may be left without either
+        The node may be frozen or cut off from the others, so that the publisher asks, in bounded
+        time. A consumer of a queue that was deleted and declared anew may be left without either
         messages or a word.
         """
-        idle = not self._running
-        declared = self._channel.queue_declare(self._queue, passive=True) if idle else None
-        self._unserved = self._unserved + 1 if declared and declared.method.message_count else 0
+        with suppress(QueueUnavailable):
+            ready = self._broker.depths(self._queue).ready
+            self._unserved = self._unserved + 1 if ready else 0
         if self._unserved >= UNSERVED_CHECKS:
             log.warning("consumer_unserved")
-            raise ConnectionClosed("messages are ready, but none comes")  # type: ignore[no-untyped-call]
+            # close() would wait for a node that may be frozen; pika's heartbeat checker ends a
+            # connection the same way.
+            unserved = AMQPHeartbeatTimeout("messages are ready, but none comes")
+            self.connection._impl._terminate_stream(unserved)
+            self.connection.process_data_events()  # which raises it
 
 
 @contextmanager

@@ -6,16 +6,18 @@ asynchronous connection: many confirms are under way together, and a caller wait
 its own time limit, so nothing that the broker or the network does can hold it longer.
 
 The circuit breaker is the connection's own state. While it is down the thread tries again every
-`RECONNECT_S`, and callers are refused at once with the reason; the first caller after a success
-is served. A broker that stops confirming, or says that it blocks publishers (memory or disk
-alarm), counts as down.
+`RECONNECT_S`, each time another node of a cluster, and callers are refused at once with the reason;
+the first caller after a success is served. A broker that stops confirming, or says that it blocks
+publishers (memory or disk alarm), counts as down.
 """
 
+import random
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle
 from typing import Any
 
 import pika
@@ -72,13 +74,17 @@ class Publisher:
 
     def __init__(
         self,
-        parameters: pika.ConnectionParameters,
+        nodes: Sequence[pika.ConnectionParameters],
         queue: str,
         dead_letter_queue: str,
         arguments: Callable[[str], Mapping[str, Any]],
     ) -> None:
         """`queue` is there from the beginning, and the dead letters'; `arguments`: of each."""
-        self._parameters, self._arguments = parameters, arguments
+        # Processes begin with different nodes, so that each node has its share of them.
+        self._nodes = cycle(random.sample(nodes, len(nodes)))
+        self.node = nodes[0]
+        """To which the connection is, or the latest attempt at one; the next goes to another."""
+        self._arguments = arguments
         self._dead_letter_queue = dead_letter_queue
         self._queues = {queue}  # declared anew by each connection, before anything else
         self._closing = False
@@ -175,8 +181,9 @@ class Publisher:
     def _connect(self) -> None:
         if self._connection is not None:  # two reasons to connect anew, one connection
             return
+        self.node = next(self._nodes)
         self._connection = SelectConnection(
-            self._parameters,
+            self.node,
             on_open_callback=self._opened,
             on_open_error_callback=self._lost,
             on_close_callback=self._lost,
@@ -250,7 +257,7 @@ class Publisher:
         if self._channel is None:
             return
         if self._down is not None:
-            log.info("queue_connected")
+            log.info("queue_connected", node=f"{self.node.host}:{self.node.port}")
         self._down = None
         waiting, self._waiting = self._waiting, []
         for action in waiting:

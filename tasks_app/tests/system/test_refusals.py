@@ -81,6 +81,8 @@ def test_a_sound_environment_boots() -> None:
         ("DATABASE_URL", "foo", "postgres://"),
         ("DATABASE_URL", "postgres://user:password@localhost:port/tasks", "postgres://"),
         ("RABBITMQ_URL", "amqp://", "amqp://host"),
+        ("RABBITMQ_URL", "amqp://user:password@one,two", "URL 1 of it"),
+        ("RABBITMQ_URL", "amqp://one,amqp://two/tasks", "names several vhosts"),
         ("ALLOWED_HOSTS", ".example.org", "Name the hosts"),
         ("SECRET_KEY", "changeme" * 8, "Make one"),
     ],

@@ -1,0 +1,188 @@
+"""A cluster named in `RABBITMQ_URL`: which lists are taken, and going from node to node."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from dramatiq.errors import ConnectionClosed
+
+from tasks_app.queue.broker import DoorbellBroker
+from tasks_app.queue.doorbell import QUEUE
+from tasks_app.queue.nodes import nodes
+from tasks_app.queue.publisher import QueueUnavailable
+from tasks_app.tests.unit.queues import doorbell, put
+from testing.service import Proxy, eventually
+
+URL = os.environ["RABBITMQ_URL"]
+
+
+# -- the list ----------------------------------------------------------------------------------
+
+
+def test_one_url_is_one_node() -> None:
+    (node,) = nodes("amqp://ada:se,cret@example.org:5673/tasks")
+    assert (node.host, node.port, node.virtual_host) == ("example.org", 5673, "tasks")
+    assert node.credentials.password == "se,cret"
+
+
+def test_a_list_names_several_nodes() -> None:
+    found = nodes("amqp://ada:x@one, amqps://ada:x@two:1234/%2F ,amqp://ada:x@[::1]")
+    assert [(node.host, node.port) for node in found] == [
+        ("one", 5672),
+        ("two", 1234),
+        ("::1", 5672),
+    ]
+
+
+def test_options_of_tls_may_hold_commas() -> None:
+    assert len(nodes("amqps://one/?ssl_options={'capath': '/', 'ciphers': 'ALL'}")) == 1
+
+
+@pytest.mark.parametrize(
+    ("urls", "wrong"),
+    [
+        ("amqp://a:hunter2@one,two", "URL 1 "),
+        ("amqp://a:hunter2@one:5672/,two:5672", "URL 1 "),
+        ("amqp://a:hunter2@one,", "URL 1 "),
+        ("amqp://a:hunter2@one,amqp://", "URL 2 "),
+        ("amqp://one,amqp://a:hunter2@two:port", "URL 2 "),
+        ("amqp://one,amqp://hunter2@two", "URL 2 "),
+        ("amqp://one,amqp://a:hunter2@two?timeout=1", "URL 2 "),
+        ("amqp://a:hunter2@one,amqp://a:hunter2@two/tasks", "vhosts"),
+    ],
+)
+def test_another_list_is_refused_without_its_passwords(urls: str, wrong: str) -> None:
+    with pytest.raises(ValueError, match=wrong) as refusal:
+        nodes(urls)
+    assert "hunter2" not in str(refusal.value)
+
+
+# -- from node to node -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ways() -> Iterator[list[Proxy]]:
+    """Three ways to the session's RabbitMQ, as if they led to three nodes of it."""
+    with ExitStack() as stack:
+        target = urlsplit(URL).port or 5672
+        yield [stack.enter_context(Proxy(target)) for _ in range(3)]
+
+
+@pytest.fixture
+def broker(ways: list[Proxy], empty_queue: None) -> Iterator[DoorbellBroker]:
+    """Takes each of the three ways."""
+    broker = DoorbellBroker(url=",".join(way.url(URL) for way in ways), middleware=[])
+    yield broker
+    for way in ways:
+        way.thaw()
+    broker.close()
+
+
+def serves(broker: DoorbellBroker) -> bool:
+    try:
+        broker.publish((QUEUE, doorbell()))
+    except QueueUnavailable:
+        return False
+    return True
+
+
+def connected(ways: list[Proxy]) -> Proxy:
+    """The way that the publisher takes."""
+    way: Proxy = eventually(lambda: next((w for w in ways if w._pairs), None), what="it connects")
+    return way
+
+
+@pytest.mark.parametrize("lose", [Proxy.refuse, Proxy.freeze])
+def test_the_publisher_leaves_each_node_that_it_loses(
+    lose: Callable[[Proxy], None],
+    broker: DoorbellBroker,
+    ways: list[Proxy],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tasks_app.queue.broker.PUBLISH_TIMEOUT_S", 2.0)  # as in the service
+    eventually(lambda: serves(broker), what="it serves")
+    for _ in range(2):
+        lose(connected(ways))
+        eventually(lambda: serves(broker), what="another node serves")
+
+
+def test_processes_begin_with_different_nodes(ways: list[Proxy]) -> None:
+    url = ",".join(way.url(URL) for way in ways)
+
+    found: set[int] = set()
+
+    def all_have_been_first() -> bool:
+        broker = DoorbellBroker(url=url, middleware=[])
+        eventually(lambda: serves(broker), what="it serves")
+        found.add(broker.publisher.node.port)
+        broker.close()
+        return len(found) == 3
+
+    eventually(all_have_been_first, what="each has been first")
+
+
+def test_a_name_that_nobody_knows_keeps_nobody_from_the_others(ways: list[Proxy]) -> None:
+    unknown = "amqp://ada:x@no-such-host.invalid"
+    broker = DoorbellBroker(url=f"{unknown},{ways[0].url(URL)}", middleware=[])
+    eventually(lambda: serves(broker), what="the node that there is serves")
+    eventually(lambda: broker.consume(QUEUE), what="and is consumed from").close()
+    broker.close()
+
+
+def test_a_name_is_looked_up_by_each_connection(
+    ways: list[Proxy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node that comes back may have another address."""
+    look_up, leads_to = socket.getaddrinfo, [ways[0].port]
+
+    def moving(host: str, port: int, *args: Any, **kwargs: Any) -> Any:
+        if host == "moving.example":
+            host, port = "127.0.0.1", leads_to[0]
+        return look_up(host, port, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", moving)
+    url = urlsplit(URL)
+    named = url._replace(netloc=f"{url.username}:{url.password}@moving.example").geturl()
+    broker = DoorbellBroker(url=named, middleware=[])
+    eventually(lambda: serves(broker), what="it serves")
+    leads_to[0] = ways[1].port
+    ways[0].refuse()
+    eventually(lambda: serves(broker), what="it serves at the new address")
+    eventually(lambda: broker.consume(QUEUE), what="consumers go there too").close()
+    broker.close()
+
+
+def test_a_consumer_leaves_a_frozen_node_once_messages_are_ready(
+    broker: DoorbellBroker, ways: list[Proxy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Long before a heartbeat would tell."""
+    monkeypatch.setattr("tasks_app.queue.broker.PUBLISH_TIMEOUT_S", 2.0)  # as in the service
+    consumer = eventually(lambda: broker.consume(QUEUE, timeout=200), what="it consumes")
+    assert next(consumer) is None
+    frozen = connected(ways)
+    frozen.freeze()
+    bodies = {doorbell(), doorbell()}
+    for body in bodies:  # the first sets out for the frozen node, the second is ready
+        put(body)
+
+    def ends() -> bool:
+        try:
+            next(consumer)
+        except ConnectionClosed as closed:
+            return "none comes" in str(closed)
+        return False
+
+    eventually(ends, what="it gives up")
+    consumer.close()  # without waiting for the node
+    again = eventually(lambda: broker.consume(QUEUE, timeout=200), what="it consumes elsewhere")
+    assert connected([way for way in ways if way is not frozen])
+    frozen.thaw()  # upon which RabbitMQ notices that its first consumer is gone
+    came = [eventually(lambda: next(again), what="a message comes")]
+    again.ack(came[0])
+    came.append(eventually(lambda: next(again), what="the other one comes"))
+    assert {message.encode() for message in came} == bodies
+    again.close()
