@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import environ
+import psycopg
 from django.core.exceptions import ImproperlyConfigured
+from psycopg.conninfo import conninfo_to_dict
 
 from quantumtasks.logging import configure_logging
 from tasks_app.circuits import Limits
@@ -171,27 +173,40 @@ DB_STATEMENT_TIMEOUT_S = _number("DB_STATEMENT_TIMEOUT_S", 10, least=0)  # 0: no
 
 
 def _database(name: str, url: str) -> dict[str, Any]:
+    """From a URL as PostgreSQL's own programs read it: several hosts, and any option of libpq's."""
     if not url.startswith(("postgres://", "postgresql://")):
         raise ImproperlyConfigured(f"{name} must name a PostgreSQL server. {_EXAMPLE}")
     try:
-        database: dict[str, Any] = env.db_url_config(url)
-    except ValueError:
+        given: dict[str, Any] = conninfo_to_dict(url)
+    except psycopg.Error:  # whose words may hold the password
         raise ImproperlyConfigured(f"{name} cannot be read. {_EXAMPLE}") from None
+    names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host"}
+    database = {key: given.pop(part, "") for key, part in (names | {"PORT": "port"}).items()}
+    ports, hosts = database["PORT"], database["HOST"]
+    if not re.fullmatch(r"[\d,]*", ports) or ports.count(",") not in {0, hosts.count(",")}:
+        raise ImproperlyConfigured(f"{name} has wrong ports. {_EXAMPLE}")
+    if not database["NAME"]:
+        raise ImproperlyConfigured(f"{name} cannot be read. {_EXAMPLE}")
+    if "," in hosts:  # a standby and its primary: no work can be done on the former
+        given.setdefault("target_session_attrs", "read-write")
+    time_outs = (
+        f"-c statement_timeout={DB_STATEMENT_TIMEOUT_S:g}s -c lock_timeout=5s "
+        "-c idle_in_transaction_session_timeout=15s"
+    )
+    ours = {
+        "connect_timeout": 2,
+        "tcp_user_timeout": 5_000,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "application_name": "quantumtasks",
+        "prepare_threshold": 0,  # what goes through `prepared_cursor`, from its first use on
+    }
     return database | {
         "ENGINE": "tasks_app.postgresql",
         "CONN_MAX_AGE": _whole("DB_CONN_MAX_AGE", 300, least=0),
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {
-            "connect_timeout": 2,
-            "tcp_user_timeout": 5_000,
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "application_name": "quantumtasks",
-            "prepare_threshold": 0,  # what goes through `prepared_cursor`, from its first use on
-            "options": f"-c statement_timeout={DB_STATEMENT_TIMEOUT_S:g}s -c lock_timeout=5s "
-            "-c idle_in_transaction_session_timeout=15s",
-        },
+        "OPTIONS": ours | given | {"options": f"{time_outs} {given.get('options', '')}".strip()},
     }
 
 

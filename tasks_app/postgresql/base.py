@@ -3,7 +3,8 @@
 `statement_timeout` is kept by the server, so it is silent when the server or the network is
 what froze. psycopg has a client-side bound for each wait; this gives it a value: what is left of
 the request's time budget (`deadline`), or the statement timeout and a margin where there is none
-(workers). A server that could not be reached is left alone for a moment (`ConnectBreaker`).
+(workers). A server that could not be reached is left alone for a moment (`ConnectBreaker`); of
+several, the one that takes writes is found (`Servers`).
 Queries slower than `SLOW_QUERY_S` are logged, as text without parameters. Statements that run for
 every task are prepared once a connection, on both sides (`prepared`). And what counts as
 "PostgreSQL is away", and waiting until it is back.
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, TypeVar
 
 import psycopg
@@ -33,6 +35,7 @@ HEALTH_CHECK_WAIT_S = 0.5
 HEALTHY_FOR_S = 1.0  # a check costs a round trip: not before every request of a busy thread
 REQUEST_DATABASE_S = 2.6  # of an HTTP request, whose answer comes within 3 s
 MAX_WAITED_S = 0.4  # for a thread, of a request that may still begin to connect
+CONNECT_S = 2.0  # psycopg gives an attempt no less, whatever is left
 RETRY_CONNECT_S = 1.0
 FIRST_DELAY_S = 0.1
 MAX_DELAY_S = 3.0
@@ -106,6 +109,8 @@ def _log_slow_query(execute: Any, sql: Any, params: Any, many: bool, context: An
 class BoundedConnection(psycopg.Connection[Any]):
     """A connection that gives up, and is closed, when a wait overstays the deadline."""
 
+    on_silence: Callable[[], object] | None = None
+
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         bound = remaining_s()
         if timeout is not None and timeout <= bound:  # psycopg's own: waiting for notifications
@@ -116,6 +121,8 @@ class BoundedConnection(psycopg.Connection[Any]):
             )
         except psycopg.errors._WaitTimeout as error:
             self.pgconn.finish()  # the answer may still come: nobody may read it as another's
+            if self.on_silence:
+                self.on_silence()
             raise psycopg.OperationalError("PostgreSQL did not answer in time") from error
 
 
@@ -155,13 +162,63 @@ class ConnectBreaker:
         self._reason = reason
 
 
+class Servers:
+    """The servers that a URL names, of which one takes writes: which one may change.
+
+    They are asked in turn. One that does not answer, refuses, or turns out to be a standby
+    (`target_session_attrs`) is asked last from then on: a host that has vanished costs its two
+    seconds once, not every thread that connects. So is one that answers no more: of two that both
+    believe to be the primary, the one whose commits wait for a standby for ever is left.
+    """
+
+    def __init__(self, hosts: str, ports: str) -> None:
+        """Separated by commas; one port goes for all hosts."""
+        names, numbers = hosts.split(","), ports.split(",")
+        each = numbers if len(numbers) == len(names) else numbers * len(names)
+        places = [{"host": host, "port": port} for host, port in zip(names, each, strict=True)]
+        self._line = [{key: place[key] for key in place if place[key]} for place in places]
+
+    def ask_last(self, server: Mapping[str, str]) -> None:
+        """Begin with the others from now on."""
+        others = [each for each in self._line if each != server]
+        self._line = [*others, dict(server)]  # at once: threads go along the line meanwhile
+
+    def connect(self, parameters: Mapping[str, Any]) -> BoundedConnection:
+        """A connection to the first that grants one; `OperationalError` with the reasons if none
+        does, or if there is no time left to ask the next: whoever comes then begins with it."""
+        failures: list[psycopg.OperationalError] = []
+        for server in self._line:
+            if failures and remaining_s() < CONNECT_S:
+                break
+            try:
+                new = BoundedConnection.connect(**{**parameters, **server})
+            except psycopg.OperationalError as error:
+                self.ask_last(server)
+                failures.append(error)
+            else:
+                new.on_silence = partial(self.ask_last, server)
+                return new
+        if len(failures) == 1:
+            raise failures[0]
+        raise psycopg.OperationalError("; ".join(map(why, failures)))
+
+
 _breakers: dict[tuple[Any, ...], ConnectBreaker] = {}
+_servers: dict[tuple[Any, ...], Servers] = {}
+
+
+def _target(parameters: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What this process connects to: a refused role or database is not a dead server."""
+    return (os.getpid(), *(parameters.get(name) for name in ("host", "port", "dbname", "user")))
 
 
 def _breaker(parameters: Mapping[str, Any]) -> ConnectBreaker:
-    """This process's breaker for the target: a refused role or database is not a dead server."""
-    target = tuple(parameters.get(name) for name in ("host", "port", "dbname", "user"))
-    return _breakers.setdefault((os.getpid(), *target), ConnectBreaker())
+    return _breakers.setdefault(_target(parameters), ConnectBreaker())
+
+
+def _servers_of(parameters: Mapping[str, Any]) -> Servers:
+    hosts, ports = str(parameters.get("host", "")), str(parameters.get("port", ""))
+    return _servers.setdefault(_target(parameters), Servers(hosts, ports))
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -174,12 +231,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self._prepared: dict[str, psycopg.Cursor[Any]] = {}
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        # psycopg gives an attempt 2 s at least, whatever is left.
         if not remaining_s() or waited_s.get() > MAX_WAITED_S:
             raise psycopg.OperationalError("no time is left to connect to PostgreSQL")
         self.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         with _breaker(conn_params).attempt():
-            new = BoundedConnection.connect(**conn_params)
+            new = _servers_of(conn_params).connect(conn_params)
         self._prepared = {}
         return new
 

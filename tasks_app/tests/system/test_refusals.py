@@ -1,8 +1,10 @@
 """What is missing or unsafe stops the process at boot, with its name and the remedy."""
 
+import json
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -80,6 +82,11 @@ def test_a_sound_environment_boots() -> None:
         ("WORKER_THREADS", "0", "at least 1"),
         ("DATABASE_URL", "foo", "postgres://"),
         ("DATABASE_URL", "postgres://user:password@localhost:port/tasks", "postgres://"),
+        ("DATABASE_URL", "postgres://user:password@a:1,b:port/tasks", "postgres://"),
+        ("DATABASE_URL", "postgres://user:password@a,b,c/tasks?port=1,2", "postgres://"),
+        ("DATABASE_URL", "postgres://user:password@localhost", "postgres://"),
+        ("DATABASE_URL", "postgres://user:pass%zzword@localhost/tasks", "postgres://"),
+        ("DATABASE_URL", "postgres://user:password@localhost/tasks?sslmood=require", "postgres://"),
         ("RABBITMQ_URL", "amqp://", "amqp://host"),
         ("RABBITMQ_URL", "amqp://user:password@one,two", "URL 1 of it"),
         ("RABBITMQ_URL", "amqp://one,amqp://two/tasks", "names several vhosts"),
@@ -95,6 +102,37 @@ def test_an_unsafe_environment_is_refused(name: str, value: str, remedy: str) ->
     assert remedy in done.stderr
     assert "Traceback" not in done.stderr
     assert KEY not in done.stderr
+
+
+def database_of(url: str) -> Any:
+    """What Django connects with."""
+    code = "import json, quantumtasks.settings as s; print(json.dumps(s.DATABASES['default']))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=settings.BASE_DIR,
+        env={"PATH": os.environ["PATH"]} | SOUND | {"DATABASE_URL": url},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return json.loads(done.stdout)
+
+
+def test_a_database_may_have_several_hosts_of_which_the_primary_is_wanted() -> None:
+    database = database_of("postgres://user:pass%2Fword@db1:5433,[::1],db3:1/tasks")
+    assert (database["HOST"], database["PORT"]) == ("db1,::1,db3", "5433,,1")
+    assert (database["USER"], database["PASSWORD"]) == ("user", "pass/word")
+    assert database["NAME"] == "tasks"
+    assert database["OPTIONS"]["target_session_attrs"] == "read-write"
+    assert "target_session_attrs" not in database_of(SOUND["DATABASE_URL"])["OPTIONS"]
+
+
+def test_the_options_of_a_database_url_are_kept_beside_ours() -> None:
+    url = "postgres://user:password@db/tasks?sslmode=require&options=-c%20search_path%3Dours"
+    options = database_of(url)["OPTIONS"]
+    assert (options["sslmode"], options["connect_timeout"]) == ("require", 2)
+    assert options["options"].startswith("-c statement_timeout=10s")
+    assert options["options"].endswith(" -c search_path=ours")
 
 
 def test_debug_relaxes_the_key_and_the_hosts_only() -> None:

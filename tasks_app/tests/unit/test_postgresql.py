@@ -345,6 +345,61 @@ def test_a_probe_that_is_interrupted_does_not_keep_the_breaker_open(
         pass
 
 
+# -- several servers ---------------------------------------------------------------------------
+
+
+def to_ports(*ports: int) -> DatabaseWrapper:
+    wrapper = to_port(0)
+    wrapper.settings_dict |= {
+        "HOST": ",".join(["127.0.0.1"] * len(ports)),
+        "PORT": ",".join(map(str, ports)),
+    }
+    return wrapper
+
+
+def test_of_several_servers_one_that_refuses_is_asked_once(
+    proxy: Proxy, broken_server: Counting
+) -> None:
+    for _ in range(3):
+        assert reason(to_ports(broken_server.port, proxy.port)) is None
+    assert broken_server.count == 1
+
+
+def test_one_that_does_not_answer_costs_one_request_and_not_the_next(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "RETRY_CONNECT_S", 0)
+    with Proxy(int(connection.settings_dict["PORT"])) as frozen:
+        frozen.freeze()
+        with deadline(2.6):  # too little for two attempts
+            assert "timeout" in (reason(to_ports(frozen.port, proxy.port)) or "")
+        with deadline(0.5):  # nothing is left for one that does not answer
+            assert ends(lambda: reason(to_ports(frozen.port, proxy.port))) is None
+        frozen.thaw()
+
+
+def test_one_that_answers_no_more_is_left_for_another(proxy: Proxy) -> None:
+    with Proxy(int(connection.settings_dict["PORT"])) as first:
+        wrapper = to_ports(first.port, proxy.port)
+        ask(wrapper)
+        assert first.outgoing_ports() and not proxy.outgoing_ports()
+        first.freeze()
+        with pytest.raises(OperationalError, match="in time"), deadline(0.3):
+            ask(wrapper)
+        wrapper.close()
+        first.thaw()
+
+        ask(wrapper)
+        assert proxy.outgoing_ports(), "though the first would answer again"
+        wrapper.close()
+
+
+def test_all_that_fail_are_told(broken_server: Counting, proxy: Proxy) -> None:
+    proxy.refuse()
+    (told_of,) = told(to_ports(broken_server.port, proxy.port))
+    assert str(proxy.port) in told_of and str(broken_server.port) in told_of
+
+
 # -- what is told of a failure -----------------------------------------------------------------
 
 
