@@ -10,6 +10,7 @@ MINUTES ?= 10
 TASKS ?= 10000
 SEED ?=
 RABBITMQ ?=
+CLUSTER ?=
 ROWS ?=
 BACKLOG ?=
 
@@ -24,7 +25,7 @@ help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  Variables: ONCE=1 PORT=8002 DATA_DIR=/path (run)   ARGS='-k name -x' (test)"
-	@echo "             MINUTES=10 TASKS=10000 SEED=1 RABBITMQ=4 (chaos)"
+	@echo "             MINUTES=10 TASKS=10000 SEED=1 RABBITMQ=4 CLUSTER=1 (chaos)"
 	@echo "             ROWS='1000000 10000000' BACKLOG=1000000 ARGS='--bars 1,3' (bench)"
 	@echo "             PYTHON=/path/to/python3.12 (whatever makes .venv)"
 
@@ -41,7 +42,7 @@ conformance: .venv/dev.stamp  ## Run tests of Qiskit's and of the IBM Runtime cl
 chaos: .venv/dev.stamp  ## Kill, pause and cut off at random for minutes; writes chaos.md
 	RABBITMQ="$(RABBITMQ)" MINUTES="$(MINUTES)" TASKS="$(TASKS)" SEED="$(SEED)" SLACK="$${SLACK:-1.2}" FAULTS_TABLE=chaos.md \
 		$(VENV_PYTHON) -m pytest tasks_app/tests/faults tasks_app/tests/unit \
-		-m "$(if $(RABBITMQ),long or faults,long)" -s $(ARGS)
+		-m "($(if $(RABBITMQ),long or faults,long)) $(if $(CLUSTER),or cluster,and not cluster)" -s $(ARGS)
 
 bench: .venv/dev.stamp .venv-bench/stamp  ## Measure every speed bar; writes docs/performance.*
 	$(VENV_PYTHON) -m benchmarks --write $(ARGS)

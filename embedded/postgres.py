@@ -23,6 +23,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -47,16 +48,24 @@ class PostgresServer:
     `data_dir` holds the cluster, `postgres.log`, and `database_url` (mode 0600) with the port
     and the random password, both kept between runs. With `durable=False` nothing is flushed to
     disk: fast, for tests, and safe against killed processes but not against a power cut.
+    `settings` are PostgreSQL's, beside those that make it private.
     """
 
     def __init__(
-        self, bin_dir: Path, data_dir: Path, *, port: int | None = None, durable: bool = True
+        self,
+        bin_dir: Path,
+        data_dir: Path,
+        *,
+        port: int | None = None,
+        durable: bool = True,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self.data_dir = data_dir.absolute()
         self.log_path = self.data_dir / "postgres.log"
         self._bin_dir = bin_dir.absolute()
         self._cluster = self.data_dir / "postgres"
         self._durable = durable
+        self._settings = settings or {}
         self._process: subprocess.Popen[bytes] | None = None
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self._choose_address(port)
@@ -86,6 +95,7 @@ class PostgresServer:
             "timezone": "UTC",
             "log_timezone": "UTC",
             "fsync": "on" if self._durable else "off",
+            **self._settings,
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         self._process = self._spawn("postgres", self._cluster, *options)
@@ -149,9 +159,18 @@ class PostgresServer:
             stdin.seek(0)
             options = ["--auth=scram-sha-256", "--pwfile=/dev/stdin", f"--username={_USER}"]
             options += ["--encoding=UTF8", "--no-locale"] + ([] if self._durable else ["--no-sync"])
-            if self._spawn("initdb", unfinished, *options, stdin=stdin.fileno()).wait() != 0:
-                raise StartError(f"initdb failed:\n{tail(self.log_path)}")
+            self._fill(unfinished, options, stdin.fileno())
         unfinished.rename(self._cluster)
+
+    def _fill(self, cluster: Path, options: Sequence[str], stdin: int) -> None:
+        self._run("initdb", cluster, *options, stdin=stdin)
+
+    def _run(
+        self, program: str, cluster: Path, *options: str, stdin: int = subprocess.DEVNULL
+    ) -> None:
+        """Run one of PostgreSQL's programs on a cluster. Raises StartError if it fails."""
+        if self._spawn(program, cluster, *options, stdin=stdin).wait() != 0:
+            raise StartError(f"{program} failed:\n{tail(self.log_path)}")
 
     def _spawn(
         self, program: str, cluster: Path, *options: str, stdin: int = subprocess.DEVNULL

@@ -173,10 +173,15 @@ class Arena:
 
     def through(self, link: Link) -> dict[str, str]:
         """The environment of a process that talks through a link."""
+        name = f"?application_name={self.name_of(link)}"
         return {
-            "DATABASE_URL": link.database.url(self.database_url),
+            "DATABASE_URL": link.database.url(self.database_url) + name,
             "RABBITMQ_URL": link.queue.url(self.rabbit.url),
         }
+
+    def name_of(self, link: Link) -> str:
+        """What PostgreSQL calls the sessions of a process that talks through a link."""
+        return f"way-{self.links.index(link)}"
 
     @property
     def databases(self) -> list[Proxy]:
@@ -222,12 +227,14 @@ class Arena:
         burst: bool = False,
         healthy_within_s: float = HEALTHY_LIMIT_S,
         backends: Sequence[str] = (DEFAULT_BACKEND,),
+        check: bool = True,
     ) -> Iterator[Trial]:
         """Submissions before, during and after the fault that the block makes; then the bar.
 
         The block ends when the fault does. `limit`: the stream ends after so many answers.
         `burst`: they come faster than they can be worked on, so that a new task queues up; that
-        tasks are accepted and completed is enough to be healthy then.
+        tasks are accepted and completed is enough to be healthy then. Without `check` what
+        became of them is for the caller to judge.
         """
         self._mark_logs()
         (begun_at,) = self.sql("SELECT now()")[0]
@@ -251,10 +258,12 @@ class Arena:
             else:
                 stream.join()
         trial.read = reader.answers
-        self.settle(trial, healthy_within_s)
+        self.settle(trial)
+        if check:
+            trial.ledger.check(healthy_within_s)
 
-    def settle(self, trial: Trial, healthy_within_s: float = HEALTHY_LIMIT_S) -> None:
-        """Wait for the last task, and draw up and check the account."""
+    def settle(self, trial: Trial) -> None:
+        """Wait for the last task, and draw up the account."""
         deadline = time.monotonic() + LIMIT_S
         while unfinished(self.database_url, since=trial.begun_at) and time.monotonic() < deadline:
             threading.Event().wait(0.1)
@@ -269,7 +278,6 @@ class Arena:
             healthy_s=trial.healthy_s or 0.0,
         )
         self.ledgers.append(trial.ledger)
-        trial.ledger.check(healthy_within_s)
 
     def healthy(self, trial: Trial) -> float:
         """Seconds from now, the end of the fault, until health says so and a new task completed."""
@@ -368,12 +376,12 @@ class Arena:
     def leader(self) -> Supervisor | None:
         """The worker that holds the recovery lock, if one does."""
         rows = self.sql(
-            "SELECT client_port FROM pg_locks JOIN pg_stat_activity USING (pid)"
+            "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid)"
             " WHERE locktype = 'advisory' AND granted"
         )
-        ports = {row[0] for row in rows}
+        names = {row[0] for row in rows}
         for worker, link in zip(self.workers, self.links[1:], strict=True):
-            if ports & link.database.outgoing_ports():
+            if self.name_of(link) in names:
                 return worker
         return None
 

@@ -24,6 +24,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("faults")
 
 
+@pytest.fixture(scope="session")
+def ledgers() -> list[Ledger]:
+    """Of all that is shown at the end of the session."""
+    return _ledgers
+
+
 @pytest.fixture(scope="package")
 def arena(
     tmp_path_factory: pytest.TempPathFactory,
