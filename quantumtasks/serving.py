@@ -4,7 +4,7 @@
 main thread for a client to close after its last answer: a stranger with some connections stops
 the service. Here both wait in the poller, and what a thread waits for has a deadline: a head and
 a body as a whole, not only each piece, and an answer at a pace. Before strangers stands a proxy all
-the same, which takes a request whole before a thread sees it (deploy/nginx.conf).
+the same, which takes a request whole before a thread sees it (deploy/nginx/nginx.conf).
 """
 
 import selectors

@@ -1,4 +1,4 @@
-"""The front door of deploy/nginx.conf on loopback, where nginx is installed."""
+"""The front door of deploy/nginx/nginx.conf on loopback, where nginx is installed."""
 
 import os
 import signal
@@ -13,7 +13,8 @@ from testing import packages
 from testing.ports import free_port
 from testing.service import ROOT, eventually
 
-SITE = ROOT / "deploy" / "nginx.conf"
+_DEPLOY = ROOT / "deploy" / "nginx"
+SITE = _DEPLOY / "nginx.conf"
 _MAIN = """
 daemon off;
 {user}
@@ -28,16 +29,19 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
-    include {folder}/site.conf;
+    include {folder}/*.site.conf;
 }}
 """
 
 
 @contextmanager
-def nginx(folder: Path, api_port: int, certificate: Path | None = None) -> Iterator[int]:
+def nginx(
+    folder: Path, api_port: int, certificate: Path | None = None, *, ingress: bool = False
+) -> Iterator[int]:
     """The port that nginx serves the site at, before an API on `api_port`.
 
-    With a `certificate` (its key in the same file) HTTPS as the site's comments have it.
+    With a `certificate` (its key in the same file) HTTPS as the site's comments have it. `ingress`:
+    every client is a proxy of ours, as in deploy/kubernetes.
     """
     program = packages.found("nginx")
     assert program is not None
@@ -51,7 +55,9 @@ def nginx(folder: Path, api_port: int, certificate: Path | None = None) -> Itera
             site = site.replace(f"/etc/quantum-tasks/tls/{name}.pem", str(certificate))
     else:
         site = site.replace("listen 8080", f"listen 127.0.0.1:{port}")
-    (folder / "site.conf").write_text(site)
+    (folder / "default.site.conf").write_text(site)
+    if ingress:
+        (folder / "ingress.site.conf").write_text((_DEPLOY / "ingress.conf").read_text())
     user = "user root;" if os.geteuid() == 0 else ""  # who may write below a private folder
     (folder / "nginx.conf").write_text(_MAIN.format(folder=folder, user=user))
     command = [program, "-e", f"{folder}/error.log", "-c", f"{folder}/nginx.conf"]

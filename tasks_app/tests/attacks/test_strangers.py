@@ -175,3 +175,18 @@ def test_https_as_the_sites_comments_have_it(service: Service, tmp_path: Path) -
     assert answer.startswith(b"HTTP/1.1 202"), answer
     assert b"Location: https://localhost/tasks/" in answer
     assert b"Strict-Transport-Security" in answer
+
+
+@NGINX
+def test_an_ingress_is_believed_where_a_file_says_so(service: Service, tmp_path: Path) -> None:
+    """Where none does, what a client says of itself is not."""
+    User.objects.create_user("ada", password=people.PASSWORD)
+    service.start_api(processes=1, HTTPS_ONLY="true", TRUSTED_PROXIES="127.0.0.1")
+    api_port = service.port
+    wrong = json.dumps({"username": "ada", "password": "wrong"})
+    told = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "10.0.0.1, 192.0.2.7"}
+    with front.nginx(tmp_path / "alone", api_port) as service.port:
+        assert service.request("POST", "/login", wrong, told).status == 301  # to HTTPS
+    with front.nginx(tmp_path / "behind", api_port, ingress=True) as service.port:
+        assert service.request("POST", "/login", wrong, told).status == 401
+    assert AuditEntry.objects.get().address == "192.0.2.7"

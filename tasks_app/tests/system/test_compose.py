@@ -180,7 +180,7 @@ def test_strangers_reach_the_proxy_and_nothing_else() -> None:
 
 
 def test_the_proxy_takes_what_the_api_takes() -> None:
-    site = (ROOT / "deploy/nginx.conf").read_text()
+    site = (ROOT / "deploy/nginx/nginx.conf").read_text()
     (size,) = re.findall(r"client_max_body_size (\d+)k; # 6 x", site)
     assert int(size) * 1024 >= settings.DATA_UPLOAD_MAX_MEMORY_SIZE > (int(size) - 2) * 1024
 
