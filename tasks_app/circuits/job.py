@@ -23,6 +23,7 @@ OPTIMIZATION_LEVELS = (0, 1, 2, 3)
 NO_LEVEL = "optimization_level must be 0, 1, 2 or 3."
 OUTPUTS = ("counts", "memory", "probabilities", "statevector", "circuit", "registers")
 MAX_SETS = 1_000
+MAX_DIMENSIONS = 7  # Of an array, as the specification of OpenQASM 3 has it.
 MAX_OBSERVABLES = 1_000
 MAX_TERMS = 20_000  # Of all observables of a task together.
 TOO_MANY_OBSERVABLES = (
@@ -63,7 +64,9 @@ class Limits:
     """A child that keeps more MiB of resident memory than this between tasks is replaced."""
 
 
-Values = Mapping[str, float] | Sequence[float]
+Value = float | Sequence["Value"]
+"""Of one input: a number, true or false; a list of them for an array, or a list of such lists."""
+Values = Mapping[str, Value] | Sequence[Value]
 """By the names of inputs, or in their order: that of Qiskit's parameters, or of declaration."""
 
 
@@ -117,7 +120,7 @@ def as_message(job: Job) -> dict[str, Any]:
     return message
 
 
-def _by_name(values: Values) -> dict[str, float]:
+def _by_name(values: Values) -> dict[str, Value]:
     """Values in order have their places for names."""
     if isinstance(values, Mapping):
         return dict(values)

@@ -117,6 +117,28 @@ PROGRAMS: dict[str, tuple[str, list[Mapping[str, Any]], int]] = {
         [{"t": i / 4} for i in range(5)],
         1,
     ),
+    "elements of arrays": (
+        QASM3 + "input array[float, 2] t; input array[angle[6], 2, 2] a; qubit[2] q; bit[2] c;"
+        "ry(t[0] / 2) q; rx(2 * t[1]) q[0]; rz(a[-1, 0]) q[1];"
+        "array[float, 2] v = t; v[0] += 1; for float x in v { ry(x) q; } ry(a[0, 1]) q[0];"
+        "c = measure q;",
+        [{"t": [i / 4, 1 - i], "a": [[i, 0.5], [i / 3, 2]]} for i in range(5)],
+        1,
+    ),
+    "an array that decides": (
+        QASM3 + "input array[int[8], 2] n; input array[float, 2] t; qubit[2] q; bit[2] c;"
+        "for int i in [0:n[1]] { ry(t[n[0]]) q; } c = measure q;",
+        [{"n": [i % 2, 1], "t": [i / 4, 1 - i]} for i in range(6)],
+        2,
+    ),
+    "arrays of whole numbers, of truths and of bits": (
+        QASM3 + "input array[uint[4], 2] n; input array[bool, 2] b; input array[bit[2], 2] m;"
+        "input array[float[32], 1] f; qubit[2] q; bit[2] c;"
+        "rx(n[0] / 2.0) q[0]; if (b[1]) { x q[1]; } if (m[1] == 2) { h q[0]; } ry(f[0]) q;"
+        "c = measure q;",
+        [{"n": [i, 1], "b": [True, i > 1], "m": [0, i], "f": [i / 3]} for i in range(4)],
+        4,
+    ),
     "feed-forward": (
         QASM3 + "input float t; qubit[2] q; bit[2] c; h q[0]; c[0] = measure q[0];"
         "if (c[0]) { ry(t) q[1]; } c[1] = measure q[1];",
@@ -148,12 +170,19 @@ def test_each_set_is_as_if_its_values_were_written_out(
 
 
 def written_out(program: str, values: Mapping[str, Any]) -> str:
-    """The program with constants for its inputs."""
+    """The program with constants for its inputs, and arrays of them."""
     for name, value in values.items():
-        literal = str(value).lower() if isinstance(value, bool) else repr(value)
-        program = re.sub(rf"input ([\w\[\]]+) {name};", rf"const \1 {name} = {literal};", program)
+        kind = "" if isinstance(value, list) else "const "
+        declared = rf"input ((?:array)?[\w\[\], ]+) {name};"
+        program = re.sub(declared, rf"{kind}\1 {name} = {_literal(value)};", program)
     assert "input" not in program
     return program
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, list):
+        return f"{{{', '.join(map(_literal, value))}}}"
+    return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 @pytest.mark.parametrize(
@@ -294,14 +323,15 @@ def test_drawn_programs_with_inputs_are_right_for_each_set() -> None:
 
 
 def _changed(inputs: Mapping[str, Any], step: int) -> dict[str, Any]:
-    return {
-        name: value
-        if isinstance(value, bool) or step == 0
-        else max(value - step, 0)
-        if isinstance(value, int)
-        else value + step / 3
-        for name, value in inputs.items()
-    }
+    return {name: _changed_value(value, step) for name, value in inputs.items()}
+
+
+def _changed_value(value: Any, step: int) -> Any:
+    if isinstance(value, list):
+        return [_changed_value(each, step) for each in value]
+    if isinstance(value, bool) or step == 0:
+        return value
+    return max(value - step, 0) if isinstance(value, int) else value + step / 3
 
 
 def test_a_phase_that_waits_for_its_input_is_told_of_each_set(run: Run) -> None:

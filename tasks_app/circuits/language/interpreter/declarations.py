@@ -1,6 +1,5 @@
 """Statements that declare registers, variables, inputs, outputs and aliases."""
 
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -8,9 +7,8 @@ from openqasm3 import ast
 from qiskit.circuit import Clbit, Qubit
 
 from tasks_app.circuits.language.interpreter.assignments import array_items, store
-from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure, convert
-from tasks_app.circuits.language.interpreter.deferred import conversion
 from tasks_app.circuits.language.interpreter.evaluation import (
+    array_type,
     coerced,
     evaluate,
     integer,
@@ -18,6 +16,7 @@ from tasks_app.circuits.language.interpreter.evaluation import (
     type_of,
 )
 from tasks_app.circuits.language.interpreter.functions import CONSTANTS
+from tasks_app.circuits.language.interpreter.inputs import define_input
 from tasks_app.circuits.language.interpreter.run import Run, Steered, statement
 from tasks_app.circuits.language.interpreter.values import (
     Array,
@@ -69,11 +68,7 @@ def _zero(node: Any, declared: Type) -> Any:
 
 
 def _array(run: Run, declared: ast.ArrayType, initial: Any) -> Array:
-    base = type_of(run, declared.base_type)
-    shape = tuple(integer(run, dimension) for dimension in declared.dimensions)
-    if min(shape) < 1:
-        raise failure("An array needs at least one element in each dimension.")
-    run.count_steps(prod(shape))
+    base, shape = array_type(run, declared)
     if initial is None:
         items = np.empty(shape, dtype=object)
         items[...] = coerced(run, _zero(declared.base_type, base), base)
@@ -122,27 +117,8 @@ def _check_constant(run: Run, node: Any) -> None:
 
 @statement(ast.IODeclaration)
 def _io(run: Run, node: ast.IODeclaration) -> None:
-    if node.io_identifier is ast.IOKeyword.output:
-        _output(run, node)
-        return
-    declared = type_of(run, node.type)
-    name = node.identifier.name
-    given = run.input_value(name)
-    try:
-        held = _given(given, declared)
-    except ArithmeticFailure:
-        raise failure(
-            f"The value given for {name!r:.80} does not fit.", "invalid_parameters"
-        ) from None
-    run.define(name, Variable(held, declared, constant=True))
-
-
-@conversion
-def _given(given: Any, declared: Type) -> Any:
-    whole = declared.kind in ("int", "uint", "bool", "bit")
-    if not isinstance(given, int if whole else int | float):
-        raise ArithmeticFailure("is no whole number" if whole else "is no number")
-    return convert(given, declared)
+    declare = _output if node.io_identifier is ast.IOKeyword.output else define_input
+    declare(run, node)
 
 
 def _output(run: Run, node: ast.IODeclaration) -> None:

@@ -44,10 +44,12 @@ class Tape:
         del self._steps[length:]
 
     def name(self, value: "Deferred") -> str | None:
-        """Of the input that it is, in whatever type; None for what is computed."""
+        """Of the input, or the element of one, that it is; None for what is computed."""
         function, operands = self._steps[value.place]
         if function is None:
             return str(operands[0])
+        if function is _element:
+            return f"{self.name(operands[0])}[{', '.join(map(str, operands[1]))}]"
         return self.name(operands[0]) if function in _CONVERSIONS else None
 
     def play(self, inputs: Mapping[str, Any]) -> list[Any]:
@@ -107,3 +109,11 @@ def deferrable(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(*operands)
 
     return deferred
+
+
+def _element(array: Any, place: tuple[int, ...]) -> Any:
+    return array[place]
+
+
+element = deferrable(_element)
+"""Of an array of inputs, at a place."""

@@ -1,9 +1,13 @@
 """What every expression is evaluated by, and the kinds of value that statements ask for."""
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
+from openqasm3 import ast
+
 from tasks_app.circuits.errors import CircuitError
+from tasks_app.circuits.job import MAX_DIMENSIONS
 from tasks_app.circuits.language.interpreter import arithmetic, measured
 from tasks_app.circuits.language.interpreter.conversion import as_parameter, convert
 from tasks_app.circuits.language.interpreter.measured import Signal
@@ -108,3 +112,15 @@ def type_of(run: Run, node: Any) -> Type:
     if kind == "float" and width not in (16, 32, 64):
         raise unsupported(f"float[{width}]", "a float has 16, 32 or 64 bits")
     return Type(kind, width)
+
+
+def array_type(run: Run, node: ast.ArrayType) -> tuple[Type, tuple[int, ...]]:
+    """The type of its elements, and its shape, which counts as that many steps."""
+    base = type_of(run, node.base_type)
+    shape = tuple(integer(run, dimension) for dimension in node.dimensions)
+    if min(shape) < 1:
+        raise failure("An array needs at least one element in each dimension.")
+    if len(shape) > MAX_DIMENSIONS:
+        raise failure(f"An array has at most {MAX_DIMENSIONS} dimensions.")
+    run.count_steps(prod(shape))
+    return base, shape

@@ -9,6 +9,7 @@ COMPOUND = ("+=", "-=", "*=")
 _BY_LITERAL = ("/=", "%=", "**=")
 _BITWISE = ("&=", "|=", "^=")
 _ARRAYS = (("int", 8), ("uint", 4))
+_INPUTS = (("uint", 4), ("int", 5), ("float", 64), ("angle", 8), ("bool", 0))
 
 
 class Declarations(Gates):
@@ -80,19 +81,33 @@ class Declarations(Gates):
         self.scope.append(var)
 
     def _declare_input(self) -> None:
-        kind, width, value = self.pick(
-            (
-                ("uint", 4, self.number(0, 15)),
-                ("int", 5, self.number(-16, 15)),
-                ("float", 64, 0.375),
-                ("angle", 8, self.number(0, 15) * 0.39269908169872414),
-                ("bool", 0, True),
-            )
-        )
+        if self.chance(40):
+            self._declare_input_array()
+            return
+        kind, width = self.pick(_INPUTS)
         var = Var(self.name("in"), kind, width, constant=True)
         self.line(f"input {var.type} {var.name};")
-        self.inputs[var.name] = value
+        self.inputs[var.name] = self._given(kind, width)
         self.scope.append(var)
+
+    def _declare_input_array(self) -> None:
+        kind, width = self.pick((*_ARRAYS, ("float", 64)))
+        length, columns = self.number(2, 4), 2 if self.chance(25) else 0
+        var = Var(self.name("in"), kind, width, constant=True, length=length, columns=columns)
+        rows = [[self._given(kind, width) for _ in range(columns or 1)] for _ in range(length)]
+        self.line(f"input array[{var.type}, {length}{', 2' * (columns > 0)}] {var.name};")
+        self.inputs[var.name] = rows if columns else [row[0] for row in rows]
+        self.scope.append(var)
+
+    def _given(self, kind: str, width: int) -> Any:
+        if kind == "float":
+            return self.number(-8, 8) * 0.375
+        if kind == "angle":
+            return self.number(0, 15) * 0.39269908169872414
+        if kind == "bool":
+            return self.chance(50)
+        low = -(1 << width - 1) if kind == "int" else 0
+        return self.number(low, low + (1 << width) - 1)
 
     def _alias(self) -> None:
         """Of bits, or of bits of two registers."""
@@ -148,9 +163,10 @@ class Declarations(Gates):
         self.scope = outer
         self.array_subroutines.append((access, Var(name, kind, width)))
 
-    def writable(self, *kinds: str) -> list[Var]:
+    def writable(self, *kinds: str, arrays: bool = False) -> list[Var]:
         kinds = kinds or ("int", "uint", "bit", "bool", "float", "angle")
-        return [v for v in self.variables(*kinds) if not v.constant and not v.counter]
+        found = self.variables(*kinds, arrays=arrays)
+        return [v for v in found if not v.constant and not v.counter]
 
     def assign(self) -> None:
         var = self.pick(self.writable())

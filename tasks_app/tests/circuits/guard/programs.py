@@ -50,7 +50,7 @@ class Program(Declarations):
         options += [self.gate, self._measure]
         if self.subroutines or self.array_subroutines:
             options.append(self._call)
-        if self.variables("int", "uint", arrays=True):
+        if self.writable("int", "uint", arrays=True):
             options.append(self._assign_element)
         if depth > 0:
             options += [lambda: self._if(depth), lambda: self._for(depth)]
@@ -79,7 +79,7 @@ class Program(Declarations):
 
     def _assign_element(self) -> None:
         arrays = self.variables("int", "uint", arrays=True)
-        array = self.pick(arrays)
+        array = self.pick(self.writable("int", "uint", arrays=True))
         alike = [v for v in arrays if (v.type, v.columns) == (array.type, array.columns)]
         if self.chance(25):
             other, low = self.pick(alike), self.number(0, array.length - 2)
@@ -89,10 +89,10 @@ class Program(Declarations):
             row = self.pick(rows).name if rows else f"{array.name}[0]"
             self.line(f"{array.name}[{self.index(array.length)}] = {row};")
         elif self.chance(20):
-            part, width = self.element(), self.number(1, 3)
+            part, width = self.element(array), self.number(1, 3)
             self.line(f"{part}{self.slice(4, width)} = {self.bits(width, 1)};")
         else:
-            self.line(f"{self.element()} {self.pick(('=', *COMPOUND))} {self.integer(1)};")
+            self.line(f"{self.element(array)} {self.pick(('=', *COMPOUND))} {self.integer(1)};")
 
     def _call(self) -> None:
         if self.array_subroutines and self.chance(50):
@@ -109,6 +109,7 @@ class Program(Declarations):
     def _call_with_array(self) -> None:
         access, function = self.pick(self.array_subroutines)
         arrays = self.variables(function.kind, width=function.width, arrays=True)
+        arrays = [each for each in arrays if access == "readonly" or not each.constant]
         if not arrays:
             return
         array = self.pick(arrays)

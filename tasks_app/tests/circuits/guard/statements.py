@@ -130,8 +130,15 @@ class Statements(Expressions):
             self.outputs.append(made)
             return
         given = self._inputs[name]
-        kind = FLOAT if isinstance(given, float) else INT
-        self.declare(name, node.type, Value(kind, given))
+        if not isinstance(node.type, ast.ArrayType):
+            self.declare(name, node.type, _as_value(given))
+            return
+        items = np.array(given, dtype=object)
+        for place in np.ndindex(items.shape):
+            items[place] = _as_value(items[place])
+        type = self.type_of(node.type.base_type)
+        self.declare(name, node.type, Array(type, items))
+        self.arithmetic.met.add("input array")
 
     def _AliasStatement(self, node: ast.AliasStatement) -> None:
         self.scopes[-1][node.target.name] = self.evaluate(node.value)
@@ -275,3 +282,8 @@ class Statements(Expressions):
             elif len(shape) == self.whole(dimensions):
                 return
         raise Unspecified("an argument that is not the array declared")
+
+
+def _as_value(given: Any) -> Value:
+    """A number as a task gives it."""
+    return Value(FLOAT if isinstance(given, float) else INT, given)

@@ -163,6 +163,15 @@ def test_programs(name: str) -> None:
     assert only(program) == right
 
 
+def test_an_array_is_given_row_by_row() -> None:
+    program = (
+        "input array[int[8], 3, 2] a; input array[float, 2] f; int[8] n = a[2, 0] + 10 * a[-1, 1];"
+        "n += int[8](4 * f[1]); bit[8] c = bit[8](n);"
+    )
+    given = {"a": [[1, 2], [3, 4], [5, 6]], "f": [0.5, 2.25]}
+    assert only(program, **given) == format(65 + 9, "08b")
+
+
 def test_a_literal_can_be_read_in_two_ways_and_a_variable_in_one() -> None:
     program = "uint[3] n = 3; int k = 5; bit[4] c = {}; bit[4] d = {};"
     readings = [

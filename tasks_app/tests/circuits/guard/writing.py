@@ -90,7 +90,7 @@ class Words:
         if choice == 8:
             return f"popcount({self.pick_bits(depth - 1)})"
         if choice == 9 and self.variables("int", "uint", arrays=True):
-            return self.element()
+            return self.element(self.pick(self.variables("int", "uint", arrays=True)))
         if choice == 10 and not self.plain and self.chance(70):
             return self._whole_function(depth - 1)
         return self.sized(depth)
@@ -158,9 +158,7 @@ class Words:
         place = self.number(0, length - 1)
         return str(place - length if self.chance(20) else place)
 
-    def element(self) -> str:
-        """Of an array of integers."""
-        array = self.pick(self.variables("int", "uint", arrays=True))
+    def element(self, array: Var) -> str:
         second = f", {self.index(array.columns)}" if array.columns else ""
         return f"{array.name}[{self.index(array.length)}{second}]"
 
@@ -256,6 +254,7 @@ class Words:
 
     def real(self, depth: int) -> str:
         found = [var.name for var in self.variables("float")]
+        found += [self.element(array) for array in self.variables("float", arrays=True)]
         if depth <= 0 or self.chance(25):
             literal = str(self.pick((0.5, 0.25, 1.5, 2.0, 0.1, 3.7, 1e-2)))
             return self.pick(found) if found and self.chance(70) else literal
