@@ -1,6 +1,6 @@
 """Fields that take JSON strictly, and look at the size of what they get before its content."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import islice
 from typing import Any
 
@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from tasks_app.circuits.job import (
+    MAX_DIMENSIONS,
     MAX_OBSERVABLES,
     MAX_TERMS,
     TOO_MANY_OBSERVABLES,
@@ -17,7 +18,8 @@ from tasks_app.circuits.job import (
     observable_problem,
 )
 
-MAX_PARAMETERS = 10_000
+MAX_PARAMETERS = 10_000  # Numbers, those in arrays as well.
+NO_VALUE = "A finite number, true or false is required, or for an array a list of these."
 MAX_ALIKE = 10  # Names that are given with one problem, before "and so many more".
 
 
@@ -91,41 +93,26 @@ class ProbabilitiesField(ProbabilityField):
         return [super(ProbabilitiesField, self).to_internal_value(value) for value in data]
 
 
-_VALUE = {"oneOf": [{"type": "number"}, {"type": "boolean"}]}
-
-
-@extend_schema_field(
-    {
-        "oneOf": [
-            {
-                "type": "object",
-                "additionalProperties": _VALUE,
-                "maxProperties": MAX_PARAMETERS,
-            },
-            {"type": "array", "items": _VALUE, "minItems": 1, "maxItems": MAX_PARAMETERS},
-        ]
-    }
-)
 class ParametersField(serializers.Field[Any, Any, Any, Any]):
-    """Names with JSON numbers that a float can hold, or true or false, or a list of these; kept as
-    they are: 2 is no 2.0. In one piece, because a field for each costs a second for a request full
-    of them.
+    """Names with JSON numbers that a float can hold, or true or false, or lists of these, or a list
+    of all that; kept as they are: 2 is no 2.0. In one piece, because a field for each costs a
+    second for a request full of them.
     """
 
     default_error_messages = {
         "not_an_object": "An object of names and numbers is required, or a list of numbers.",
-        "too_many": f"At most {MAX_PARAMETERS:,} parameters are possible.",
+        "too_many": f"At most {MAX_PARAMETERS:,} numbers are possible.",
         "null": "This field may not be null.",
     }
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, dict | list) or data == []:
             self.fail("not_an_object")
-        if len(data) > MAX_PARAMETERS:
+        if _holds_more(list(data.values()) if isinstance(data, dict) else data, MAX_PARAMETERS):
             self.fail("too_many")
         named = data if isinstance(data, dict) else {str(i): value for i, value in enumerate(data)}
         wrong = [name for name, value in named.items() if not is_value(value)]
-        problems = first_of(wrong, "A finite number, true or false is required.")
+        problems = first_of(wrong, NO_VALUE)
         unstorable = [name for name in named if UNSTORABLE.search(name)]
         problems |= first_of(unstorable, "Null characters and surrogates are not allowed.")
         if problems:
@@ -133,8 +120,23 @@ class ParametersField(serializers.Field[Any, Any, Any, Any]):
         return data
 
 
-def is_value(value: Any) -> bool:
-    """Whether an input can have it."""
+def _holds_more(values: Sequence[Any], most: int) -> bool:
+    """Whether a list and the lists in it have more numbers; looks at lengths before items."""
+    lists, numbers = [values], 0
+    for _ in range(1 + MAX_DIMENSIONS):
+        if numbers + sum(map(len, lists)) > most:
+            return True
+        items = [item for each in lists for item in each]
+        lists = [item for item in items if type(item) is list]
+        numbers += len(items) - len(lists)
+    return False
+
+
+def is_value(value: Any, dimensions: int = MAX_DIMENSIONS) -> bool:
+    """Whether an input can have it: an array has no more dimensions."""
+    if type(value) is list:
+        inner = dimensions - 1
+        return dimensions > 0 and bool(value) and all(is_value(each, inner) for each in value)
     return type(value) is bool or is_number(value)
 
 

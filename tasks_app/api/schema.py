@@ -10,6 +10,7 @@ from drf_spectacular.extensions import (
     OpenApiSerializerFieldExtension,
 )
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from drf_spectacular.views import SpectacularSwaggerSplitView, SpectacularYAMLAPIView
@@ -17,6 +18,7 @@ from rest_framework.request import Request
 
 from tasks_app.api import query
 from tasks_app.api.content import NDJSON
+from tasks_app.api.fields import MAX_PARAMETERS
 from tasks_app.api.filters import BatchFilterSerializer, FilterSerializer
 from tasks_app.api.serializers import (
     AcceptedBatchSerializer,
@@ -63,6 +65,25 @@ class StrictTextSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-unty
         described: Any = auto_schema
         schema = described._map_serializer_field(self.target, direction, bypass_extensions=True)
         return schema | {"pattern": "^[^\\u0000]*$"}
+
+
+class ParametersSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """An array's value is a list of values: the description names itself."""
+
+    target_class = "tasks_app.api.fields.ParametersField"
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> Any:
+        described: Any = ResolvedComponent
+        value = described("InputValue", ResolvedComponent.SCHEMA, object="InputValue")
+        few = {"minItems": 1, "maxItems": MAX_PARAMETERS}
+        array = {"type": "array", "items": value.ref, **few}
+        value.schema = {
+            "description": "Of one `input`; for an array a list, or a list of lists.",
+            "oneOf": [{"type": "number"}, {"type": "boolean"}, array],
+        }
+        auto_schema.registry.register_on_missing(value)
+        named = {"type": "object", "additionalProperties": value.ref}
+        return {"oneOf": [named | {"maxProperties": MAX_PARAMETERS}, array]}
 
 
 PROLOGUE = 'OPENQASM 3.0; include "stdgates.inc"; '

@@ -31,7 +31,7 @@ class TestChecks:
     @pytest.mark.parametrize(
         ("fields", "places"),
         [
-            ({"parameter_sets": [{"t": 1}, {"t": 1}, {"t": [2]}]}, ["parameter_sets", "2", "t"]),
+            ({"parameter_sets": [{"t": 1}, {"t": 1}, {"t": [[]]}]}, ["parameter_sets", "2", "t"]),
             ({"parameter_sets": [{"t": 1}, {"u": 1}]}, ["parameter_sets", "1"]),
             ({"observables": [{"ZZ": 1}, {"ZQ": 1}]}, ["observables", "1"]),
             ({"outputs": ["counts", "state"]}, ["outputs", "1"]),
@@ -61,10 +61,19 @@ class TestChecks:
         [
             {"parameter_sets": [{f"p{i}": 0.5 for i in range(1_000)}] * 1_000},
             {"parameter_sets": [{"t": 1}] * 100_000},
+            {"parameter_sets": [{"t": [0.5] * 10_001}] * 2},
+            {"parameters": {"t": [[0.5] * 1_000] * 1_000}},
             {"observables": [{"ZZ": 1}] * 100_000},
             {"observables": [{"Z" * 100: 1}, {"Y" * 100_000: 1}] * 30},
         ],
-        ids=["a million values", "many sets", "many observables", "long observables"],
+        ids=[
+            "a million values",
+            "many sets",
+            "long arrays",
+            "large arrays",
+            "many observables",
+            "long observables",
+        ],
     )
     def test_far_too_many_are_refused_in_a_short_answer(self, fields: dict[str, Any]) -> None:
         response = post({"circuit": CIRCUIT} | fields)

@@ -155,8 +155,10 @@ BAD_VALUES: dict[str, list[Any]] = {
     "method": [None, 1, [], {}, "magic", "\x00"],
     "memory": [None, 0, "true", []],
     "parameters": [
-        *(None, [], "x", {"a": "1"}, {"a": [1]}, {"a": None}),
-        *({"a": 10**400}, {"a\x00": 1.0}, {"\ud800": 1.0}),
+        *(None, [], "x", {"a": "1"}, {"a": None}, {"a": []}, {"a": [[1], []]}, {"a": ["1"]}),
+        *({"a": 10**400}, {"a\x00": 1.0}, {"\ud800": 1.0}, {"a": [1, [None]]}, {"a": [10**400]}),
+        *({"a": [[[[[[[[1]]]]]]]]}, {"a": [{}]}, [[]], {"a": [1] * 10_001}),
+        *({"a": [[1] * 100] * 100, "b": 1}, {"a": [[[]] * 5_001] * 2}),
     ],
     "noise": [
         *(None, [], "x", {"a": "\x00"}, {"\x00": 1}, {"a": "\ud800"}, {"\udfff": 1}),
@@ -444,6 +446,12 @@ def test_without_the_queue_the_task_is_kept_if_the_operator_wants_it(
     assert response.status_code == 202
     assert "when the queue is back" in json.loads(response.content)["message"]
     assert Task.objects.get().current_status == "pending"
+
+
+def test_arrays_are_kept_as_they_are() -> None:
+    given = {"a": [[1, 2.0], [True, -0.5]], "b": [[[[[[[1]]]]]]], "c": [[1] * 99] * 100}
+    assert post({"circuit": CIRCUIT, "parameters": given}).status_code == 202
+    assert repr(Task.objects.get().options["parameters"]) == repr(given)
 
 
 def test_parameters_keep_their_types_because_the_program_declares_them() -> None:

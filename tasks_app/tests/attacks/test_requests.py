@@ -34,6 +34,11 @@ BOMBS: dict[str, tuple[str, str]] = {
     "parameter sets without end": ("/tasks/batch", f'{{"parameter_sets":[{many("1")}]}}'),
     "tasks without end": ("/tasks/batch", f'{{"tasks":[{many("{}")}]}}'),
     "parameters without end": ("/tasks", f'{{"circuit":"x","parameters":{{{names()}}}}}'),
+    "arrays without end": ("/tasks", f'{{"circuit":"x","parameters":{{"a":[{many("1.5")}]}}}}'),
+    "arrays in arrays": (
+        "/tasks",
+        f'{{"circuit":"x","parameters":{{"a":[{many("[" * 60 + "]" * 60)}]}}}}',
+    ),
     "a thousand sets of wrong values": (
         "/tasks/batch",
         f'{{"circuit":"x","parameter_sets":[{sets("[]")}]}}',
