@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Any, Literal, TypeAlias, TypedDict, TypeVar
+from typing import Any, Literal, Protocol, TypeAlias, TypedDict, TypeVar
 
 import msgspec
 
@@ -63,7 +63,16 @@ FIRST_S = 15.0  # how long a service is tried that never answered
 LOOK_S = 1  # the same where somebody watches
 _SOON_S = 0.5  # pause after a wait that was none
 
-Parameters: TypeAlias = Mapping[str, float] | Sequence[float]
+
+class Listed(Protocol):
+    """What can be told as lists, as arrays of NumPy's can."""
+
+    def tolist(self) -> Any: ...
+
+
+Value: TypeAlias = "float | Sequence[Value] | Listed"
+"""Of an input; of an array a list, a list of lists, or an array of NumPy's."""
+Parameters: TypeAlias = Mapping[str, Value] | Sequence[Value] | Listed
 Observable: TypeAlias = Mapping[str, float]
 OnSubmission: TypeAlias = Callable[[Submission | BatchSubmission], object]
 

@@ -24,6 +24,11 @@ from quantumtasks_client import (
 )
 from tests.site import BELL, BROKEN, LINE, LONG, ROTATION, Site
 
+ARRAY = (
+    'OPENQASM 3.0; include "stdgates.inc"; input array[float, 2, 2] theta; qubit q; bit c;'
+    "ry(theta[1, 1]) q; c = measure q;"
+)
+
 
 def test_it_works(client: Client) -> None:
     task = client.wait(client.submit(BELL, shots=1000, seed=7, name="bell", tags=["demo"]))
@@ -222,6 +227,18 @@ def test_numbers_of_numpy_are_numbers(client: Client) -> None:
         *({"0": pytest.approx(1)}, {"0": pytest.approx(0.5), "1": pytest.approx(0.5)}),
         {"1": pytest.approx(1)},
     ]
+
+
+def test_arrays_are_lists_or_arrays_of_numpy(client: Client) -> None:
+    angles = np.linspace(0, np.pi, 4).reshape(2, 2)
+    both = [{"theta": angles}, {"theta": angles[::-1].tolist()}]
+    results = client.sweep(ARRAY, both, outputs=["probabilities"], shots=10)
+    alone = client.submit(ARRAY, parameters={"theta": angles}, outputs=["probabilities"])
+    assert [result.probabilities for result in results] == [
+        {"1": pytest.approx(1)},
+        {"0": pytest.approx(0.75), "1": pytest.approx(0.25)},
+    ]
+    assert client.wait(alone).get_result().probabilities == results[0].probabilities
 
 
 def test_a_state_vector_comes_whole(client: Client) -> None:

@@ -71,6 +71,24 @@ def test_a_sweep_is_a_table_or_csv_or_json_or_a_picture(shell: Shell) -> None:
     assert "<svg" in (shell.folder / "sweep.svg").read_text()
 
 
+def test_arrays_are_written_in_brackets(shell: Shell) -> None:
+    program = (
+        (shell.folder / "rotation.qasm").read_text().replace("float theta", "array[float, 2] theta")
+    )
+    (shell.folder / "array.qasm").write_text(program.replace("theta)", "theta[1])"))
+    told = shell.out(
+        "submit", "array.qasm", "-p", "theta=[1, 0]", "--shots", "10", "--wait", "--json"
+    )
+    assert json.loads(told)["result"]["counts"] == {"0": 10}
+    sweep = ["sweep", "array.qasm", "-p", "theta=[1, 0],[0, 3.141592653589793]", "--shots", "10"]
+    rows = [line.split("  ") for line in shell.out(*sweep).splitlines()[1:]]
+    assert [(row[0], row[-1].strip()) for row in rows] == [
+        ("[1, 0]", "0: 10"),
+        ("[0, 3.14159]", "1: 10"),
+    ]
+    assert shell.run("submit", "array.qasm", "-p", "theta=1,0").returncode == 2
+
+
 def test_a_sweep_takes_sets_from_a_file_and_estimates(shell: Shell) -> None:
     (shell.folder / "sets.json").write_text('[{"theta": 0}, {"theta": 1.5707963267948966}]')
     sweep = ["sweep", "rotation.qasm", "--sets", "sets.json", "-O", "Z", "-O", "Z=2,X=1"]

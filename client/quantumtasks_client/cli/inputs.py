@@ -30,9 +30,9 @@ def _decoded(text: bytes, where: str) -> str:
 
 
 def values(given: list[str] | None) -> dict[str, Any] | None:
-    """Numbers by name, of options such as `theta=0.5`; true and false are values too."""
+    """Numbers by name, of options such as `theta=0.5`; true, false and `[0, 1]` are values too."""
     pairs = [_pair(text) for text in given or ()]
-    return {name: _number(value, name) for name, value in pairs} or None
+    return {name: _value(value, name) for name, value in pairs} or None
 
 
 def observables(given: list[str] | None) -> list[dict[str, float]] | None:
@@ -42,13 +42,14 @@ def observables(given: list[str] | None) -> list[dict[str, float]] | None:
 
 def _observable(text: str) -> dict[str, float]:
     terms = [term.partition("=") for term in text.split(",")]
-    return {name.strip(): _number(value, name) if equals else 1 for name, equals, value in terms}
+    return {name.strip(): _value(value, name) if equals else 1 for name, equals, value in terms}
 
 
 def parameter_sets(given: list[str] | None, file: Path | None) -> list[dict[str, Any]]:
     """Every combination of the values given for each name, or the sets of a JSON file.
 
-    `theta=0,0.5,1` names values; `theta=0:3.14:20` is 20 of them from 0 to 3.14.
+    `theta=0,0.5,1` names values, `theta=[0,1],[0,2]` those of an array; `theta=0:3.14:20` is 20 of
+    them from 0 to 3.14.
     """
     if bool(given) == bool(file):
         raise CommandError("Give either --param or --sets.")
@@ -65,7 +66,7 @@ def parameter_sets(given: list[str] | None, file: Path | None) -> list[dict[str,
 def _sets(file: Path) -> list[dict[str, Any]]:
     text = program(file)
     try:
-        return msgspec.json.decode(text, type=list[dict[str, float | bool]])
+        return msgspec.json.decode(text, type=list[dict[str, float | bool | list[Any]]])
     except msgspec.MsgspecError as error:
         sentence = f"{file} must hold a JSON list of objects of numbers: {error}."
         raise CommandError(sentence) from None
@@ -75,7 +76,7 @@ def _range(text: str) -> tuple[str, list[Any]]:
     name, value = _pair(text)
     bounds = value.split(":")
     if len(bounds) == 1:
-        return name, [_number(each, name) for each in value.split(",")]
+        return name, _several(value, name)
     try:
         first, last, count = float(bounds[0]), float(bounds[1]), int(bounds[2])
     except (ValueError, IndexError):
@@ -93,9 +94,20 @@ def _pair(text: str) -> tuple[str, str]:
     return name.strip(), value
 
 
-def _number(text: str, name: str) -> Any:
-    try:
-        value = msgspec.json.decode(text.strip(), type=bool | int | float)
-    except msgspec.MsgspecError:
-        raise CommandError(f"{name} must be a number, true or false, not {text!r}.") from None
+def _value(text: str, name: str) -> Any:
+    value, *more = _several(text, name)
+    if more:
+        raise CommandError(f"{name} has one value; write an array as {name}=[{text}].")
     return value
+
+
+def _several(text: str, name: str) -> list[Any]:
+    """Values with commas between them."""
+    try:
+        found = msgspec.json.decode(f"[{text}]", type=list[bool | int | float | list[Any]])
+    except msgspec.MsgspecError:
+        found = []
+    if not found:
+        what = "a number, true, false or a list of these"
+        raise CommandError(f"{name} must be {what}, not {text!r}.")
+    return found

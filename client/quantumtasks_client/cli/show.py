@@ -101,10 +101,14 @@ def sets(results: Sequence[Result], values: Sequence[Mapping[str, Any]]) -> None
     """A line for each set of values."""
     names = list(values[0]) if values else []
     shown = list(zip(values, results, strict=True))[:MOST_SETS]
-    rows = [(*(f"{point[name]:.6g}" for name in names), _brief(found)) for point, found in shown]
+    rows = [(*(_value(point[name]) for name in names), _brief(found)) for point, found in shown]
     table([(*map(clean, names), "result"), *rows])
     if len(results) > MOST_SETS:
         out.print(f"and {len(results) - MOST_SETS:,} more: see --json or --csv")
+
+
+def _value(value: Any) -> str:
+    return f"[{', '.join(map(_value, value))}]" if isinstance(value, list) else f"{value:.6g}"
 
 
 def _brief(found: Result) -> str:
