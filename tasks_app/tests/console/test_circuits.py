@@ -1,5 +1,6 @@
 """Running circuits in a real browser, and what becomes of them."""
 
+import math
 import re
 import subprocess
 import sys
@@ -97,6 +98,23 @@ def test_a_sweep_is_plotted_against_its_parameter(site: Site) -> None:
         expect(page.locator("#outcome svg .series")).to_have_count(2)
         page.get_by_role("button", name="1", exact=True).click()
         expect(page.locator("#outcome svg .series")).to_have_count(1)
+
+
+def test_an_array_is_written_in_brackets_and_plotted_by_its_elements(site: Site) -> None:
+    program = ROTATION.replace("float theta", "array[float[64], 2] theta")
+    program = program.replace("ry(theta)", "ry(theta[1])")
+    with site.visit() as page:
+        write(page, program)
+        page.get_by_label("theta").fill("[7, 0], [7, pi/2], [8, pi]")
+        sets = run(page)["parameter_sets"]
+        assert sets == [{"theta": [7, 0]}, {"theta": [7, math.pi / 2]}, {"theta": [8, math.pi]}]
+        page.get_by_role("combobox", name="Against").select_option("theta[1]")
+        zeros = page.locator("#outcome .series.s0 circle")
+        expect(zeros.first.locator("title")).to_have_text("0: 1 at theta[1] = 0")
+    task_id = site.task(program, parameters={"theta": [7, 0.30000000000000004]})
+    with site.visit(f"/?task={task_id}") as page:
+        expect(page.get_by_label("theta")).to_have_value("[7, 0.30000000000000004]")
+        assert run(page)["parameters"] == {"theta": [7, 0.30000000000000004]}
 
 
 def test_any_outcome_of_many_can_be_plotted(site: Site) -> None:

@@ -3,7 +3,9 @@
 /** What is wrong with a field, as a sentence. */
 export class FieldError extends Error {}
 
-const INPUT = /\binput\s+(\w+)\s*(?:\[[^\]]*\])?\s+([\p{L}_][\p{L}\p{N}_]*)\s*;/gu;
+// Of a type, brackets may have brackets in them: array[float[64], 2].
+const INPUT =
+  /\binput\s+(\w+(?:\s*\[(?:[^[\]]|\[[^[\]]*\])*\]\s*|\s))\s*([\p{L}_][\p{L}\p{N}_]*)\s*;/gu;
 const COMMENT = /\/\/.*|\/\*[\s\S]*?\*\//g;
 const NUMBER =
   /^([+-]?)(?:((?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*\*?\s*)?(pi|π)?(?:\s*\/\s*(\d+\.?\d*))?$/i;
@@ -12,7 +14,7 @@ const MOST_SETS = 1000;
 /** The `input`s that a program declares: `{name: type}`. */
 export function declared(program) {
   const found = program.replace(COMMENT, " ").matchAll(INPUT);
-  return Object.fromEntries([...found].map(([, type, name]) => [name, type]));
+  return Object.fromEntries([...found].map(([, type, name]) => [name, type.trim()]));
 }
 
 /** A number such as 0.5, -2e-3, pi/2 or 3*pi/4. */
@@ -34,10 +36,10 @@ export function whole(text, what) {
   return Number(digits);
 }
 
-/** One or more values: a number, true, `0, 0.5, 1`, or `first : last : how many`. */
+/** One or more values: a number, true, `0, 0.5, 1`, `[0, 1], [0, 2]`, or `first : last : how many`. */
 export function values(text, what) {
   const [first, last, many, ...more] = text.split(":");
-  if (last === undefined) return text.split(",").map((each) => value(each, what));
+  if (last === undefined) return split(text).map((each) => value(each, what));
   const size = Number(many);
   if (more.length || !Number.isInteger(size) || size < 1 || size > MOST_SETS) {
     throw new FieldError(`${what}: write a range as first : last : how many, up to ${MOST_SETS}.`);
@@ -47,8 +49,22 @@ export function values(text, what) {
   return Array.from({ length: size }, (_, n) => from + step * n);
 }
 
+/** At the commas that stand in no brackets. */
+function split(text) {
+  const parts = [""];
+  let depth = 0;
+  for (const sign of text) {
+    depth += (sign === "[") - (sign === "]");
+    if (sign === "," && !depth) parts.push("");
+    else parts[parts.length - 1] += sign;
+  }
+  return parts;
+}
+
 function value(text, what) {
   const word = text.trim().toLowerCase();
+  if (word.startsWith("[") && word.endsWith("]"))
+    return split(word.slice(1, -1)).map((each) => value(each, what));
   return word === "true" || word === "false" ? word === "true" : number(text, what);
 }
 
@@ -107,6 +123,8 @@ export function noise(fields) {
 
 /** Back from the API: the texts of fields for what was submitted. */
 export const written = {
+  value: (given) =>
+    Array.isArray(given) ? `[${given.map(written.value).join(", ")}]` : String(given),
   observables: (list) =>
     (list ?? [])
       .map((terms) =>

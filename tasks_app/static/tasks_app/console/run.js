@@ -52,7 +52,7 @@ function showInputs() {
         el("input", {
           value: texts[name] ?? "",
           autocomplete: "off",
-          placeholder: "pi/2, or 0 : 2*pi : 25",
+          placeholder: types[name].startsWith("array") ? "[0, pi/2]" : "pi/2, or 0 : 2*pi : 25",
           oninput: (event) => (texts[name] = event.target.value),
         }),
       ),
@@ -65,7 +65,7 @@ function load(wanted) {
   for (const name of Object.keys(texts)) delete texts[name];
   Object.assign(texts, wanted.inputs);
   const named = Array.isArray(wanted.parameters) ? {} : (wanted.parameters ?? {});
-  for (const [name, value] of Object.entries(named)) texts[name] = String(value);
+  for (const [name, value] of Object.entries(named)) texts[name] = inputs.written.value(value);
   field("circuit_format").value = wanted.circuit_format ?? "openqasm";
   const tags = wanted.tags ?? [];
   const isPlain = tags.every((tag) => tag && tag.trim() === tag && !tag.includes(","));

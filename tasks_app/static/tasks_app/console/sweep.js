@@ -16,10 +16,11 @@ const KINDS = {
 };
 
 /**
- * `runs` are results, in order; `settings` what each had: an object of numbers, or nothing, and
- * then the runs are counted. `observables` are those of all of them.
+ * `runs` are results, in order; `given` what each had: an object of numbers and arrays of them, or
+ * nothing, and then the runs are counted. `observables` are those of all of them.
  */
-export function sweep(runs, settings, observables, name) {
+export function sweep(runs, given, observables, name) {
+  const settings = given.map(flat);
   const parameters = Object.keys(settings[0] ?? {});
   const kinds = Object.keys(KINDS).filter((kind) => runs.some((run) => run?.[kind]));
   const state = { across: parameters[0] ?? "run", kind: kinds[0] };
@@ -103,6 +104,17 @@ export function sweep(runs, settings, observables, name) {
     }),
   });
   return element;
+}
+
+/** Values by the names of inputs and of the elements of arrays, `theta[0, 1]`. */
+function flat(setting) {
+  const found = {};
+  const add = (name, places, value) => {
+    if (Array.isArray(value)) value.forEach((each, n) => add(name, [...places, n], each));
+    else found[places.length ? `${name}[${places.join(", ")}]` : name] = value;
+  };
+  for (const [name, value] of Object.entries(setting ?? {})) add(name, [], value);
+  return found;
 }
 
 /** The lines of a kind: each observable, or each outcome, the commonest first. */
