@@ -183,7 +183,7 @@ def _loop_values(run: Run, node: Any) -> Any:
         return [value(run, item) for item in node.values]
     found = decided(known(value(run, node)))
     if isinstance(found, Word) and found.type.kind == "bit":
-        return [bool(found.number >> place & 1) for place in range(found.type.width)]
+        return measured.bits_of(found)
     if not isinstance(found, Array) or found.items.ndim != 1:
         raise failure("A loop goes over a range, a set, bits or an array of one dimension.")
     return list(found.items)

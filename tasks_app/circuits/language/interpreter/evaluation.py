@@ -10,7 +10,6 @@ from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import MAX_DIMENSIONS
 from tasks_app.circuits.language.interpreter import arithmetic, measured
 from tasks_app.circuits.language.interpreter.conversion import as_parameter, convert
-from tasks_app.circuits.language.interpreter.measured import Signal
 from tasks_app.circuits.language.interpreter.run import Run, Steered
 from tasks_app.circuits.language.interpreter.values import (
     BIT,
@@ -89,7 +88,7 @@ def coerced(run: Run, found: Any, declared: Type) -> Any:
     if declared.kind == "bit" and len(bits) == max(declared.width, 1):
         return found
     if declared.kind == "uint" and len(bits) <= declared.width:
-        return Signal((*bits, *[False] * (declared.width - len(bits))))
+        return measured.Signal(measured.widened(bits, declared.width))
     raise Steered
 
 

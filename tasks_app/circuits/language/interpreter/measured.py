@@ -22,7 +22,7 @@ from tasks_app.circuits.language.interpreter.values import Bits, Word
 class Signal:
     """A register of expressions for the simulator, or of `bool` where they are known."""
 
-    bits: tuple[Any, ...]
+    items: tuple[Any, ...]
 
 
 def is_runtime(value: object) -> bool:
@@ -31,9 +31,7 @@ def is_runtime(value: object) -> bool:
 
 def bits_of(value: Any) -> tuple[Any, ...]:
     """The value as bits, the lowest first. Raises Steered for what is no natural number."""
-    if isinstance(value, Signal):
-        return value.bits
-    if isinstance(value, Bits):
+    if isinstance(value, Bits | Signal):
         return value.items
     if isinstance(value, Clbit | expr.Expr | bool):
         return (value,)
@@ -89,14 +87,16 @@ def binary(operation: str, a: Any, b: Any) -> Any:
         return operation in ("!=", ">", ">=")
     x, y = bits_of(a), bits_of(b)
     if operation in _LOGIC:
-        if len(x) != len(y):
-            x, y = _as_wide(a, y, x), _as_wide(b, x, y)
-        bits = tuple(map(_LOGIC[operation], x, y))
+        narrow = a if len(x) < len(y) else b
+        # Written numbers take the width of the register beside them.
+        if len(x) != len(y) and (is_runtime(narrow) or isinstance(narrow, Word)):
+            raise Steered
+        bits = tuple(map(_LOGIC[operation], *_as_wide(x, y)))
         single = all(isinstance(value, Clbit | expr.Expr | bool) for value in (a, b))
         return bits[0] if single else Signal(bits)
     if operation not in _ORDER:
         raise Steered
-    x, y = _extended(x, y)
+    x, y = _as_wide(x, y)
     if operation in ("==", "!="):
         differ = _tree(_or, map(_xor, x, y))
         return differ if operation == "!=" else _not(differ)
@@ -110,18 +110,14 @@ def any_equal(value: Any, numbers: Iterable[int]) -> Any:
     return _tree(_or, [False, *(binary("==", value, number) for number in numbers)])
 
 
-def _as_wide(value: Any, other: Sequence[Any], bits: Sequence[Any]) -> tuple[Any, ...]:
-    """Written numbers take the width of the register beside them, where they fit."""
-    if len(bits) >= len(other):
-        return tuple(bits)
-    if is_runtime(value) or isinstance(value, Word):
-        raise Steered
-    return (*bits, *[False] * (len(other) - len(bits)))
+def widened(bits: Sequence[Any], width: int) -> tuple[Any, ...]:
+    """With zeros above."""
+    return (*bits, *[False] * (width - len(bits)))
 
 
-def _extended(x: Sequence[Any], y: Sequence[Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+def _as_wide(x: Sequence[Any], y: Sequence[Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     width = max(len(x), len(y))
-    return (*x, *[False] * (width - len(x))), (*y, *[False] * (width - len(y)))
+    return widened(x, width), widened(y, width)
 
 
 def _less(x: Sequence[Any], y: Sequence[Any]) -> Any:

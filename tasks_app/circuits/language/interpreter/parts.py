@@ -75,16 +75,10 @@ def part(run: Run, whole: Any, index: Any) -> Any:
 def _part(run: Run, whole: Any, index: Any) -> Any:
     length = length_of(whole)
     places = places_of(run, index, length)
-    if isinstance(whole, Qubits | Bits):
+    if isinstance(whole, Qubits | Bits | Signal):
         if isinstance(places, int):
             return whole.items[places]
         return type(whole)(tuple(whole.items[place] for place in places))
-    if isinstance(whole, Signal):
-        return (
-            whole.bits[places]
-            if isinstance(places, int)
-            else Signal(tuple(whole.bits[place] for place in places))
-        )
     pattern = whole.pattern
     if isinstance(places, int):
         return bool(pattern >> places & 1)
@@ -94,10 +88,8 @@ def _part(run: Run, whole: Any, index: Any) -> Any:
 
 def length_of(whole: Any) -> int:
     whole = decided(whole)
-    if isinstance(whole, Qubits | Bits):
+    if isinstance(whole, Qubits | Bits | Signal):
         return len(whole.items)
-    if isinstance(whole, Signal):
-        return len(whole.bits)
     if isinstance(whole, Word) and whole.type.kind != "float":
         return whole.type.width
     raise failure("This has no elements.")
