@@ -18,7 +18,7 @@ from tasks_app.circuits.language.interpreter.evaluation import (
     known,
     value,
 )
-from tasks_app.circuits.language.interpreter.parts import places_of, selected
+from tasks_app.circuits.language.interpreter.parts import indices_of, places_of, selected
 from tasks_app.circuits.language.interpreter.run import Run, Steered, statement
 from tasks_app.circuits.language.interpreter.values import (
     Array,
@@ -119,8 +119,8 @@ def _changed(run: Run, old: Any, declared: Any, indices: Any, new: Any) -> Any:
     """The value of a variable or an element after writing to all of it or to some of its bits."""
     if not indices:
         return known(coerced(run, new, declared))
-    index = indices[0] if isinstance(indices[0], ast.DiscreteSet) else indices[0][0]
-    if len(indices) > 1 or (isinstance(indices[0], list) and len(indices[0]) > 1):
+    index, *more = [each for brackets in indices for each in indices_of(brackets)]
+    if more:
         raise failure("A number has one index.")
     if not isinstance(decided(old), Word) or old.type.kind == "float":
         raise failure(f"A value of type {declared} has no bits to assign.")
@@ -144,8 +144,7 @@ def _assign_array(run: Run, array: Array, indices: Any, new: Any) -> None:
     flat_indices: list[Any] = []
     rest = list(indices)
     while rest and len(flat_indices) < array.items.ndim:
-        first = rest.pop(0)
-        flat_indices += [first] if isinstance(first, ast.DiscreteSet) else first
+        flat_indices += indices_of(rest.pop(0))
     key = selected(run, array, flat_indices)
     old = array.items[key] if flat_indices else array.items
     if not isinstance(old, np.ndarray):

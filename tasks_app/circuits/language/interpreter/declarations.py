@@ -25,6 +25,7 @@ from tasks_app.circuits.language.interpreter.values import (
     Qubits,
     Type,
     Variable,
+    as_register,
     failure,
     unsupported,
 )
@@ -140,10 +141,10 @@ def _output(run: Run, node: ast.IODeclaration) -> None:
 
 @statement(ast.AliasStatement)
 def _alias(run: Run, node: Any) -> None:
-    loose = isinstance(node.value, ast.DiscreteSet)
-    found = evaluate(run, node.value.values[0] if loose else node.value)
-    if loose and isinstance(found, Clbit | Qubit):
-        found = Bits((found,)) if isinstance(found, Clbit) else Qubits((found,))
+    if isinstance(node.value, ast.DiscreteSet):  # Of loose bits.
+        found = as_register(evaluate(run, node.value.values[0]))
+    else:
+        found = evaluate(run, node.value)
     if isinstance(found, Array):
         raise unsupported("An alias of an array", "write the array's own name")
     if not isinstance(found, Qubits | Qubit | Bits | Clbit):

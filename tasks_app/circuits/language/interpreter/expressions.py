@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 from openqasm3 import ast
-from qiskit.circuit import Clbit, Qubit
 
 from tasks_app.circuits.language.interpreter import arithmetic, measured
 from tasks_app.circuits.language.interpreter.conversion import as_float, convert
@@ -29,6 +28,7 @@ from tasks_app.circuits.language.interpreter.values import (
     Type,
     Variable,
     Word,
+    as_register,
     failure,
     wrapped,
 )
@@ -79,11 +79,7 @@ def _indexed(run: Run, node: ast.IndexedIdentifier) -> Any:
 
 @expression(ast.Concatenation)
 def _concatenation(run: Run, node: ast.Concatenation) -> Any:
-    sides = []
-    for side in (evaluate(run, node.lhs), evaluate(run, node.rhs)):
-        side = Qubits((side,)) if isinstance(side, Qubit) else side
-        sides.append(Bits((side,)) if isinstance(side, Clbit) else side)
-    left, right = sides
+    left, right = (as_register(evaluate(run, side)) for side in (node.lhs, node.rhs))
     if isinstance(left, Array) and isinstance(right, Array):
         if left.items.size + right.items.size > _MAX_ARRAY:
             raise failure("This array is too long.", "too_many_operations")

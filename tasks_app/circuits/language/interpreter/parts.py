@@ -59,9 +59,14 @@ def places_of(run: Run, index: Any, length: int) -> int | list[int]:
     return found[0] % length if single else [place % length for place in found]
 
 
+def indices_of(index: Any) -> list[Any]:
+    """Those in one pair of brackets."""
+    return [index] if isinstance(index, ast.DiscreteSet) else index
+
+
 def part(run: Run, whole: Any, index: Any) -> Any:
     """The part of a register, an array or a number that an index names."""
-    indices = [index] if isinstance(index, ast.DiscreteSet) else index
+    indices = indices_of(index)
     if isinstance(whole, Array):
         found = whole.items[selected(run, whole, indices)]
         if isinstance(found, np.ndarray):

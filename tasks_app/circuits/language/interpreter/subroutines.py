@@ -86,10 +86,10 @@ def _call_subroutine(run: Run, routine: ast.SubroutineDefinition, node: Any) -> 
             run.run_block(routine.body)
     except _Return as result:
         returned = result.value
-    if routine.return_type is None or returned is None:
-        if routine.return_type is not None:
-            raise failure(f"The subroutine {routine.name.name:.80} ended without a return.")
+    if routine.return_type is None:
         return None
+    if returned is None:
+        raise failure(f"The subroutine {routine.name.name:.80} ended without a return.")
     return coerced(run, returned, type_of(run, routine.return_type))
 
 

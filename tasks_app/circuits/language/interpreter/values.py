@@ -105,6 +105,13 @@ class Variable:
     run time only."""
 
 
+def as_register(value: Any) -> Any:
+    """A qubit or a bit as a register of one; anything else as it is."""
+    if isinstance(value, Qubit):
+        return Qubits((value,))
+    return Bits((value,)) if isinstance(value, Clbit) else value
+
+
 def flat(value: Any) -> list[Any]:
     return list(value.items) if isinstance(value, Qubits | Bits) else [value]
 
