@@ -225,7 +225,7 @@ def _end(text: str, start: int) -> int:
         return _end(text, name.end() if name else start + 1)
     if word in ("gate", "def", "box", "cal", "defcal"):
         return _after_group(text, text.find("{", start))
-    return _after_semicolon(text, start)
+    return _after(text, start, ";")
 
 
 def _after_space(text: str, start: int) -> int:
@@ -235,21 +235,15 @@ def _after_space(text: str, start: int) -> int:
 
 
 def _after_group(text: str, start: int) -> int:
-    """Behind the bracket that closes the one at `start`."""
-    if start < 0:
-        return len(text)
+    """Behind the bracket that closes the one at `start`; where it is -1, there is none."""
+    return len(text) if start < 0 else _after(text, start, ")]}")
+
+
+def _after(text: str, start: int, signs: str) -> int:
+    """Behind the first of these signs that leaves no bracket open."""
     depth = 0
     for match in _BRACKET.finditer(text, start):
         depth += (match.group() in "([{") - (match.group() in ")]}")
-        if depth == 0:
-            return match.end()
-    return len(text)
-
-
-def _after_semicolon(text: str, start: int) -> int:
-    depth = 0
-    for match in _BRACKET.finditer(text, start):
-        depth += (match.group() in "([{") - (match.group() in ")]}")
-        if match.group() == ";" and depth <= 0:
+        if match.group() in signs and depth <= 0:
             return match.end()
     return len(text)

@@ -260,12 +260,10 @@ def _with_angle(operation: str, a: Any, b: Any) -> Any:
     if operation in _BITWISE:
         return Word(common, _BITWISE[operation](x, y))
     if operation == "/":
-        if y == 0:
-            raise ArithmeticFailure("divides by zero")
-        return Word(Type("uint", common.width), x // y)
+        return Word(Type("uint", common.width), _calculated("/", x, y))
     if operation not in ("+", "-"):
         return refuse(f"{_named(a)} {operation} {_named(b)}")
-    return wrapped(common, x + y if operation == "+" else x - y)
+    return wrapped(common, _calculated(operation, x, y))
 
 
 def exact_or_angle(value: Any) -> int:

@@ -56,7 +56,10 @@ def as_float(value: Any) -> Any:
 @conversion
 def as_parameter(value: Any) -> Any:
     """A finite number, as a gate takes it. Raises ArithmeticFailure."""
-    number = as_float(value)
+    return _finite(as_float(value))
+
+
+def _finite(number: float) -> float:
     if not math.isfinite(number):
         raise ArithmeticFailure("gives no finite number")
     return number
@@ -74,9 +77,7 @@ def rounded(to: Type, number: float) -> Any:
 
 def nearest_angle(radians: float, to: Type) -> Word:
     """Rounded to the nearest, ties to even."""
-    if not math.isfinite(radians):
-        raise ArithmeticFailure("gives no finite number")
-    steps = math.ldexp(math.fmod(radians / math.tau, 1), to.width)
+    steps = math.ldexp(math.fmod(_finite(radians) / math.tau, 1), to.width)
     return wrapped(to, round(steps))
 
 
@@ -84,9 +85,7 @@ def _to_integer(value: Any, to: Type) -> Word:
     number = value.number if isinstance(value, Word) else value
     if isinstance(value, Word) and value.type.kind == "angle":
         raise ArithmeticFailure(f"turns an angle into {to}; cast it to bits first")
-    if isinstance(number, float) and not math.isfinite(number):
-        raise ArithmeticFailure("gives no finite number")
-    return wrapped(to, int(number))
+    return wrapped(to, int(_finite(number) if isinstance(number, float) else number))
 
 
 def _to_float(value: Any, to: Type) -> Any:
