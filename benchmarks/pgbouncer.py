@@ -70,7 +70,7 @@ def main() -> None:
         folder = stack.enter_context(private_servers())
         url = os.environ["DATABASE_URL"]
         pool = pgbouncer.pgbouncer(folder / "pool", url, pool_size=options.pool)
-        pooled = {"DATABASE_URL": stack.enter_context(pool), "DATABASE_DIRECT_URL": url}
+        pooled = {"DATABASE_URL": stack.enter_context(pool).url, "DATABASE_DIRECT_URL": url}
         sides = [
             Side(folder / name, name, env, options.processes)
             for name, env in (("direct", {}), ("pooled", pooled))

@@ -1,13 +1,13 @@
 """The arena on a PostgreSQL that may lead, with a standby that may take its place."""
 
+import secrets
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from testing.arena import DATABASE, Arena, Link
+from testing.pgbouncer import Pool
 from testing.servers import RabbitServer
 from testing.standby import Member
-
-VHOST = "failover"  # else the workers of the other arena would take what is submitted here
 
 
 class Failover(Arena):
@@ -18,12 +18,14 @@ class Failover(Arena):
         self.leading.start()
         super().__init__(folder, postgres=self.leading, rabbit=rabbit)
         self.standby = Member(folder / "second", self.leading)
+        # Else the workers of the other arena would take what is submitted here.
+        self._vhost = f"failover-{secrets.token_hex(4)}"
 
     def start(self) -> None:
         self.standby.start()
         self.leading.wait_for_standby()
-        self.rabbit.ctl("add_vhost", VHOST)
-        self.rabbit.ctl("set_permissions", "-p", VHOST, "quantumtasks", ".*", ".*", ".*")
+        self.rabbit.ctl("add_vhost", self._vhost)
+        self.rabbit.ctl("set_permissions", "-p", self._vhost, "quantumtasks", ".*", ".*", ".*")
         super().start()
 
     def stop(self) -> None:
@@ -31,23 +33,22 @@ class Failover(Arena):
         for server in (self.leading, self.standby):
             server.die()
             server.replication.close()
-        self.rabbit.ctl("delete_vhost", VHOST)
+        self.rabbit.ctl("delete_vhost", self._vhost)
 
     def _drop_database(self) -> None:
         """It goes with its servers."""
 
     def through(self, link: Link) -> dict[str, str]:
         """What the process is told: both servers, and the name by which they know it."""
-        queue = urlsplit(super().through(link)["RABBITMQ_URL"])._replace(path=f"/{VHOST}")
+        queue = urlsplit(super().through(link)["RABBITMQ_URL"])._replace(path=f"/{self._vhost}")
         return {
             "DATABASE_URL": self.url_of_both(self.name_of(link)),
             "RABBITMQ_URL": queue.geturl(),
         }
 
     def url_of_both(self, application_name: str) -> str:
-        """The first is always the same one, whichever leads."""
-        servers = sorted((self.leading, self.standby), key=lambda each: each.data_dir)
-        places = ",".join(f"127.0.0.1:{server.port}" for server in servers)
+        """What leads when a process is started is the first of the two, until that process ends."""
+        places = ",".join(f"127.0.0.1:{each.port}" for each in (self.leading, self.standby))
         user = urlsplit(self.leading.url).netloc.rpartition("@")[0]
         return f"postgres://{user}@{places}/{DATABASE}?application_name={application_name}"
 
@@ -58,9 +59,32 @@ class Failover(Arena):
         self.leading, self.standby = self.standby, self.leading
         self.leading.promote()
         self.postgres = self.leading
-        self.database_url = urlsplit(self.leading.url)._replace(path=f"/{DATABASE}").geturl()
+        self.database_url = self.leading.url_of(DATABASE)
 
     def rejoin(self) -> None:
         """The one that led becomes the standby, and commits wait for it."""
         self.standby.follow(self.leading)
         self.leading.wait_for_standby()
+
+
+class Pooled(Failover):
+    """The same through PgBouncer, which is told what leads."""
+
+    def start(self) -> None:
+        self.pool = Pool(self.service.folder / "pool", self.database_url, 20)
+        super().start()
+
+    def stop(self) -> None:
+        super().stop()
+        self.pool.stop()
+
+    def through(self, link: Link) -> dict[str, str]:
+        direct = super().through(link)
+        return direct | {
+            "DATABASE_URL": self.pool.url,
+            "DATABASE_DIRECT_URL": direct["DATABASE_URL"],
+        }
+
+    def promote(self) -> None:
+        super().promote()
+        self.pool.serve(self.database_url)

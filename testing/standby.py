@@ -53,6 +53,9 @@ class Member(PostgresServer):
         """Where its standby reads from."""
         return self.replication.url(self.url)
 
+    def url_of(self, database: str) -> str:
+        return urlsplit(self.url)._replace(path=f"/{database}").geturl()
+
     def sql(self, *statements: str) -> None:
         with psycopg.connect(self.url, autocommit=True) as connection:
             for statement in statements:

@@ -43,8 +43,8 @@ def broker_forgets() -> None:
 def test_tasks_run_clients_wait_and_recovery_leads(
     service: Service, tmp_path: Path, empty_queue: None
 ) -> None:
-    with pgbouncer.pgbouncer(tmp_path / "pool", database_url(), pool_size=POOL) as pooled:
-        service.env |= {"DATABASE_URL": pooled, "DATABASE_DIRECT_URL": database_url()}
+    with pgbouncer.pgbouncer(tmp_path / "pool", database_url(), pool_size=POOL) as pool:
+        service.env |= {"DATABASE_URL": pool.url, "DATABASE_DIRECT_URL": database_url()}
         api = service.start_api(processes=2)
         lost = service.accepted()
         broker_forgets()
