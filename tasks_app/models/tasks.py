@@ -10,13 +10,12 @@ import uuid
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
-from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Func, Q
 from django.db.models.functions import Coalesce, Now
 from uuid_utils.compat import uuid7
 
-from tasks_app.circuits import WALLS
 from tasks_app.circuits.backend import DEFAULT_BACKEND
 
 
@@ -37,41 +36,8 @@ class Status(models.TextChoices):
 
 MAX_PRIORITY = 100  # and as far below 0
 TURN_BITS = 54  # of a turn, below what its priority makes of it (sql/submit.sql)
-MAX_WEIGHT = 1000
 INTERNAL_ERROR = "internal_error"  # the `error_code` of what was our own fault
 TERMINAL = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
-
-
-class Backend(models.Model):
-    """A simulator, or a simulated device, that tasks are run on."""
-
-    name = models.CharField(
-        primary_key=True,
-        max_length=64,
-        validators=[
-            RegexValidator(r"^[a-z][a-z0-9_]*\Z", "Lower-case letters, digits and underscores.")
-        ],
-        help_text="What tasks call it, and a part of its queue's name.",
-    )
-    kind = models.CharField(max_length=64, help_text="What runs its circuits.")
-    description = models.TextField(blank=True, db_default="")
-    online = models.BooleanField(
-        default=True, db_default=True, help_text="Offline, none of its tasks starts: they wait."
-    )
-    max_qubits = models.PositiveIntegerField(null=True, blank=True, help_text="Qubits of a task.")
-    max_shots = models.PositiveIntegerField(null=True, blank=True, help_text="Shots of a task.")
-    definition = models.JSONField(
-        default=dict, blank=True, help_text="What its kind needs to know of it (docs/backends.md)."
-    )
-    changed_at = models.DateTimeField(
-        db_default=Now(), editable=False, help_text="Set by a trigger; workers read it anew then."
-    )
-
-    class Meta:
-        ordering = ["name"]
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class TaskQuerySet(models.QuerySet["Task"]):
@@ -335,147 +301,3 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return self.key
-
-
-class RuntimeSession(models.Model):
-    """What the IBM Runtime client groups jobs by: a session, or a batch in its own words."""
-
-    session_id = models.UUIDField(primary_key=True, default=new_task_id, editable=False)
-    owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+"
-    )
-    backend = models.CharField(max_length=64)
-    mode = models.CharField(max_length=10, help_text="dedicated or batch.")
-    max_time_s = models.PositiveIntegerField(null=True, help_text="How long it takes jobs.")
-    created_at = models.DateTimeField(db_default=Now())
-    closed_at = models.DateTimeField(null=True, help_text="From when on it takes no job.")
-
-    def __str__(self) -> str:
-        return str(self.session_id)
-
-
-class RuntimeJob(models.Model):
-    """What the IBM Runtime client asked for with a batch, in its own words."""
-
-    # The constraint is made by migration 0011 with ON DELETE CASCADE: it goes with its batch.
-    batch = models.OneToOneField(
-        Batch, primary_key=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
-    )
-    program = models.CharField(max_length=16)
-    backend = models.CharField(max_length=64)
-    session = models.ForeignKey(
-        RuntimeSession, null=True, on_delete=models.SET_NULL, related_name="jobs"
-    )
-    params = models.JSONField(help_text="As sent, null in the place of circuits of tasks.")
-    parts = models.JSONField(help_text="What each task is of it, in order.")
-
-    def __str__(self) -> str:
-        return str(self.pk)
-
-
-class ApiToken(models.Model):
-    """A bearer token. Only its hash is kept: it is shown once, when it is made."""
-
-    owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens"
-    )
-    label = models.CharField(max_length=100, help_text="What it is for.")
-    sha256 = models.CharField(max_length=64, unique=True, editable=False)
-    read_only = models.BooleanField(default=False, help_text="May read, not submit or cancel.")
-    created_at = models.DateTimeField(db_default=Now())
-    expires_at = models.DateTimeField(null=True, blank=True, help_text="Empty: never.")
-    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
-
-    class Meta:
-        verbose_name = "API token"
-
-    def __str__(self) -> str:
-        return f"{self.label} ({'read-only' if self.read_only else 'full'})"
-
-
-class OwnerLimits(models.Model):
-    """One owner's limits, where they differ from the settings'. 0: no limit."""
-
-    owner = models.OneToOneField(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="task_limits"
-    )
-    pending = models.PositiveIntegerField(null=True, blank=True, help_text="Tasks waiting.")
-    per_minute = models.PositiveIntegerField(null=True, blank=True, help_text="Submissions.")
-    stored_mb = models.PositiveIntegerField(
-        null=True, blank=True, help_text="MiB of circuits, options and results kept."
-    )
-    shots = models.PositiveIntegerField(null=True, blank=True, help_text="Shots of a task.")
-    qubits = models.PositiveIntegerField(null=True, blank=True, help_text="Qubits of a task.")
-    max_running = models.PositiveIntegerField(
-        null=True, blank=True, help_text="Tasks running at a time."
-    )
-    max_priority = models.PositiveSmallIntegerField(
-        null=True,
-        blank=True,
-        validators=[MaxValueValidator(MAX_PRIORITY)],
-        help_text="Highest priority of a task. Here 0 means none above 0.",
-    )
-    weight = models.PositiveSmallIntegerField(
-        null=True,
-        blank=True,
-        validators=[MinValueValidator(1), MaxValueValidator(MAX_WEIGHT)],
-        help_text="Turns for each one of an owner with weight 1.",
-    )
-
-    class Meta:
-        verbose_name_plural = "owner limits"
-
-    def __str__(self) -> str:
-        return f"limits of {self.owner}"
-
-
-class AuditEntry(models.Model):
-    """Who did what to a token, a task or a login. Append-only (trigger, migration 0002)."""
-
-    at = models.DateTimeField(db_default=Now())
-    actor = models.CharField(max_length=150, help_text="User name; empty: anonymous.")
-    action = models.CharField(max_length=32)
-    target = models.CharField(max_length=200)
-    address = models.GenericIPAddressField(null=True)
-    correlation_id = models.CharField(max_length=128)
-
-    class Meta:
-        verbose_name_plural = "audit entries"
-        indexes = [
-            models.Index(fields=["at"], name="audit_at"),
-            models.Index(
-                fields=["address", "at"],
-                name="audit_failed_logins",
-                condition=Q(action="login_failed"),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.actor or 'anonymous'} {self.action} {self.target}"
-
-
-class Worker(models.Model):
-    """A worker process, as it last reported itself."""
-
-    worker = models.CharField(max_length=200, primary_key=True)
-    slots = models.PositiveIntegerField(help_text="Circuits that it runs at a time.")
-    backends = ArrayField(
-        models.CharField(max_length=64),
-        db_default=[DEFAULT_BACKEND],
-        help_text="Whose tasks it runs.",
-    )
-    walls = ArrayField(
-        models.CharField(max_length=32),
-        null=True,
-        help_text="What stands around its simulations (docs/security.md); null: not yet known.",
-    )
-    started_at = models.DateTimeField(db_default=Now())
-    seen_at = models.DateTimeField(db_default=Now())
-
-    def __str__(self) -> str:
-        return self.worker
-
-    @property
-    def missing_walls(self) -> list[str] | None:
-        """What its kernel lacks; None while nobody knows."""
-        return None if self.walls is None else sorted({*WALLS} - {*self.walls})
