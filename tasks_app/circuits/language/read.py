@@ -45,7 +45,7 @@ def parse(
         if run.outputs and not run.measures:  # The simulator counts nothing without.
             raise interpreter.Steered
     except interpreter.Steered:
-        return Steered(text, limits, parameters, source.notes, by_place=by_place)
+        return Steered(text, limits, parameters, source.notes, by_place)
     circuit = run.circuit
     registers = tuple(indices(circuit, bits) for bits in run.outputs or run.registers)
     notes = (*source.notes, *run.notes)

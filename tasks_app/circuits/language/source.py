@@ -25,7 +25,7 @@ _VERSION_WORD = re.compile(r"\s*(OPENQASM)\b")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A program as its submission had it, line by line, with every comment blanked."""
+    """A program as its submission had it, line by line, with comments and version blanked."""
 
     text: str
     language: Language
@@ -46,7 +46,11 @@ def read_source(circuit: str) -> Source:
     text = _blanked(text, notes)
     if not text.strip():
         raise CircuitError("empty_circuit", "The circuit is all comment; send an OpenQASM program.")
-    return Source(text, _language(text), tuple(notes))
+    version = _VERSION.match(text)
+    language = _language(text, version)
+    if version:
+        text = _blank(version[0]) + text[version.end() :]
+    return Source(text, language, tuple(notes))
 
 
 def position(text: str, offset: int) -> tuple[int, int]:
@@ -84,10 +88,13 @@ def _blanked(circuit: str, notes: dict[str, None]) -> str:
             continue
         if circuit[start] in "@#p":
             notes[_left_out(circuit, match)] = None
-        blank = circuit[start:end].split("\n")
-        pieces.append("\n".join(" " * len(line) for line in blank))
+        pieces.append(_blank(circuit[start:end]))
     pieces.append(circuit[done:])
     return "".join(pieces)
+
+
+def _blank(text: str) -> str:
+    return "\n".join(" " * len(line) for line in text.split("\n"))
 
 
 def _follows_a_modifier(circuit: str, at: int) -> bool:
@@ -112,8 +119,7 @@ def _left_out(circuit: str, match: re.Match[str]) -> str:
     return f"The pragma {pragma!r} on line {line} was ignored."
 
 
-def _language(text: str) -> Language:
-    match = _VERSION.match(text)
+def _language(text: str, match: re.Match[str] | None) -> Language:
     if match and match[1] in ("2", "3"):
         return "OpenQASM 2" if match[1] == "2" else "OpenQASM 3"
     if match:

@@ -9,6 +9,7 @@ from tasks_app.circuits import CircuitError, Limits
 from tasks_app.circuits.language import fast_lane as lane
 from tasks_app.circuits.language.interpreter import Run
 from tasks_app.circuits.language.qasm3 import read_qasm3
+from tasks_app.circuits.language.source import read_source
 
 LIMITS = Limits()
 # Integers divide toward zero, as in C, where the importer rounds down: no negative ones below.
@@ -112,7 +113,7 @@ programs = st.lists(statements(), max_size=12).map(lambda lines: HEADER + "\n".j
 
 def outcome(text: str, *, fast: bool) -> QuantumCircuit | tuple[str, str, int | None, int | None]:
     try:
-        return read_qasm3(text, LIMITS, {}, fast=fast).circuit
+        return read_qasm3(read_source(text).text, LIMITS, {}, fast=fast).circuit
     except CircuitError as error:
         return error.code, error.message, error.line, error.column
 
@@ -191,7 +192,7 @@ def shape(circuit: QuantumCircuit) -> list[tuple[object, ...]]:
     ],
 )
 def test_plain_statements_take_the_fast_lane(statement: str) -> None:
-    interpreter = read_qasm3(HEADER, LIMITS, {})
+    interpreter = read_qasm3(read_source(HEADER).text, LIMITS, {})
     assert lane.FastLane(interpreter, statement).drive(0) == len(statement)
 
 
@@ -238,7 +239,7 @@ def test_plain_statements_take_the_fast_lane(statement: str) -> None:
     ],
 )
 def test_other_statements_leave_the_fast_lane_before_they_change_anything(statement: str) -> None:
-    interpreter: Run = read_qasm3(HEADER, LIMITS, {})
+    interpreter: Run = read_qasm3(read_source(HEADER).text, LIMITS, {})
     before, names = interpreter.circuit.copy(), set(interpreter.globals)
     assert lane.FastLane(interpreter, statement).drive(0) == 0
     assert interpreter.circuit == before
