@@ -170,6 +170,6 @@ def _bound(
 
 @conversion
 def _angle(value: Any) -> float:
-    if isinstance(value, bool):
+    if type(value) not in (int, float):
         raise ArithmeticFailure("gives no number, which is needed here")
     return float(value)

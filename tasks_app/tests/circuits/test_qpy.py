@@ -285,10 +285,11 @@ def _state(circuit: QuantumCircuit) -> Any:
         ({}, "Give a value for 'a'"),
         ({"a": 1, "b": 2}, "no parameter named 'b'"),
         ({"a": True}, "'a' is no number"),
+        ({"a": [1]}, "'a' is no number"),
         ({"a": 0}, "The angle 1/a is no real, finite number"),
     ],
 )
-def test_parameters_that_do_not_fit_are_refused(parameters: dict[str, float], says: str) -> None:
+def test_parameters_that_do_not_fit_are_refused(parameters: dict[str, Any], says: str) -> None:
     circuit = QuantumCircuit(1, 1)
     circuit.rx(1 / Parameter("a"), 0)
     circuit.measure(0, 0)
