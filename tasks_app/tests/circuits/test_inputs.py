@@ -19,8 +19,8 @@ QASM3 = 'OPENQASM 3.0; include "stdgates.inc"; '
         ("array[int[8], 3] a", [1, -2, 3], "bit[8](int[8](100 * a[0] + 10 * a[1] + a[-1]))"),
         (
             "array[uint[8], 2, 2] a",
-            [[1, 2], [3, 78]],
-            "bit[8](uint[8](a[0, 1] + a[1][0] + a[1, 1]))",
+            [[1, 2], [3, 40]],
+            "bit[8](uint[8](20 * a[0, 1] + a[1][0] + a[1, 1]))",
         ),
         (
             "array[bool, 2] a",
