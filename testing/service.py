@@ -38,6 +38,7 @@ BELL = (
 LIMIT_S = 300.0
 # gunicorn's option for deadlines of clients that can be waited out, in GUNICORN_CMD_ARGS.
 HASTY = "--config python:testing.hasty_gunicorn"
+PATIENT = "--config python:testing.patient_gunicorn"
 # What is promised in seconds is promised for a machine that does nothing else. A test's may be a
 # slow one, and does much else: it may take so many times as long.
 SLACK = float(os.environ.get("SLACK", "5"))
@@ -69,12 +70,14 @@ class Answer:
 class Process:
     """A process group of the service, with its log."""
 
-    def __init__(self, name: str, command: list[str], env: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, name: str, command: list[str], env: Mapping[str, str], log: Path, root: Path = ROOT
+    ) -> None:
         self.name, self.log = name, log
         with log.open("ab") as stream:
             self._process = subprocess.Popen(
                 command,
-                cwd=ROOT,
+                cwd=root,
                 env=dict(env),
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
@@ -154,10 +157,15 @@ class Supervisor:
 
 
 class Service:
-    """An API on a loopback port and any number of workers, with one environment."""
+    """An API on a loopback port and any number of workers, with one environment.
 
-    def __init__(self, folder: Path, env: Mapping[str, str] | None = None) -> None:
-        self.folder = folder
+    `root`: the checkout whose code they run.
+    """
+
+    def __init__(
+        self, folder: Path, env: Mapping[str, str] | None = None, root: Path = ROOT
+    ) -> None:
+        self.folder, self.root = folder, root
         self.port = free_port()
         self.env = {
             **os.environ,
@@ -220,7 +228,7 @@ class Service:
 
     def _start(self, name: str, command: list[str], env: Mapping[str, str]) -> Process:
         log = self.folder / f"{name}-{len(self.processes)}.log"
-        process = Process(name, command, {**self.env, **env}, log)
+        process = Process(name, command, {**self.env, **env}, log, self.root)
         self.processes.append(process)
         return process
 
@@ -450,6 +458,10 @@ class Proxy:
         parts = urlsplit(url)
         credentials = parts.netloc.rpartition("@")[0]
         return parts._replace(netloc=f"{credentials}@127.0.0.1:{self.port}").geturl()
+
+    def lead_to(self, port: int) -> None:
+        """Another server's, for whoever comes from now on."""
+        self._target_port = port
 
     def outgoing_ports(self) -> set[int]:
         """Our ports of the connections to the server, which is how the server names them."""
