@@ -115,7 +115,8 @@ class DoorbellConsumer(Consumer):
         self._polling = False
         try:
             with _closed_connections():
-                self.connection = pika.BlockingConnection(broker.publisher.node)
+                self._node = broker.publisher.node
+                self.connection = pika.BlockingConnection(self._node)
                 self._channel = self.connection.channel()
                 self._consume(threads.count)
         except ConnectionClosed:
@@ -245,22 +246,30 @@ class DoorbellConsumer(Consumer):
                 self.connection.add_callback_threadsafe(self._settle)
 
     def _check_served(self) -> None:
-        """Start anew when messages are ready and none comes.
+        """Start anew where the process's publisher is once that has left our node, or when messages
+        are ready and none comes.
 
-        The node may be frozen or cut off from the others, so that the publisher asks, in bounded
-        time. A consumer of a queue that was deleted and declared anew may be left without either
-        messages or a word.
+        Our node may be frozen. The publisher notices, which waits for answers in bounded time. A
+        consumer of a queue that was deleted and declared anew may be left without either messages
+        or a word.
         """
-        with suppress(QueueUnavailable):
+        try:
             ready = self._broker.depths(self._queue).ready
-            self._unserved = self._unserved + 1 if ready else 0
+        except QueueUnavailable:
+            return  # nowhere to go
+        self._unserved = self._unserved + 1 if ready else 0
+        if self._broker.publisher.node is not self._node:
+            self._leave("the publisher had to leave this node")
         if self._unserved >= UNSERVED_CHECKS:
-            log.warning("consumer_unserved")
-            # close() would wait for a node that may be frozen; pika's heartbeat checker ends a
-            # connection the same way.
-            unserved = AMQPHeartbeatTimeout("messages are ready, but none comes")
-            self.connection._impl._terminate_stream(unserved)
-            self.connection.process_data_events()  # which raises it
+            self._leave("messages are ready, but none comes")
+
+    def _leave(self, reason: str) -> None:
+        """End the connection and raise that. A goodbye would wait for a node that may be frozen;
+        pika's heartbeat checker ends a connection the same way.
+        """
+        log.warning("consumer_unserved", reason=reason)
+        self.connection._impl._terminate_stream(AMQPHeartbeatTimeout(reason))
+        self.connection.process_data_events()  # raises it
 
 
 @contextmanager
