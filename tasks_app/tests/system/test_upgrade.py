@@ -42,7 +42,7 @@ def newer(tmp_path: Path) -> Path:
         shutil.copytree(
             settings.BASE_DIR / name, root / name, ignore=shutil.ignore_patterns("__pycache__")
         )
-    models = root / "tasks_app" / "models.py"
+    models = root / "tasks_app" / "models" / "tasks.py"
     before, of_task = models.read_text().split("class Task(models.Model):\n")
     models.write_text(
         f"{before}class Task(models.Model):\n" + of_task.replace(FIRST_FIELD, SITE + FIRST_FIELD, 1)
