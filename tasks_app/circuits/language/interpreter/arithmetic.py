@@ -117,17 +117,13 @@ def _as_number(value: Any) -> Any:
 
 def common_type(a: Any, b: Any) -> Type | None:
     """The type that both are converted to; None for numbers as they are written."""
-    kinds = [value.type if isinstance(value, Word) else None for value in (a, b)]
-    if any(isinstance(value, float) for value in (a, b)):
+    known = [value.type for value in (a, b) if isinstance(value, Word)]
+    if not known or isinstance(a, float) or isinstance(b, float):
         return None
-    floats = [kind for kind in kinds if kind is not None and kind.kind == "float"]
-    if floats:
+    if floats := [kind for kind in known if kind.kind == "float"]:
         return max(floats, key=lambda kind: kind.width)
-    known = [kind for kind in kinds if kind is not None]
-    if not known:
-        return None
     if len(known) == 1:
-        written = int(b if kinds[1] is None else a)
+        written = int(b if isinstance(a, Word) else a)
         if wrapped(known[0], written).number == written:
             return known[0]
         known.append(INT)
