@@ -18,7 +18,8 @@ Seed = Annotated[int | None, typer.Option(help="Makes the counts repeatable.")]
 Method = Annotated[str | None, typer.Option(help="Simulation method.")]
 Noise = Annotated[list[str] | None, typer.Option(metavar="NAME=P", help="As readout=0.01.")]
 Param = Annotated[
-    list[str] | None, typer.Option("--param", "-p", metavar="NAME=VALUE", help="Of an input.")
+    list[str] | None,
+    typer.Option("--param", "-p", metavar="NAME=VALUE", help="Of an input; an array as a=[0,1]."),
 ]
 Observable = Annotated[
     list[str] | None,

@@ -168,7 +168,9 @@ def sweep(
     file: Program,
     param: Annotated[
         list[str] | None,
-        typer.Option("--param", "-p", metavar="NAME=VALUES", help="As a=0,1 or a=0:3.14:20."),
+        typer.Option(
+            "--param", "-p", metavar="NAME=VALUES", help="a=0,1, a=0:3.14:20, a=[0,1],[2,3]."
+        ),
     ] = None,
     sets: Annotated[Path | None, typer.Option(help="JSON: a list of objects of values.")] = None,
     shots: Shots = None,
