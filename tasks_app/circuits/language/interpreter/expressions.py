@@ -86,11 +86,10 @@ def _concatenation(run: Run, node: ast.Concatenation) -> Any:
         if left.items.shape[1:] != right.items.shape[1:] or left.type != right.type:
             raise failure("Only arrays of one type and shape can be joined.")
         return Array(left.type, np.concatenate([left.items, right.items]))
-    for kind in (Qubits, Bits):
-        if isinstance(left, kind) and isinstance(right, kind):
-            if set(left.items) & set(right.items):
-                raise failure("The joined registers overlap.")
-            return kind(left.items + right.items)
+    if isinstance(left, Qubits | Bits) and type(left) is type(right):
+        if set(left.items) & set(right.items):
+            raise failure("The joined registers overlap.")
+        return type(left)(left.items + right.items)
     a, b = run.read(left), run.read(right)
     if all(isinstance(each, Word) and each.type.kind == "bit" for each in (a, b)):
         width = a.type.width + b.type.width
