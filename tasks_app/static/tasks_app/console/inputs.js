@@ -36,7 +36,7 @@ export function whole(text, what) {
   return Number(digits);
 }
 
-/** One or more values: a number, true, `0, 0.5, 1`, `[0, 1], [0, 2]`, or `first : last : how many`. */
+/** Values with commas between: numbers, true, `[0, 1]`, or `first : last : how many`. */
 export function values(text, what) {
   const [first, last, many, ...more] = text.split(":");
   if (last === undefined) return split(text).map((each) => value(each, what));
