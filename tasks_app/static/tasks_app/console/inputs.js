@@ -5,7 +5,7 @@ export class FieldError extends Error {}
 
 // Of a type, brackets may have brackets in them: array[float[64], 2].
 const INPUT =
-  /\binput\s+(\w+(?:\s*\[(?:[^[\]]|\[[^[\]]*\])*\]\s*|\s))\s*([\p{L}_][\p{L}\p{N}_]*)\s*;/gu;
+  /\binput\s+(\w+(?:\s*\[(?:[^[\]]|\[[^[\]]*\])*\]|\s))\s*([\p{L}_][\p{L}\p{N}_]*)\s*;/gu;
 const COMMENT = /\/\/.*|\/\*[\s\S]*?\*\//g;
 const NUMBER =
   /^([+-]?)(?:((?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*\*?\s*)?(pi|π)?(?:\s*\/\s*(\d+\.?\d*))?$/i;
