@@ -18,7 +18,7 @@ VENV_PYTHON := .venv/bin/python
 PIP := $(VENV_PYTHON) -m pip --disable-pip-version-check
 MANAGE := $(VENV_PYTHON) manage.py
 
-.PHONY: help run test conformance chaos bench bench-quick lint format openapi clean
+.PHONY: help run test conformance chaos image bench bench-quick lint format openapi clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -43,6 +43,9 @@ chaos: .venv/dev.stamp  ## Kill, pause and cut off at random for minutes; writes
 	RABBITMQ="$(RABBITMQ)" MINUTES="$(MINUTES)" TASKS="$(TASKS)" SEED="$(SEED)" SLACK="$${SLACK:-1.2}" FAULTS_TABLE=chaos.md \
 		$(VENV_PYTHON) -m pytest tasks_app/tests/faults tasks_app/tests/unit \
 		-m "($(if $(RABBITMQ),long or faults,long)) $(if $(CLUSTER),or cluster,and not cluster)" -s $(ARGS)
+
+image: .venv/dev.stamp  ## Build the image without a registry and run the service from it; root on Debian
+	$(VENV_PYTHON) -m pytest tasks_app/tests/system/test_image.py -m long -s $(ARGS)
 
 bench: .venv/dev.stamp .venv-bench/stamp  ## Measure every speed bar; writes docs/performance.*
 	$(VENV_PYTHON) -m benchmarks --write $(ARGS)

@@ -37,8 +37,8 @@ def install(*names: str) -> None:
         run("apt-get", "-qq", "install", "-y", "--no-install-recommends", *names)
 
 
-def run(*command: str, folder: Path | None = None) -> None:
-    """Run a command that must succeed, and asks nothing. Raises PackageError."""
+def run(*command: str, folder: Path | None = None) -> str:
+    """Run a command that must succeed, and asks nothing; what it prints. Raises PackageError."""
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
     done = subprocess.run(
         command,
@@ -51,6 +51,7 @@ def run(*command: str, folder: Path | None = None) -> None:
     )
     if done.returncode != 0:
         raise PackageError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout.strip()
 
 
 @contextmanager

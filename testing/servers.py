@@ -302,7 +302,7 @@ class Rabbit4Server(RabbitServer):
         shutil.rmtree(_RABBITMQ_4, ignore_errors=True)
         _RABBITMQ_4.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         options = ["--variant=minbase", "--include=rabbitmq-server"]
-        packages.run("debootstrap", *options, "trixie", str(_RABBITMQ_4), _debian_mirror())
+        packages.run("debootstrap", *options, "trixie", str(_RABBITMQ_4), debian_mirror())
         (_RABBITMQ_4 / "complete").touch()
 
     @property
@@ -319,7 +319,7 @@ class Rabbit4Server(RabbitServer):
         return [*mounts, *command]
 
 
-def _debian_mirror() -> str:
+def debian_mirror() -> str:
     """Where apt gets this machine's packages."""
     found = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"],
