@@ -7,6 +7,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from testing.servers import RabbitServer
 
 
 @contextmanager
@@ -15,6 +19,15 @@ def private_servers(*, fsync: bool = True, **settings: str) -> Iterator[Path]:
 
     PostgreSQL flushes its commits to disk, as in production, unless `fsync` is false.
     """
+    with private_servers_and_rabbit(fsync=fsync, **settings) as (folder, _):
+        yield folder
+
+
+@contextmanager
+def private_servers_and_rabbit(
+    *, fsync: bool = True, **settings: str
+) -> Iterator[tuple[Path, "RabbitServer"]]:
+    """The same, and RabbitMQ's node, to be asked."""
     with tempfile.TemporaryDirectory(prefix="quantum-tasks-bench-") as name:
         folder = Path(name)
         # Imported here: the test servers choose their ports, and start, when they are imported.
@@ -36,4 +49,4 @@ def private_servers(*, fsync: bool = True, **settings: str) -> Iterator[Path]:
                 **settings,
             }
             subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], check=True)
-            yield folder
+            yield folder, rabbit
