@@ -1,9 +1,12 @@
 """The manifests of deploy/kubernetes: valid, and nothing in them that the product does not have."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
+from base64 import b64decode
 from functools import cache
 from typing import Any
 
@@ -305,7 +308,7 @@ def test_workers_of_one_kind_grow_with_their_own_queues() -> None:
 def test_settings_and_secrets_that_are_named_exist(overlay: str) -> None:
     """Secrets are those that the page makes."""
     made = secrets_of_the_page()
-    assert made == SECRETS
+    assert {name: set(made[name]) for name in made} == SECRETS
     there = {"configMap": of_kind(overlay, "ConfigMap").keys(), "secret": made.keys()}
     for container in ours(overlay).values():
         for source in container["envFrom"]:
@@ -325,8 +328,15 @@ def test_settings_and_secrets_that_are_named_exist(overlay: str) -> None:
     assert names == {"api", "migrate"}, "a worker knows neither the owner's password nor the key"
 
 
+@pytest.mark.parametrize("name", ["quantum-tasks-api", "quantum-tasks-worker"])
+def test_the_settings_take_what_a_secret_holds(name: str) -> None:
+    env = os.environ | secrets_of_the_page()[name]
+    command = [sys.executable, "-c", "import quantumtasks.settings"]
+    subprocess.run(command, cwd=ROOT, env=env, check=True)
+
+
 @cache
-def secrets_of_the_page() -> dict[str, set[str]]:
+def secrets_of_the_page() -> dict[str, dict[str, str]]:
     """What the commands of docs/kubernetes.md make, as far as they need no cluster."""
     text, _ = commands("docs/kubernetes.md", "Secrets")
     script = 'kubectl() { command kubectl "$@" --dry-run=client -o json; }\n' + text
@@ -339,7 +349,8 @@ def secrets_of_the_page() -> dict[str, set[str]]:
     decoder, found, rest = json.JSONDecoder(), {}, done.stdout.strip()
     while rest:
         secret, end = decoder.raw_decode(rest)
-        found[secret["metadata"]["name"]] = set(secret["data"])
+        data = secret["data"].items()
+        found[secret["metadata"]["name"]] = {key: b64decode(text).decode() for key, text in data}
         rest = rest[end:].strip()
     return found
 
