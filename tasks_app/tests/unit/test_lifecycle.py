@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 from structlog.testing import capture_logs
 
-from tasks_app import lifecycle, recovery, worker_id
+from tasks_app import lifecycle, recovery, sql, worker_id
 from tasks_app.lifecycle import Claim
 from tasks_app.models import TERMINAL, Status, StatusHistory, Task
 from tasks_app.tests.unit.tasks import (
@@ -329,6 +329,20 @@ def test_renewing_many_is_one_statement(
     claims = {processing() for _ in range(5)}
     with django_assert_num_queries(1):
         assert lifecycle.renew(claims) == claims
+
+
+def test_renewing_looks_at_no_other_claim_even_if_the_planner_expects_none() -> None:
+    """Its statistics may be of a moment in which nothing ran."""
+    lifecycle.submit([Task(circuit=CIRCUIT, shots=1, correlation_id="c") for _ in range(1000)])
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE tasks_app_task")
+        mine, *_ = [processing() for _ in range(50)]
+        renew = sql.statement("renew")
+        values = {"task_ids": [mine.task_id], "attempts": [mine.attempt], "lease_s": 30}
+        cursor.execute(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) {renew}", values)
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "rows=50" not in plan, plan
+    assert "Removed" not in plan, plan
 
 
 def test_renewing_writes_no_history() -> None:
