@@ -163,13 +163,18 @@ class Service:
     """
 
     def __init__(
-        self, folder: Path, env: Mapping[str, str] | None = None, root: Path = ROOT
+        self,
+        folder: Path,
+        env: Mapping[str, str] | None = None,
+        *,
+        root: Path = ROOT,
+        address: str = "127.0.0.1",
     ) -> None:
         self.folder, self.root = folder, root
-        self.port = free_port()
+        self.address, self.port = address, free_port()
         self.env = {
             **os.environ,
-            "BIND": f"127.0.0.1:{self.port}",
+            "BIND": f"{address}:{self.port}",
             "PYTHONUNBUFFERED": "1",
             "LOG_LEVEL": "INFO",
             **(env or {}),
@@ -276,7 +281,7 @@ class Service:
         """One request on a connection of its own; a connection error is an answer of status 0."""
         start = time.monotonic()
         sent_id = (headers or {}).get("X-Correlation-ID", "")
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
+        connection = http.client.HTTPConnection(self.address, self.port, timeout=timeout_s)
         try:
             connection.request(
                 method, path, body, {"Content-Type": "application/json", **(headers or {})}

@@ -1,12 +1,12 @@
 """Rows 8 and 9: workers that lose time, or have the wrong one."""
 
 import signal
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from testing.arena import FAST, Arena, kill
+from testing.clocks import clock_offset_s, wrong_clock
 from testing.service import Process, Service, Supervisor, eventually
 
 
@@ -59,39 +59,15 @@ def _sessions_ended_for_silence(arena: Arena) -> int:
     return arena.postgres.log_path.read_text().count("due to idle-session timeout")
 
 
-# Shifts what Python code sees of the clock, the times in its logs included. The kernel's own clock
-# is shared by all processes of a machine.
-WRONG_CLOCK = """
-import datetime, os, time
-offset_s = float(os.environ["CLOCK_OFFSET_S"])
-right, right_ns, Right = time.time, time.time_ns, datetime.datetime
-time.time = lambda: right() + offset_s
-time.time_ns = lambda: right_ns() + int(offset_s * 10**9)
-class AnyDatetime(type):
-    def __instancecheck__(cls, value):
-        return isinstance(value, Right)
-class Wrong(Right, metaclass=AnyDatetime):
-    @classmethod
-    def now(cls, tz=None):
-        return Right.fromtimestamp(time.time(), tz)
-    @classmethod
-    def utcnow(cls):
-        return Right.utcfromtimestamp(time.time())
-datetime.datetime = Wrong
-"""
-
-
 @pytest.mark.parametrize("hours", [2, pytest.param(-2, marks=pytest.mark.long)])
 def test_a_worker_whose_clock_is_wrong_takes_and_loses_nothing(
     hours: int, arena: Arena, tmp_path: Path
 ) -> None:
-    (tmp_path / "sitecustomize.py").write_text(WRONG_CLOCK)
     environment = {
         **FAST,
         "DATABASE_URL": arena.database_url,
         "RABBITMQ_URL": arena.rabbit.url,
-        "PYTHONPATH": str(tmp_path),
-        "CLOCK_OFFSET_S": str(hours * 3600),
+        **wrong_clock(tmp_path, hours),
     }
     name = f"A worker's clock wrong by {hours:+} h"
     with arena.trial(name) as trial, Service(tmp_path, env=environment) as wrong:
@@ -103,7 +79,7 @@ def test_a_worker_whose_clock_is_wrong_takes_and_loses_nothing(
         for _ in range(6):
             trial.submit_slow(0.7)
         eventually(lambda: not arena.unfinished_slow_tasks(), what="all have run")
-        assert abs(_clock_offset_s(worker) - hours * 3600) < 1800, "its clock is wrong"
+        assert abs(clock_offset_s(worker) - hours * 3600) < 1800, "its clock is wrong"
 
     rows = arena.sql(
         f"SELECT attempt, worker FROM tasks_app_task WHERE submitted_at >= '{trial.begun_at}'"
@@ -121,8 +97,3 @@ def _leads(arena: Arena, worker: Process) -> bool:
         "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
     )
     return False
-
-
-def _clock_offset_s(worker: Process) -> float:
-    latest = datetime.fromisoformat(worker.lines()[-1]["timestamp"])
-    return (latest - datetime.now(UTC)).total_seconds()
