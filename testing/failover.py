@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from testing.arena import DATABASE, Arena, Link
+from testing.patroni import Patroni
 from testing.pgbouncer import Pool
 from testing.servers import RabbitServer
 from testing.standby import Member
@@ -14,16 +15,21 @@ class Failover(Arena):
     """API and workers know both servers, and find out which one leads."""
 
     def __init__(self, folder: Path, *, rabbit: RabbitServer) -> None:
-        self.leading = Member(folder / "first")
-        self.leading.start()
+        self.leading, self.standby = self._two_servers(folder)
         super().__init__(folder, postgres=self.leading, rabbit=rabbit)
-        self.standby = Member(folder / "second", self.leading)
         # Else the workers of the other arena would take what is submitted here.
         self._vhost = f"failover-{secrets.token_hex(4)}"
 
+    def _two_servers(self, folder: Path) -> tuple[Member, Member]:
+        """Running, and the second follows the first, which waits for it."""
+        leading = Member(folder / "first")
+        leading.start()
+        standby = Member(folder / "second", leading)
+        standby.start()
+        leading.wait_for_standby()
+        return leading, standby
+
     def start(self) -> None:
-        self.standby.start()
-        self.leading.wait_for_standby()
         self.rabbit.ctl("add_vhost", self._vhost)
         self.rabbit.ctl("set_permissions", "-p", self._vhost, "quantumtasks", ".*", ".*", ".*")
         super().start()
@@ -56,8 +62,8 @@ class Failover(Arena):
 
     def promote(self) -> None:
         """What leads is dead, or should be: its standby leads from now on."""
+        self.standby.promote()
         self.leading, self.standby = self.standby, self.leading
-        self.leading.promote()
         self.postgres = self.leading
         self.database_url = self.leading.url_of(DATABASE)
 
@@ -88,3 +94,15 @@ class Pooled(Failover):
     def promote(self) -> None:
         super().promote()
         self.pool.serve(self.database_url)
+
+
+class Managed(Failover):
+    """The same with Patroni, which promotes and rewinds by itself."""
+
+    def _two_servers(self, folder: Path) -> tuple[Member, Member]:
+        self.patroni = Patroni()
+        return self.patroni.first, self.patroni.second
+
+    def stop(self) -> None:
+        super().stop()
+        self.patroni.stop()

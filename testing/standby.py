@@ -70,6 +70,10 @@ class Member(PostgresServer):
     def wait_for_standby(self) -> None:
         """Let each commit wait, from now on, until the standby has it."""
         self.sql("ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()")
+        self.await_standby()
+
+    def await_standby(self) -> None:
+        """Return once commits wait for the standby, and it is there."""
         sync = "SELECT sync_state FROM pg_stat_replication WHERE state = 'streaming'"
         eventually(lambda: self.value(sync) == "sync", what="the standby is synchronous")
 

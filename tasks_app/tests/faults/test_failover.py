@@ -7,9 +7,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from testing import pgbouncer
+from testing import patroni, pgbouncer
 from testing.arena import DATABASE, FAST
-from testing.failover import Failover, Pooled
+from testing.failover import Failover, Managed, Pooled
 from testing.ledger import Ledger
 from testing.servers import RabbitServer
 from testing.service import Service, Supervisor, eventually
@@ -157,3 +157,15 @@ def test_pgbouncer_is_led_to_the_new_primary(
             fail_over(pooled, f"Through PgBouncer: the primary killed, its standby promoted, {way}")
             pooled.rejoin()
     ledgers.extend(pooled.ledgers)
+
+
+@pytest.mark.cluster
+def test_patroni_promotes_and_rewinds_by_itself(
+    tmp_path: Path, rabbit_server: RabbitServer, ledgers: list[Ledger]
+) -> None:
+    if reason := patroni.missing():
+        pytest.skip(reason)
+    with running(Managed(tmp_path, rabbit=rabbit_server)) as managed:
+        fail_over(managed, "Under Patroni: the primary killed with its host, its standby promoted")
+        managed.rejoin()
+    ledgers.extend(managed.ledgers)
