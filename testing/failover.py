@@ -52,9 +52,10 @@ class Failover(Arena):
             "RABBITMQ_URL": queue.geturl(),
         }
 
-    def url_of_both(self, application_name: str) -> str:
-        """What leads when a process is started is the first of the two, until that process ends."""
-        places = ",".join(f"127.0.0.1:{each.port}" for each in (self.leading, self.standby))
+    def url_of_both(self, application_name: str, *, first: Member | None = None) -> str:
+        """What leads now is the first of the two, unless another is named."""
+        servers = sorted((self.leading, self.standby), key=lambda each: each is not first)
+        places = ",".join(f"127.0.0.1:{server.port}" for server in servers)
         user = urlsplit(self.leading.url).netloc.rpartition("@")[0]
         return f"postgres://{user}@{places}/{DATABASE}?application_name={application_name}"
 

@@ -414,6 +414,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if is_first and packages.can_install():
         for package, is_there in (
             ("nginx", packages.found("nginx")),
+            ("pgbouncer", packages.found("pgbouncer")),
             ("chromium", packages.chromium()),
         ):
             if not is_there:

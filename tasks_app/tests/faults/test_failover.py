@@ -9,11 +9,17 @@ import pytest
 
 from testing import patroni, pgbouncer
 from testing.arena import DATABASE, FAST
+from testing.databases import manage
 from testing.failover import Failover, Managed, Pooled
 from testing.ledger import Ledger
 from testing.servers import RabbitServer
 from testing.service import Service, Supervisor, eventually
 from testing.standby import Member
+
+IS_READ_ONLY = (
+    "from django.db import connection as c;"
+    "print(c.cursor().execute('SHOW transaction_read_only').fetchone()[0])"
+)
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +61,10 @@ def fail_over(failover: Failover, name: str) -> None:
 def test_no_accepted_task_is_lost_with_the_primary(failover: Failover) -> None:
     fail_over(failover, "PostgreSQL's primary killed, its standby promoted")
     failover.rejoin()
+    for first in (failover.standby, failover.leading):
+        url = failover.url_of_both("new", first=first)
+        asked = manage(failover.service.env | {"DATABASE_URL": url}, "shell", "-c", IS_READ_ONLY)
+        assert asked.splitlines()[-1] == "off", "whoever starts now finds the primary"
 
 
 @pytest.mark.cluster

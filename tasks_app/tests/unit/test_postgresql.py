@@ -374,7 +374,7 @@ def test_one_that_does_not_answer_costs_one_request_and_not_the_next(
         with deadline(2.6):  # too little for two attempts
             assert "timeout" in (reason(to_ports(frozen.port, proxy.port)) or "")
         with deadline(0.5):  # nothing is left for one that does not answer
-            assert ends(lambda: reason(to_ports(frozen.port, proxy.port))) is None
+            assert reason(to_ports(frozen.port, proxy.port)) is None
         frozen.thaw()
 
 
