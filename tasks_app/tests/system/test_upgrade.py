@@ -87,7 +87,7 @@ def test_versions_take_turns_under_load_and_no_client_notices(newer: Path, tmp_p
     with (
         Service(tmp_path, env) as clients,
         Service(make(tmp_path / "old"), env) as old,
-        Service(make(tmp_path / "new"), env, newer) as new,
+        Service(make(tmp_path / "new"), env, root=newer) as new,
         Proxy(old.port) as front,
     ):
         clients.port = front.port

@@ -338,8 +338,11 @@ def test_renewing_looks_at_no_other_claim_even_if_the_planner_expects_none() -> 
         cursor.execute("ANALYZE tasks_app_task")
         mine, *_ = [processing() for _ in range(50)]
         renew = sql.statement("renew")
-        values = {"task_ids": [mine.task_id], "attempts": [mine.attempt], "lease_s": 30}
-        cursor.execute(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) {renew}", values)
+        values: dict[str, Any] = {"task_ids": [mine.task_id], "attempts": [mine.attempt]}
+        cursor.execute(
+            f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) {renew}",
+            values | {"lease_s": 30},
+        )
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "rows=50" not in plan, plan
     assert "Removed" not in plan, plan
