@@ -105,9 +105,9 @@ def test_an_array_is_written_in_brackets_and_plotted_by_its_elements(site: Site)
     program = program.replace("ry(theta)", "ry(theta[1])")
     with site.visit() as page:
         write(page, program)
-        page.get_by_label("theta").fill("[7, 0], [7, pi/2], [8, pi]")
+        page.get_by_label("theta").fill("[7, 0], [7, pi/2], [8, pi/4]")
         sets = run(page)["parameter_sets"]
-        assert sets == [{"theta": [7, 0]}, {"theta": [7, math.pi / 2]}, {"theta": [8, math.pi]}]
+        assert sets == [{"theta": [7, 0]}, {"theta": [7, math.pi / 2]}, {"theta": [8, math.pi / 4]}]
         page.get_by_role("combobox", name="Against").select_option("theta[1]")
         zeros = page.locator("#outcome .series.s0 circle")
         expect(zeros.first.locator("title")).to_have_text("0: 1 at theta[1] = 0")
