@@ -124,9 +124,11 @@ class Trial:
 class Arena:
     """gunicorn and two workers under supervisors, each with its own way to both servers."""
 
+    database = DATABASE
+
     def __init__(self, folder: Path, *, postgres: PostgresServer, rabbit: RabbitServer) -> None:
         self.postgres, self.rabbit = postgres, rabbit
-        self.database_url = urlsplit(postgres.url)._replace(path=f"/{DATABASE}").geturl()
+        self.database_url = urlsplit(postgres.url)._replace(path=f"/{self.database}").geturl()
         self.links = [Link(Proxy(postgres.port), Proxy(rabbit.port)) for _ in range(3)]
         self.service = Service(folder, env=FAST)
         self.ledgers: list[Ledger] = []
@@ -139,7 +141,7 @@ class Arena:
     def start(self) -> None:
         """Make a database, and start the service on it."""
         self._drop_database()
-        self.sql(f"CREATE DATABASE {DATABASE}", url=self.postgres.url)
+        self.sql(f"CREATE DATABASE {self.database}", url=self.postgres.url)
         subprocess.run(
             [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
             cwd=ROOT,
@@ -169,7 +171,7 @@ class Arena:
         self._drop_database()
 
     def _drop_database(self) -> None:
-        self.sql(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)", url=self.postgres.url)
+        self.sql(f"DROP DATABASE IF EXISTS {self.database} WITH (FORCE)", url=self.postgres.url)
 
     def through(self, link: Link) -> dict[str, str]:
         """The environment of a process that talks through a link."""

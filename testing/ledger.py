@@ -177,7 +177,7 @@ def structured(lines: Iterable[str]) -> list[dict[str, Any]]:
 def markdown(ledgers: Iterable[Ledger]) -> str:
     """The ledgers as a table."""
     titles = [each.name for each in fields(Ledger) if each.name != "unexpected"]
-    return _table(titles, ([getattr(ledger, title) for title in titles] for ledger in ledgers))
+    return table(titles, ([getattr(ledger, title) for title in titles] for ledger in ledgers))
 
 
 def spells_markdown(spells: Sequence[Spell]) -> str:
@@ -187,10 +187,11 @@ def spells_markdown(spells: Sequence[Spell]) -> str:
         same = [spell for spell in spells if spell.fault == fault]
         slowest_s = max(spell.slowest_s for spell in same)
         rows.append([fault, len(same), slowest_s, max(spell.healthy_s for spell in same)])
-    return _table(["fault", "times", "slowest s", "healthy s"], rows)
+    return table(["fault", "times", "slowest s", "healthy s"], rows)
 
 
-def _table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Markdown; what is under the first title is text."""
     lines = [
         "| " + " | ".join(title.replace("_", " ") for title in titles) + " |",
         "|---|" + "---:|" * (len(titles) - 1),

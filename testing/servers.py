@@ -12,12 +12,14 @@ Fault tests may stop, kill and start the servers of the fixtures `postgres_serve
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -49,6 +51,18 @@ class RabbitError(RuntimeError):
     """RabbitMQ could not be found, installed or started; the message holds its last words."""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a node is: here, or on what is another host to it."""
+
+    host: str = "localhost"
+    address: str = "127.0.0.1"
+    enter: tuple[str, ...] = ()  # runs a command there
+
+
+HERE = Place()
+
+
 class RabbitServer:
     """A RabbitMQ node of our own: own folder, name, ports and epmd, all on loopback.
 
@@ -56,23 +70,26 @@ class RabbitServer:
     `data_dir`. The node ends with the process that started it.
     """
 
-    def __init__(self, data_dir: Path, *, port: int | None = None) -> None:
+    def __init__(
+        self, data_dir: Path, *, port: int | None = None, place: Place = HERE, password: str = ""
+    ) -> None:
         self.data_dir = data_dir.absolute()
         self.log_path = self.data_dir / "rabbitmq.log"
-        self.port = port or free_port()
-        self.url = f"amqp://quantumtasks:{secrets.token_urlsafe(24)}@127.0.0.1:{self.port}/%2F"
-        self._node = f"quantum-tasks-{secrets.token_hex(4)}@localhost"
-        self._epmd_port, self._distribution_port = free_port(), free_port()
+        self.place, self.port = place, port or free_port()
+        password = password or secrets.token_urlsafe(24)
+        self.url = f"amqp://quantumtasks:{password}@{place.address}:{self.port}/%2F"
+        self.node = f"quantum-tasks-{secrets.token_hex(4)}@{place.host}"
+        self.epmd_port, self._distribution_port = free_port(), free_port()
         self._epmd: subprocess.Popen[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self.data_dir.mkdir(parents=True, exist_ok=True)
         (self.data_dir / "enabled_plugins").write_text("[].\n")
         (self.data_dir / "rabbitmq.conf").write_text(
-            f"listeners.tcp.1 = 127.0.0.1:{self.port}\n"
+            f"listeners.tcp.1 = {place.address}:{self.port}\n"
             f"default_user = quantumtasks\n"
             "default_user_tags.administrator = false\n"  # as in docker-compose.yml
             "default_user_tags.monitoring = true\n"
-            f"default_pass = {self.url.split(':')[2].split('@')[0]}\n"
+            f"default_pass = {password}\n"
             "disk_free_limit.absolute = 1MB\n"
             "raft.wal_max_size_bytes = 16777216\n"  # else the first queue reserves 512 MB
         )
@@ -92,19 +109,29 @@ class RabbitServer:
         if self.running:
             return
         if self._epmd is None or self._epmd.poll() is not None:
-            self._epmd = self._spawn("epmd", "-port", str(self._epmd_port))
+            self._epmd = self._spawn("epmd", "-port", str(self.epmd_port))
         self._process = self._spawn(self._script("rabbitmq-server"))
 
     def wait_ready(self) -> None:
         """The second half of `start`: wait until the node speaks AMQP."""
         deadline = time.monotonic() + START_LIMIT_S
-        while not _speaks_amqp(self.port):
+        while not self.speaks_amqp():
             if not self.running:
                 raise RabbitError(f"RabbitMQ did not start:\n{tail(self.log_path, 40)}")
             if time.monotonic() > deadline:
                 self.kill()
                 raise RabbitError(f"RabbitMQ is not ready after {START_LIMIT_S:.0f} s")
             time.sleep(0.05)
+
+    def speaks_amqp(self) -> bool:
+        """Whether it greets who connects."""
+        try:
+            with socket.create_connection((self.place.address, self.port), timeout=1) as sock:
+                sock.settimeout(5)
+                sock.sendall(b"AMQP\x00\x00\x09\x01")
+                return sock.recv(1) == b"\x01"  # the method frame of Connection.Start
+        except OSError:
+            return False
 
     def stop(self) -> None:
         """Shut the node down as an operator would."""
@@ -122,6 +149,17 @@ class RabbitServer:
             self._process.kill()
             self._process.wait()
 
+    def pause(self) -> None:
+        """Let the node stand still, its connections open, until `resume`."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, signum: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(signum)
+
     def remove(self) -> None:
         """Kill the node and end everything else that was started for it."""
         self.kill()
@@ -129,12 +167,12 @@ class RabbitServer:
             self._epmd.kill()
             self._epmd.wait()
 
-    def ctl(self, *arguments: str) -> str:
-        """Run `rabbitmqctl` against the node and return what it printed.
+    def ctl(self, *arguments: str, program: str = "rabbitmqctl") -> str:
+        """Run `rabbitmqctl`, or its like, against the node and return what it printed.
 
         Raises subprocess.CalledProcessError, with the output, when it fails.
         """
-        command = self._command(self._script("rabbitmqctl"), "--quiet", *arguments)
+        command = self._command(self._script(program), "--quiet", *arguments)
         return subprocess.run(
             command, env=self._environment(), check=True, capture_output=True, text=True
         ).stdout
@@ -171,7 +209,7 @@ class RabbitServer:
         return str(folder / name)
 
     def _command(self, *command: str) -> Sequence[str]:
-        return command
+        return [*self.place.enter, *command]
 
     def _spawn(self, *command: str) -> subprocess.Popen[bytes]:
         with self.log_path.open("ab") as log:
@@ -188,38 +226,30 @@ class RabbitServer:
 
     def _environment(self) -> dict[str, str]:
         folder = self._folder
-        return {
+        other_host = {"ERL_INETRC": f"{folder}/hosts"} if self.place.enter else {}
+        return other_host | {
             "PATH": os.environ["PATH"],
             "LC_ALL": "C.UTF-8",
             "HOME": folder,  # the Erlang cookie
-            "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "ERL_EPMD_PORT": str(self._epmd_port),
+            "ERL_EPMD_ADDRESS": self.place.address,
+            "ERL_EPMD_PORT": str(self.epmd_port),
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",
             "RABBITMQ_CONFIG_FILE": f"{folder}/rabbitmq.conf",
             "RABBITMQ_ENABLED_PLUGINS_FILE": f"{folder}/enabled_plugins",
             "RABBITMQ_MNESIA_BASE": f"{folder}/mnesia",
             "RABBITMQ_LOG_BASE": folder,
             "RABBITMQ_LOGS": "-",
-            "RABBITMQ_NODENAME": self._node,
+            "RABBITMQ_NODENAME": self.node,
             "RABBITMQ_DIST_PORT": str(self._distribution_port),
             # The node starts by loading every module there is, handing each file operation from
             # thread to thread: with threads that spin briefly instead of sleeping, 2 s, not 5.
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
-                "+S 2:2 +sbwt short +sbwtdio medium -kernel inet_dist_use_interface {127,0,0,1}"
+                "+S 2:2 +sbwt short +sbwtdio medium -kernel inet_dist_use_interface "
+                f"{{{self.place.address.replace('.', ',')}}}"
             ),
             # Makes the script exec the node instead of staying between it and us.
             "RUNNING_UNDER_SYSTEMD": "true",
         }
-
-
-def _speaks_amqp(port: int) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1) as sock:
-            sock.settimeout(5)
-            sock.sendall(b"AMQP\x00\x00\x09\x01")
-            return sock.recv(1) == b"\x01"  # the method frame of Connection.Start
-    except OSError:
-        return False
 
 
 def _rabbitmq_bin_dir() -> Path | None:
@@ -237,9 +267,11 @@ class DockerRabbitServer(RabbitServer):
     def ensure_installed() -> None:
         pass
 
-    def __init__(self, data_dir: Path, *, port: int | None = None) -> None:
-        super().__init__(data_dir, port=port)
-        self._container = self._node.partition("@")[0]
+    def __init__(
+        self, data_dir: Path, *, port: int | None = None, place: Place = HERE, password: str = ""
+    ) -> None:
+        super().__init__(data_dir, port=port, place=place, password=password)
+        self._container = self.node.partition("@")[0]
 
     def launch(self) -> None:
         if self.running:
@@ -264,8 +296,8 @@ class DockerRabbitServer(RabbitServer):
                 start_new_session=True,
             )
 
-    def ctl(self, *arguments: str) -> str:
-        command = ["docker", "exec", self._container, "rabbitmqctl", "--quiet", *arguments]
+    def ctl(self, *arguments: str, program: str = "rabbitmqctl") -> str:
+        command = ["docker", "exec", self._container, program, "--quiet", *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
     def stop(self) -> None:
@@ -316,7 +348,7 @@ class Rabbit4Server(RabbitServer):
         enter = 'mount -t proc proc "$0/proc" && mount --bind "$1" "$0/srv" && shift && '
         enter += 'exec chroot "$0" "$@"'
         mounts = ["unshare", "--mount", "sh", "-c", enter, str(_RABBITMQ_4), str(self.data_dir)]
-        return [*mounts, *command]
+        return super()._command(*mounts, *command)
 
 
 def debian_mirror() -> str:
@@ -337,14 +369,14 @@ def _docker_answers() -> bool:
     return subprocess.run(["docker", "version"], check=False, capture_output=True).returncode == 0
 
 
-def new_rabbit_server(data_dir: Path) -> RabbitServer:
+def new_rabbit_server(data_dir: Path, *, place: Place = HERE, password: str = "") -> RabbitServer:
     """A node, not started, of whatever RabbitMQ this machine offers, or of the one asked for."""
-    is_4 = any(_DEBIAN_RABBITMQ.parent.glob("lib/rabbitmq_server-4*"))
+    kind, is_4 = RabbitServer, any(_DEBIAN_RABBITMQ.parent.glob("lib/rabbitmq_server-4*"))
     if os.environ.get("RABBITMQ") == "4" and not is_4:
-        return Rabbit4Server(data_dir)
-    if _rabbitmq_bin_dir() is None and not packages.can_install() and _docker_answers():
-        return DockerRabbitServer(data_dir)
-    return RabbitServer(data_dir)
+        kind = Rabbit4Server
+    elif _rabbitmq_bin_dir() is None and not packages.can_install() and _docker_answers():
+        kind = DockerRabbitServer
+    return kind(data_dir, place=place, password=password)
 
 
 def new_postgres_server(data_dir: Path, *, durable: bool = False) -> PostgresServer:

@@ -65,6 +65,7 @@ class Answer:
     headers: Mapping[str, str]
     seconds: float
     correlation_id: str = ""  # as sent, which an answer cut off on its way cannot tell
+    at: float = field(default_factory=time.monotonic)
 
 
 class Process:

@@ -1,7 +1,8 @@
 """A pytest plugin: which of the processes of `pytest -n` runs which tests, and in which order.
 
-A file's tests share what is dear to start, and those of some folders a whole service: they stay
-together. What takes longest comes first, so that no process is left with it at the end.
+A file's tests share what is dear to start, and those of some folders a whole service, but for files
+that start one of their own: they stay together. What takes longest comes first, so that no process
+is left with it at the end.
 """
 
 from typing import Any
@@ -11,6 +12,7 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 TESTS = "tasks_app/tests"
 TOGETHER = (f"{TESTS}/faults", f"{TESTS}/console")
+ALONE = (f"{TESTS}/faults/test_cluster.py", f"{TESTS}/faults/test_failover.py")
 LONGEST_FIRST = (
     *TOGETHER,
     f"{TESTS}/circuits/guard/test_programs.py",
@@ -25,8 +27,9 @@ class Turns(LoadScopeScheduling):  # type: ignore[misc]
     """Files, in the order in which they were collected, to whichever process is free."""
 
     def _split_scope(self, nodeid: str) -> str:
-        folders = (folder for folder in TOGETHER if nodeid.startswith(folder))
-        return next(folders, nodeid.partition("::")[0])
+        file = nodeid.partition("::")[0]
+        folders = (folder for folder in TOGETHER if file.startswith(folder) and file not in ALONE)
+        return next(folders, file)
 
 
 @pytest.hookimpl(optionalhook=True)

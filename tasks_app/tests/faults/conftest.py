@@ -11,11 +11,13 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from embedded.postgres import PostgresServer
 from testing.arena import Arena
+from testing.cluster import Outage, outages_markdown
 from testing.ledger import Ledger, Spell, markdown, spells_markdown
 from testing.servers import RabbitServer
 
 _ledgers: list[Ledger] = []
 _spells: list[Spell] = []
+_outages: list[Outage] = []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -28,6 +30,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def ledgers() -> list[Ledger]:
     """Of all that is shown at the end of the session."""
     return _ledgers
+
+
+@pytest.fixture(scope="session")
+def outages() -> list[Outage]:
+    """The same of nodes of a cluster."""
+    return _outages
 
 
 @pytest.fixture(scope="package")
@@ -52,11 +60,12 @@ def arena(
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not _ledgers:
+    tables = [markdown(_ledgers)] if _ledgers else []
+    tables += [spells_markdown(_spells)] if _spells else []
+    tables += [outages_markdown(_outages)] if _outages else []
+    if not tables:
         return
-    table = markdown(_ledgers)
-    if _spells:
-        table += "\n" + spells_markdown(_spells)
+    table = "\n".join(tables)
     terminalreporter.section("faults")
     terminalreporter.write(table)
     if path := os.environ.get("FAULTS_TABLE"):
