@@ -22,11 +22,12 @@ from tasks_app.api.fields import shown
 from tasks_app.circuits.backend import DEFAULT_BACKEND
 from tasks_app.models import Worker
 from tasks_app.postgresql import schema
-from tasks_app.postgresql.base import DATABASE_ERRORS, deadline
+from tasks_app.postgresql.base import DATABASE_ERRORS, deadline, remaining_s
 from tasks_app.queue import broker
 from tasks_app.queue.publisher import QueueDepths, QueueUnavailable
 
 CHECK_S = 1.0  # each dependency's time to answer
+LEAST_S = 0.1  # RabbitMQ's, when PostgreSQL took nearly all
 
 
 class WorkerSerializer(serializers.ModelSerializer[Worker]):
@@ -124,8 +125,10 @@ def queue_depths() -> dict[str, QueueDepths]:
     names, depths = {DEFAULT_BACKEND}, {}
     with suppress(*DATABASE_ERRORS, ProgrammingError), deadline(CHECK_S):  # no such table
         names |= backends.known().keys()
+    # What PostgreSQL left of the request's time: a queue that is there needs little.
+    left_s = max(LEAST_S, min(CHECK_S, remaining_s()))
     with suppress(QueueUnavailable):
-        depths = {name: broker.depths(name, timeout_s=CHECK_S) for name in sorted(names)}
+        depths = {name: broker.depths(name, timeout_s=left_s) for name in sorted(names)}
     _note("queue", works=bool(depths))
     return depths
 

@@ -1,6 +1,8 @@
 """GET /health, /health/live and /health/ready, with everything there and with something away."""
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -8,13 +10,16 @@ from urllib.parse import urlsplit
 import dramatiq
 import pytest
 
+from tasks_app.api import health
+from tasks_app.postgresql.base import deadline
 from tasks_app.queue import broker
 from tasks_app.queue.broker import DoorbellBroker
 from tasks_app.queue.doorbell import DEAD_LETTER_QUEUE
+from tasks_app.queue.publisher import QueueDepths
 from tasks_app.tests.api.client import get
 from tasks_app.tests.conftest import database_url
 from tasks_app.tests.unit.queues import put
-from testing.service import BELL, SLACK, Answer, Proxy, Service, eventually
+from testing.service import BELL, LIMIT_S, SLACK, Answer, Proxy, Service, eventually
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_queue")]
 
@@ -100,6 +105,24 @@ def test_it_names_what_is_at_fault_and_since_when(monkeypatch: pytest.MonkeyPatc
     assert again > since
 
 
+def test_a_frozen_queue_has_the_time_that_postgresql_has_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    url = os.environ["RABBITMQ_URL"]
+
+    def asked() -> dict[str, QueueDepths]:
+        with deadline(0):
+            return health.queue_depths()
+
+    with Proxy(urlsplit(url).port or 5672) as proxy, ThreadPoolExecutor(1) as pool:
+        frozen = DoorbellBroker(url=proxy.url(url), middleware=[])
+        monkeypatch.setattr(dramatiq, "get_broker", lambda: frozen)
+        assert health.queue_depths(), "it was there before"
+        proxy.freeze()
+        assert pool.submit(asked).result(timeout=LIMIT_S / 2) == {}
+        frozen.close()
+
+
 def test_alive_asks_nobody_else(
     django_assert_num_queries: pytest.FixtureRequest, no_broker: None
 ) -> None:
@@ -125,13 +148,13 @@ def test_without_postgresql_the_service_says_so_in_time_and_recovers_alone(
             return bool(service.get("/health").body["status"] == "healthy")
 
         def only_the_queue_answers() -> bool:
-            health = asked("GET", "/health")
-            assert health.status == 200, health
-            assert health.body["database_status"] == "disconnected"
-            assert health.body["status"] == "degraded"
-            fault = health.body["at_fault"][0]
+            said = asked("GET", "/health")
+            assert said.status == 200, said
+            assert said.body["database_status"] == "disconnected"
+            assert said.body["status"] == "degraded"
+            fault = said.body["at_fault"][0]
             assert (fault["component"], fault["code"]) == ("database", "database_unavailable")
-            return bool(health.body["queue_status"] == "connected")  # on a busy machine late
+            return bool(said.body["queue_status"] == "connected")  # on a busy machine late
 
         eventually(healthy, what="healthy")
 
