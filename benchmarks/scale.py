@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pika
 import psycopg
@@ -22,11 +22,15 @@ import psycopg
 from benchmarks.bars import pss_mb
 from benchmarks.servers import private_servers_and_rabbit
 from benchmarks.sides import cpu_s
-from testing.service import BELL, Process, Service, eventually
+from testing.service import BELL, LIMIT_S, Process, Service, eventually
+
+if TYPE_CHECKING:
+    from testing.servers import RabbitServer
 
 IDLE_S = 20
 FOLLOWERS = 4
 MOVES = 2000
+THOUSANDS = 30
 TASKS = 400
 CONNECTIONS = 300
 LOCKED = (0, 10, 100, 1000, 10_000)
@@ -36,7 +40,7 @@ COMMIT_S = 3.0
 WAL = "SELECT wal_bytes::float8, (to_jsonb(w) ->> 'wal_sync')::float8 FROM pg_stat_wal w"
 COMMITS = "SELECT xact_commit::float8 FROM pg_stat_database WHERE datname = current_database()"
 SESSIONS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'quantumtasks'"
-SETTLE_S = 1.5  # sessions tell their statistics once a second
+SETTLE_S = 11  # a session that is idle has told its statistics by then
 
 
 def show(what: str, value: float, unit: str) -> None:
@@ -46,7 +50,7 @@ def show(what: str, value: float, unit: str) -> None:
 class Servers:
     """PostgreSQL and RabbitMQ, as they are asked about themselves."""
 
-    def __init__(self, database: psycopg.Connection[Any], rabbit: Any) -> None:
+    def __init__(self, database: psycopg.Connection[Any], rabbit: "RabbitServer") -> None:
         self._database, self.rabbit = database, rabbit
 
     def number(self, statement: str) -> list[float]:
@@ -67,20 +71,33 @@ class Servers:
         return {name: size / 1024 for name, size in sizes.items() if isinstance(size, int)}
 
     def written(self) -> dict[str, float]:
-        """Commits, bytes and flushes of the log, since the server began."""
+        """Commits, bytes and flushes of the log, since the server began; and when."""
         time.sleep(SETTLE_S)
         (commits,), (wal, flushes) = self.number(COMMITS), self.number(WAL)
-        return {"commits": commits, "kB of WAL": wal / 1024, "flushes": flushes}
+        written = {"commits": commits, "kB of WAL": wal / 1024, "flushes": flushes}
+        return written | {"seconds": time.monotonic()}
 
 
-@contextmanager
-def cost(servers: Servers, of: str, divided_by: float) -> Iterator[None]:
-    """What is written meanwhile."""
+def idle(servers: Servers, of: str) -> dict[str, float]:
+    """What is written a second while nobody asks for anything."""
     before = servers.written()
-    yield
+    time.sleep(IDLE_S)
     after = servers.written()
-    for name, count in before.items():
-        show(f"{of}: {name}", (after[name] - count) / divided_by, "")
+    seconds = after.pop("seconds") - before.pop("seconds")
+    rates = {name: (after[name] - before[name]) / seconds for name in before}
+    for name, rate in rates.items():
+        show(f"{of}, a second: {name}", rate, "")
+    return rates
+
+
+def busy(servers: Servers, of: str, rates: dict[str, float], work: Callable[[], None]) -> None:
+    """What is written for each of `TASKS`, besides what is anyway."""
+    before = servers.written()
+    work()
+    after = servers.written()
+    seconds = after["seconds"] - before["seconds"]
+    for name, rate in rates.items():
+        show(f"{of}: {name}", (after[name] - before[name] - rate * seconds) / TASKS, "")
 
 
 def own_memory_kb(pid: int) -> float:
@@ -104,31 +121,33 @@ def processes(servers: Servers, folder: Path) -> None:
         show("an API (2 x 8 threads): sessions in PostgreSQL", len(servers.sessions()), "")
         show("an API: connections to RabbitMQ", servers.connections() - before, "")
         show("an API: memory (PSS)", family_mb(api), "MB")
-        with cost(servers, "an idle API, a second", IDLE_S):
-            time.sleep(IDLE_S)
+        idle(servers, "an idle API")
         sessions, connections = len(servers.sessions()), servers.connections()
         worker = service.start_worker(threads=2)
         for answer in service.submit_many(40, clients=8):
             service.finished(answer.body["task_id"])
-        with cost(servers, "an idle API and an idle worker, which leads, a second", IDLE_S):
-            time.sleep(IDLE_S)
+        rates = idle(servers, "an idle API and an idle worker, which leads")
         show("a worker (2 threads): sessions", len(servers.sessions()) - sessions, "")
         show("a worker: connections to RabbitMQ", servers.connections() - connections, "")
         show("a worker: memory (PSS)", family_mb(worker), "MB")
         more = service.start_worker(processes=FOLLOWERS, threads=1)
-        with cost(servers, f"the same and {FOLLOWERS} idle workers, a second", IDLE_S):
-            time.sleep(IDLE_S)
+        idle(servers, f"the same and {FOLLOWERS} idle workers")
         more.stop()
         own = [own_memory_kb(pid) / 1024 for pid in servers.sessions()]
         show("a session of the service in PostgreSQL: memory of its own, median", median(own), "MB")
         show("a session of the service in PostgreSQL: memory of its own, largest", max(own), "MB")
-        with cost(servers, "a task from a client that is alone", TASKS):
+
+        def alone() -> None:
             for _ in range(TASKS):
                 last = service.accepted(BELL, shots=100)
             service.finished(last)
-        with cost(servers, "a task of 16 clients", TASKS):
-            done = service.submit_many(TASKS, clients=16)
-            service.finished(done[-1].body["task_id"])
+
+        def together() -> None:
+            for answer in service.submit_many(TASKS, clients=16):
+                service.finished(answer.body["task_id"])
+
+        busy(servers, "a task from a client that is alone", rates, alone)
+        busy(servers, "a task of 16 clients", rates, together)
 
 
 @contextmanager
@@ -200,6 +219,28 @@ def claims(url: str) -> None:
             show(f"a claim while {locked} tasks before it are being claimed", took, "ms")
 
 
+def messages(folder: Path) -> None:
+    """What RabbitMQ takes into one queue, and into two at once, confirmed by a thousand."""
+    import dramatiq
+
+    from tasks_app.queue.doorbell import doorbell
+
+    broker: Any = dramatiq.get_broker()
+    (pid_file,) = (folder / "rabbitmq/mnesia").glob("*.pid")
+    pid = int(pid_file.read_text())
+    for backends in (("aer",), ("aer", "noisy_line5")):
+        rung = [doorbell(number, "c", backends[number % len(backends)]) for number in range(1000)]
+        some = [(message.queue_name, message.encode()) for message in rung]
+        broker.publisher.publish(*some, timeout_s=LIMIT_S)
+        before, begun = cpu_s(pid), time.perf_counter()
+        for _ in range(THOUSANDS):
+            broker.publisher.publish(*some, timeout_s=LIMIT_S)
+        took, used = time.perf_counter() - begun, cpu_s(pid) - before
+        queues = f"messages into {len(backends)} queue{'s' if len(backends) > 1 else ''}"
+        show(f"{queues}, a second", 1000 * THOUSANDS / took, "")
+        show(f"{queues}: processor of RabbitMQ, each", used / THOUSANDS, "ms")
+
+
 def moves() -> None:
     """What PostgreSQL's processor does for each move of a task and each sign of life."""
     from django.db import connection
@@ -222,6 +263,9 @@ def moves() -> None:
     look("submitting a task alone", lambda number: lifecycle.submit([new[number]]))
     look("claiming it", lambda _: held.append(lifecycle.claim(worker="somebody")))
     look("a heartbeat of one claim", lambda number: lifecycle.renew([held[number]]))
+    look(
+        "a heartbeat of 16 claims", lambda number: lifecycle.renew(held[number % 16 :: MOVES // 16])
+    )
     look("completing it", lambda number: lifecycle.complete(held[number], result))
     look("a worker's sign of life", lambda _: pace.report(slots=2, backends=["aer"]))
 
@@ -231,7 +275,7 @@ def commits(url: str) -> None:
     with psycopg.connect(url) as connection:
         connection.execute("CREATE TABLE scale (at timestamptz)")
     for clients in COMMITTERS:
-        counts = together(clients, lambda: inserted(url))
+        counts = side_by_side(clients, lambda: inserted(url))
         show(f"commits of {clients} sessions, a second", sum(counts) / COMMIT_S, "")
 
 
@@ -244,7 +288,7 @@ def inserted(url: str) -> int:
     return count
 
 
-def together(clients: int, work: Callable[[], int]) -> list[int]:
+def side_by_side(clients: int, work: Callable[[], int]) -> list[int]:
     counts: list[int] = []
     threads = [threading.Thread(target=lambda: counts.append(work())) for _ in range(clients)]
     for thread in threads:
@@ -264,6 +308,7 @@ def main() -> None:
             servers = Servers(database, rabbit)
             processes(servers, folder)
             connections(servers, os.environ["RABBITMQ_URL"])
+            messages(folder)
             moves()
             claims(url)
             commits(url)

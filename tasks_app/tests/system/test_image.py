@@ -113,6 +113,7 @@ def test_nothing_is_in_it_that_need_not_be(image: Image) -> None:
         assert own == {"manage.py", "gunicorn.conf.py", "quantumtasks", "tasks_app"}
         assert not (container.root / "app" / "tasks_app" / "tests").exists()
         assert not list((container.root / "app").rglob(".env*"))
+        assert (container.root / "bin/sleep").exists()  # what deploy/kubernetes stops an API with
         for path in (container.root / "app").rglob("*"):
             assert path.stat().st_uid == 0
             assert not path.stat().st_mode & 0o022, f"others than root may write {path}"
