@@ -55,6 +55,12 @@ def sampling(result: dict[str, Any]) -> str:
             "c = measure q[3]; n = c; if (n == 1) { x q[3]; } reset q; x q[1]; c = measure q[1];",
             {"1": 1.0},
         ),
+        # What is assigned in a block that never runs need not have a value.
+        (
+            'qubit q; bit[2] m = "01"; bit c; float f = -2; if (m == 2) { f = log(f); }'
+            "rx(f * pi / 2) q; c = measure q;",
+            {"1 01": 1.0},
+        ),
     ],
 )
 def test_a_steered_program_has_its_exact_distribution(

@@ -62,7 +62,8 @@ def _measure(run: Run, node: ast.QuantumMeasurementStatement) -> None:
         return
     found = run.lookup(_name_of(node.target).name)
     if isinstance(found, Variable | Array):
-        assign(run, node.target, evaluate(run, node.measure))
+        _check_target(run, node.target)
+        _assign(run, node.target, evaluate(run, node.measure))
         return
     run.measure(operand(run, node.measure.qubit), evaluate(run, node.target))
 
@@ -75,14 +76,16 @@ def _name_of(lvalue: Any) -> ast.Identifier:
 def _assignment(run: Run, node: ast.ClassicalAssignment) -> None:
     # An indexed identifier is no expression to the type checker.
     target: Any = node.lvalue
+    # Before the value, which it need not have in a block that never runs.
+    _check_target(run, target)
     if node.op.name == "=":
-        assign(run, target, evaluate(run, node.rvalue))
+        _assign(run, target, evaluate(run, node.rvalue))
         return
     if isinstance(target, ast.IndexedIdentifier):
         target = ast.IndexedIdentifier(target.name, _settled(run, target.indices))
     operation = ast.BinaryOperator[node.op.name.removesuffix("=")]
     combined = ast.BinaryExpression(op=operation, lhs=target, rhs=node.rvalue)
-    assign(run, target, value(run, combined))
+    _assign(run, target, value(run, combined))
 
 
 def _settled(run: Run, index: Any) -> Any:
@@ -97,19 +100,26 @@ def _settled(run: Run, index: Any) -> Any:
     return ast.IntegerLiteral(integer(run, index))
 
 
-def assign(run: Run, lvalue: Any, new: Any) -> None:
-    """Write to a variable, to bits, or to a part of either."""
+def _check_target(run: Run, lvalue: Any) -> None:
+    """Refuse to write to a constant; raise Steered where what is written is known too late."""
     run.forbid_in_gate()
+    name = _name_of(lvalue).name
+    found = run.lookup(name)
+    if isinstance(found, Array) and found.readonly:
+        raise failure("This array is readonly; declare the parameter `mutable`.")
+    if isinstance(found, Variable) and found.constant:
+        raise failure(f"{name!r:.80} is a constant and cannot be assigned to.")
+    if isinstance(found, Array | Variable) and found.depth < run.depth:
+        raise Steered
+
+
+def _assign(run: Run, lvalue: Any, new: Any) -> None:
+    """Write to a variable, to bits, or to a part of either."""
     indices = lvalue.indices if isinstance(lvalue, ast.IndexedIdentifier) else []
-    name = _name_of(lvalue)
-    found = run.lookup(name.name)
+    found = run.lookup(_name_of(lvalue).name)
     if isinstance(found, Array):
         _assign_array(run, found, indices, new)
     elif isinstance(found, Variable):
-        if found.constant:
-            raise failure(f"{name.name!r:.80} is a constant and cannot be assigned to.")
-        if found.depth < run.depth:
-            raise Steered
         found.value = _changed(run, found.value, found.type, indices, new)
     else:
         store(run, evaluate(run, lvalue), new)
@@ -136,10 +146,6 @@ def _changed(run: Run, old: Any, declared: Any, indices: Any, new: Any) -> Any:
 
 
 def _assign_array(run: Run, array: Array, indices: Any, new: Any) -> None:
-    if array.readonly:
-        raise failure("This array is readonly; declare the parameter `mutable`.")
-    if array.depth < run.depth:
-        raise Steered
     # One pair of brackets for the dimensions, or one for each; the rest name bits of an element.
     flat_indices: list[Any] = []
     rest = list(indices)
