@@ -14,14 +14,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from embedded.postgres import PostgresServer
-from tasks_app.processes import tethered
 from tasks_app.queue.doorbell import QUEUE
 from testing.arena import Arena, Link, Trial
 from testing.ledger import table
+from testing.namespace import Namespace, run
 from testing.servers import HERE, Place, RabbitServer, new_rabbit_server
 from testing.service import Answer, eventually
 
@@ -35,17 +34,14 @@ class Network:
         _ip("link", "add", self._bridge, "type", "bridge")
         _ip("address", "add", f"{self._network}.254/24", "dev", self._bridge)
         _ip("link", "set", self._bridge, "up")
-        self._holders: list[subprocess.Popen[bytes]] = []
+        self._namespaces: list[Namespace] = []
         self.places = [self._add(turn) for turn in range(1, hosts + 1)]
 
     def _add(self, turn: int) -> Place:
-        holder = subprocess.Popen(["unshare", "--net", "sleep", "inf"], preexec_fn=tethered())
-        self._holders.append(holder)
-        outside, inside = Path("/proc/self/ns/net"), Path(f"/proc/{holder.pid}/ns/net")
-        eventually(lambda: inside.readlink() != outside.readlink(), what="it has a network")
-        address, wire = f"{self._network}.{turn}", f"qt{secrets.token_hex(5)}"
-        enter = ("nsenter", f"--net={inside}")
-        _ip("link", "add", wire, "type", "veth", "peer", "name", "eth0", "netns", str(holder.pid))
+        there = Namespace()
+        self._namespaces.append(there)
+        address, wire, enter = f"{self._network}.{turn}", f"qt{secrets.token_hex(5)}", there.enter
+        _ip("link", "add", wire, "type", "veth", "peer", "name", "eth0", "netns", str(there.pid))
         _ip("link", "set", wire, "master", self._bridge, "up")
         _ip("link", "set", "lo", "up", enter=enter)
         _ip("address", "add", f"{address}/24", "dev", "eth0", enter=enter)
@@ -63,9 +59,8 @@ class Network:
         _ip("route", "flush", "type", "blackhole", enter=place.enter)
 
     def close(self) -> None:
-        for holder in self._holders:
-            holder.kill()
-            holder.wait()
+        for namespace in self._namespaces:
+            namespace.close()
         _ip("link", "del", self._bridge)
 
     @staticmethod
@@ -81,7 +76,7 @@ class Network:
 
 
 def _ip(*arguments: str, enter: Sequence[str] = ()) -> None:
-    subprocess.run([*enter, "ip", *arguments], check=True, capture_output=True)
+    run(*enter, "ip", *arguments)
 
 
 class RabbitCluster:
@@ -170,23 +165,13 @@ class RabbitCluster:
         rows = json.loads(self.ctl("list_connections", "port", "--formatter=json"))
         return sum(row["port"] == node.port for row in rows)
 
-    def remove(self) -> None:
+    def close(self) -> None:
+        """End all nodes, and their network."""
         with ExitStack() as stack:
             if self.network:
                 stack.callback(self.network.close)
             for node in (*self.nodes, self.new):
                 stack.callback(node.remove)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.remove()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from tasks_app.processes import tethered
-from testing.service import eventually
+from testing.namespace import Namespace, run
 
 _TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
 _TCP = 6
@@ -40,16 +39,11 @@ def missing() -> str | None:
         return "network namespaces need root"
     try:
         with Tun() as tun:
-            probe = ["unshare", "--net", "--uts", "--mount", "true"]
-            subprocess.run(probe, check=True, capture_output=True)
-            _run("ip", "link", "show", tun.name)
+            run("unshare", "--net", "--uts", "--mount", "true")
+            run("ip", "link", "show", tun.name)
     except (OSError, subprocess.CalledProcessError) as error:
         return f"no network namespaces or TUN devices here: {error}"
     return None
-
-
-def _run(*command: str) -> None:
-    subprocess.run(command, check=True, capture_output=True)
 
 
 Late: TypeAlias = "queue.SimpleQueue[tuple[float, bytes]]"
@@ -165,30 +159,21 @@ class Host:
         self._boot_id = folder / f"{name}.boot_id"
         self._boot_id.write_text(f"{uuid.uuid4()}\n")
         self._boot_id.chmod(0o644)
-        # Holds the namespace, which goes when it ends.
-        self._holder = subprocess.Popen(
-            ["unshare", "--net", "sleep", "infinity"], preexec_fn=tethered()
-        )
-        self._namespace = Path(f"/proc/{self._holder.pid}/ns/net")
-        outside = Path("/proc/self/ns/net").readlink()
-        eventually(lambda: self._namespace.readlink() != outside, what="it has a network")
+        self._namespace = Namespace()
         there, here = self.wire.there.name, self.wire.here.name
-        _run("ip", "link", "set", there, "netns", str(self._holder.pid))
-        self._inside("ip", "link", "set", "lo", "up")
-        self._inside("ip", "address", "add", self.address, "peer", self.ours, "dev", there)
-        self._inside("ip", "link", "set", there, "up")
-        _run("ip", "address", "add", self.ours, "peer", self.address, "dev", here)
-        _run("ip", "link", "set", here, "up")
-
-    def _inside(self, *command: str) -> None:
-        _run("nsenter", f"--net={self._namespace}", *command)
+        run("ip", "link", "set", there, "netns", str(self._namespace.pid))
+        inside = self._namespace.run
+        inside("ip", "link", "set", "lo", "up")
+        inside("ip", "address", "add", self.address, "peer", self.ours, "dev", there)
+        inside("ip", "link", "set", there, "up")
+        run("ip", "address", "add", self.ours, "peer", self.address, "dev", here)
+        run("ip", "link", "set", here, "up")
 
     def command(self, *command: str) -> list[str]:
         """Runs a command there, as the process that is started: nothing stays in between."""
-        enter = ["nsenter", f"--net={self._namespace}", "unshare", "--uts", "--mount"]
+        enter = [*self._namespace.enter, "unshare", "--uts", "--mount"]
         return [*enter, "sh", "-c", _ENTER, self.name, str(self._boot_id), *command]
 
     def close(self) -> None:
-        self._holder.kill()
-        self._holder.wait()
+        self._namespace.close()
         self.wire.close()

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 from django.db import connections
@@ -30,7 +31,7 @@ def arena(
     with django_db_blocker.unblock():
         connections.close_all()
     folder = tmp_path_factory.mktemp("cluster")
-    with RabbitCluster(folder) as cluster:
+    with closing(RabbitCluster(folder)) as cluster:
         cluster.start()
         arena = ClusterArena(folder, postgres=postgres_server, cluster=cluster)
         try:
