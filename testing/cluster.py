@@ -85,7 +85,7 @@ class RabbitCluster:
     def __init__(self, folder: Path) -> None:
         self.network = None if Network.missing() else Network(hosts=4)
         places = self.network.places if self.network else [HERE] * 4
-        password, cookie = secrets.token_urlsafe(24), secrets.token_hex(20).upper()
+        password, cookie = secrets.token_hex(20), secrets.token_hex(20).upper()
         *self.nodes, self.new = (
             new_rabbit_server(folder / f"rabbitmq-{turn}", place=place, password=password)
             for turn, place in enumerate(places)
