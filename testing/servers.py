@@ -76,7 +76,7 @@ class RabbitServer:
         self.data_dir = data_dir.absolute()
         self.log_path = self.data_dir / "rabbitmq.log"
         self.place, self.port = place, port or free_port()
-        password = password or secrets.token_hex(20)  # no "-" first: rabbitmqctl would read an option
+        password = password or secrets.token_hex(20)  # no "-" first: an option to rabbitmqctl
         self.url = f"amqp://quantumtasks:{password}@{place.address}:{self.port}/%2F"
         self.node = f"quantum-tasks-{secrets.token_hex(4)}@{place.host}"
         self.epmd_port, self._distribution_port = free_port(), free_port()
