@@ -1,7 +1,9 @@
 # One image for the API, the worker and the migrations: only the command differs.
 # No HEALTHCHECK here, because the worker has no port to ask; docker-compose.yml has the API's.
 
-FROM python:3.11-slim-bookworm AS builder
+FROM python:3.11.16-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b AS base
+
+FROM base AS builder
 RUN python -m venv /opt/venv
 COPY requirements/locked.txt requirements/tracing-locked.txt /tmp/requirements/
 # No package needs a compiler: all of them come as wheels.
@@ -9,7 +11,7 @@ RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check \
         --only-binary=:all: --require-hashes --requirement /tmp/requirements/locked.txt \
         --requirement /tmp/requirements/tracing-locked.txt
 
-FROM python:3.11-slim-bookworm
+FROM base
 # tini: process 1 that forwards SIGTERM and reaps simulation children whose parent died.
 # DL3008 wants its version pinned, but Debian's mirrors keep only the latest of a release.
 # hadolint ignore=DL3008

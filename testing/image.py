@@ -38,7 +38,7 @@ class Image:
         return ["buildah", *place, *arguments]
 
     def make_base(self) -> None:
-        """What stands for the images that the Dockerfile begins with; something has run in it."""
+        """What stands for the image that the Dockerfile begins with; something has run in it."""
         container = self.buildah("from", "scratch")
         packages.run("cp", "--archive", f"{_BASE}/.", self.buildah("mount", container))
         self.buildah("run", "--isolation=chroot", container, "--", "python", "--version")
@@ -46,11 +46,8 @@ class Image:
 
     def build(self) -> None:
         """As `docker build` would, on `make_base`'s."""
-        dockerfile = (ROOT / "Dockerfile").read_text()
-        bases = set(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE))
-        contexts = [f"--build-context={base}=container-image://localhost/base" for base in bases]
-        options = [*contexts, *_volumes_for_pip(self._store), "--isolation=chroot", "--pull-never"]
-        options += ["--layers=false", "--quiet", "--tag=quantum-tasks"]
+        options = [*_volumes_for_pip(self._store), "--from=localhost/base", "--pull-never"]
+        options += ["--isolation=chroot", "--layers=false", "--quiet", "--tag=quantum-tasks"]
         self.buildah("build", *options, str(ROOT))
 
     @contextmanager
