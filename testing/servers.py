@@ -10,6 +10,7 @@ Fault tests may stop, kill and start the servers of the fixtures `postgres_serve
 """
 
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -37,7 +38,7 @@ STOP_LIMIT_S = 120.0
 _DEBIAN_POSTGRES = Path("/usr/lib/postgresql")
 _DEBIAN_RABBITMQ = Path("/usr/lib/rabbitmq/bin")
 _RABBITMQ_4 = Path("/var/cache/quantum-tasks/rabbitmq-4")  # a Debian 13, and nothing runs there
-_RABBITMQ_IMAGE = "rabbitmq:4-management"
+_COMPOSE = Path(__file__).parents[1] / "docker-compose.yml"
 _INSTALL_RABBITMQ = """\
 The tests talk to a real RabbitMQ, and this machine has neither rabbitmq-server nor a Docker
 engine that answers. Do one of these and run the tests again:
@@ -289,7 +290,7 @@ class DockerRabbitServer(RabbitServer):
         ]
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                ["docker", "run", *options, _RABBITMQ_IMAGE, "sh", "-c", script],
+                ["docker", "run", *options, rabbitmq_image(), "sh", "-c", script],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -361,6 +362,12 @@ def debian_mirror() -> str:
     ).stdout.split()
     mirrors = [site for site in found if not site.rstrip("/").endswith("-security")]
     return mirrors[0] if mirrors else "http://deb.debian.org/debian"
+
+
+def rabbitmq_image() -> str:
+    """The one of docker-compose.yml."""
+    (image,) = re.findall(r"image: (rabbitmq:\S+)", _COMPOSE.read_text())
+    return str(image)
 
 
 def _docker_answers() -> bool:
