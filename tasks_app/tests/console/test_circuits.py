@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openqasm3._antlr.qasm3Lexer import qasm3Lexer
 from playwright.sync_api import Page, expect
 
 from tasks_app.console.examples import EXAMPLES
@@ -71,6 +72,34 @@ def test_an_error_is_shown_at_its_line(site: Site) -> None:
         write(page, BELL)
         expect(page.locator(".wrong-line")).to_be_hidden()
         run(page)
+
+
+def test_a_program_is_shown_in_colours(site: Site) -> None:
+    shown = {
+        "comment": ["// if", "/* 1\n*/", "/* to the end"],
+        "string": ['"a.inc"', '"01"'],
+        "keyword": ["include", "delay", "pragma"],
+        "type": ["float", "qubit"],
+        "function": ["sin"],
+        "number": ["1_0.5e-3", "100ns", "0xF", "pi", "2im"],
+    }
+    words = [word for kind in shown.values() for word in kind if word != "/* to the end"]
+    program = "\nif1 ".join([*words, "q1[$0].x", "/* to the end"])
+    with site.visit() as page:
+        write(page, program)
+        expect(page.locator(".paint")).to_have_js_property("textContent", f"{program}\n")
+        for kind, expected in shown.items():
+            assert page.locator(f".paint .{kind}").all_text_contents() == expected
+
+
+def test_every_word_that_the_language_reserves_has_a_colour(site: Site) -> None:
+    literals = [name.strip("'") for name in qasm3Lexer.literalNames]
+    words = [word for word in literals if word.isalpha() and word != "im"]
+    assert "durationof" in words
+    with site.visit() as page:
+        write(page, "\n".join(words))
+        coloured = page.locator(".paint :is(.keyword, .type)").all_text_contents()
+        assert coloured == words
 
 
 def test_what_a_field_cannot_mean_is_said_before_anything_is_sent(site: Site) -> None:

@@ -2,11 +2,10 @@
 
 import { ApiError, call, root, sentence } from "./api.js";
 import { el, find } from "./dom.js";
-import { Editor } from "./editor.js";
 import * as inputs from "./inputs.js";
-import { errorPlace } from "./listing.js";
 import { ENDED, follow } from "./live.js";
 import { outcome } from "./outcome.js";
+import { Editor, errorPlace } from "./program.js";
 
 const form = find("#run");
 const field = (name) => find(`#${name}`, form);

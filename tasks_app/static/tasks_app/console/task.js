@@ -5,9 +5,9 @@ import { codes } from "./codes.js";
 import { copyButton, el, find } from "./dom.js";
 import { tableElement } from "./figure.js";
 import { between, clock, count, duration } from "./format.js";
-import { errorPlace, listing } from "./listing.js";
 import { ENDED, follow } from "./live.js";
 import { badge, results, state } from "./outcome.js";
+import { errorPlace, listing } from "./program.js";
 
 const page = find("#task");
 const id = page.dataset.id;
