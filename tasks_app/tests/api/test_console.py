@@ -111,6 +111,16 @@ def test_the_first_page_is_small() -> None:
     assert total < FIRST_PAGE_BYTES
 
 
+def test_the_theme_that_was_chosen_is_the_page_s_own() -> None:
+    browser = Client()
+    assert 'data-theme=""' in browser.get("/").content.decode()
+    browser.cookies["theme"] = "dark"
+    for path in ("/", "/console/queue", "/console/nowhere"):
+        assert 'data-theme="dark"' in browser.get(path).content.decode(), path
+    browser.cookies["theme"] = '"><b>'
+    assert "<b>" not in browser.get("/console/nowhere").content.decode()
+
+
 def test_the_vendored_files_are_those_that_their_list_names() -> None:
     folder = "tasks_app/console/vendor"
     listed = set(re.findall(r"`([\w.-]+\.js)`", content(f"{folder}/README.md").decode()))

@@ -1,18 +1,17 @@
 // What every page has: the theme's button and the way out.
 
 import { call, root } from "./api.js";
-import { find } from "./dom.js";
 
-find("#theme").addEventListener("click", () => {
-  const dark = getComputedStyle(document.documentElement).colorScheme === "dark";
-  const system = matchMedia("(prefers-color-scheme: dark)").matches;
-  const isDark = document.documentElement.dataset.theme ? dark : system;
-  const theme = isDark ? "light" : "dark";
-  document.documentElement.dataset.theme = theme;
-  localStorage.setItem("theme", theme);
+const page = document.documentElement;
+
+document.querySelector("#theme").addEventListener("click", () => {
+  const isSystemDark = matchMedia("(prefers-color-scheme: dark)").matches;
+  const now = page.dataset.theme || (isSystemDark ? "dark" : "light");
+  page.dataset.theme = now === "dark" ? "light" : "dark";
+  document.cookie = `theme=${page.dataset.theme}; path=${root}; max-age=31536000; samesite=lax`;
 });
 
-find("#log-out")?.addEventListener("click", async () => {
+document.querySelector("#log-out")?.addEventListener("click", async () => {
   await call("POST", "logout");
   location.assign(root);
 });
