@@ -10,6 +10,16 @@ from tasks_app.tests.console.site import BELL, HEAD, PASSWORD, Site, log_in, run
 from testing import browser as browsers
 
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
+FIRST_PAGE_REQUESTS = 10  # before its load event
+FIRST_PAGE_BYTES = 150_000
+# What the page is made of: sizes by name, of what came before its load event and after it.
+LOADED = """() => {
+  const [page] = performance.getEntriesByType("navigation");
+  const parts = performance.getEntriesByType("resource").filter((e) => e.name.includes("/static/"));
+  const isLater = (part) => part.startTime >= page.loadEventStart;
+  const sizes = (found) => Object.fromEntries(found.map((e) => [e.name, e.transferSize]));
+  return [sizes([page, ...parts.filter((e) => !isLater(e))]), sizes(parts.filter(isLater))];
+}"""
 EVIL = "<b/class=evil><img/src=x/onerror=alert(1)><script>alert(1)</script>\"'&amp;"
 
 
@@ -68,6 +78,15 @@ def test_every_page_fits_a_phone(site: Site, rich: dict[str, str]) -> None:
             ready(page)
             width = page.evaluate("document.documentElement.scrollWidth")
             assert width <= browsers.PHONE["viewport"]["width"], path
+
+
+def test_the_first_page_asks_for_little(site: Site) -> None:
+    with site.visit() as page:
+        run(page)
+        sizes, later = page.evaluate(LOADED)
+        assert len(sizes) <= FIRST_PAGE_REQUESTS, sizes
+        assert any(name.endswith("/histogram.js") for name in later), later
+        assert sum(sizes.values()) + sum(later.values()) < FIRST_PAGE_BYTES
 
 
 def test_dark_is_as_the_system_has_it_until_somebody_chooses(site: Site) -> None:

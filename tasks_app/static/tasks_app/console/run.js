@@ -1,10 +1,8 @@
 // The first page: a program, its settings, and what becomes of it.
 
-import { ApiError, call, root, sentence } from "./api.js";
+import { ApiError, call, sentence } from "./api.js";
 import { el, find } from "./dom.js";
 import * as inputs from "./inputs.js";
-import { ENDED, follow } from "./live.js";
-import { outcome } from "./outcome.js";
 import { Editor, errorPlace } from "./program.js";
 
 const form = find("#run");
@@ -29,7 +27,6 @@ const FIELDS = new Set([
 const NOISE = ["depolarizing_1q", "depolarizing_2q", "readout", "gates"];
 const texts = {}; // of the inputs' fields, by name, kept while a program is edited
 let names; // of the inputs that have a field now; none: they are to be made anew
-let following = new AbortController();
 
 // -- the form ------------------------------------------------------------------------------------
 
@@ -182,35 +179,16 @@ async function run() {
   try {
     const body = submission();
     button.disabled = true;
+    const { show } = await import("./running.js");
     const { task_id } = await call("POST", "tasks", body);
     button.disabled = false;
-    await show(task_id, body);
+    await show(task_id, body, field("outcome"), tell);
   } catch (error) {
     const known = error instanceof inputs.FieldError || error instanceof ApiError;
     tell(known ? error.message : sentence(error));
   } finally {
     button.disabled = false;
   }
-}
-
-/** Follow a task beside the editor until it ends; another run takes its place. */
-async function show(taskId, body) {
-  following.abort();
-  following = new AbortController();
-  const { signal } = following;
-  const box = field("outcome");
-  const link = el("a", { href: `${root}console/tasks/${taskId}` }, "This task’s page");
-  const stop = el("button", { type: "button", class: "danger" }, "Cancel");
-  stop.addEventListener("click", () =>
-    call("POST", `tasks/${taskId}/cancel`).catch((error) => tell(sentence(error))),
-  );
-  if (matchMedia("(max-width: 60rem)").matches) box.scrollIntoView({ block: "start" });
-  await follow(taskId, signal, (task) => {
-    const more = el("p", { class: "more bar" }, link, ENDED.has(task.status) ? null : stop);
-    box.replaceChildren(...outcome(task, body), more);
-    find("#status").textContent = `The task is ${task.status}.`;
-    if (task.status === "failed") tell(task.error_message);
-  });
 }
 
 /** What is wrong, below the program, with a mark at the line that it names. */
@@ -268,6 +246,9 @@ editor.element.addEventListener("drop", (event) => {
   event.preventDefault();
   open(event.dataTransfer.files[0]);
 });
+
+// What shows a result may come after all that a visitor sees first; else the first run asks again.
+addEventListener("load", () => import("./running.js").catch(() => {}));
 
 const again = new URLSearchParams(location.search).get("task");
 if (again) {
