@@ -288,7 +288,7 @@ def _claim_and_complete() -> float:
 
     result = {"counts": {"00": 512, "11": 512}, "shots": 1024, "metadata": {}}
     start = time.perf_counter()
-    claim = lifecycle.claim(worker="host:1:2:3")
+    (claim,) = lifecycle.claim(worker="host:1:2:3")
     assert claim is not None
     lifecycle.complete(claim, result)
     return 1000 * (time.perf_counter() - start)

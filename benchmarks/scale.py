@@ -261,7 +261,7 @@ def moves() -> None:
         show(f"{what}: processor of PostgreSQL", 1000 * (cpu_s(pid) - before) / MOVES, "ms")
 
     look("submitting a task alone", lambda number: lifecycle.submit([new[number]]))
-    look("claiming it", lambda _: held.append(lifecycle.claim(worker="somebody")))
+    look("claiming it", lambda _: held.extend(lifecycle.claim(worker="somebody")))
     look("a heartbeat of one claim", lambda number: lifecycle.renew([held[number]]))
     look(
         "a heartbeat of 16 claims", lambda number: lifecycle.renew(held[number % 16 :: MOVES // 16])

@@ -75,9 +75,9 @@ class Slots:
 
         while not self._ending.is_set():
             start = time.perf_counter()
-            claim = lifecycle.claim(worker="host:1:2:3")
-            if claim is None:
+            if not (claims := lifecycle.claim(worker="host:1:2:3")):
                 break
+            (claim,) = claims
             self.times[claim.task_id] = now = time.perf_counter()
             self.order.append(claim.task_id)
             self.claims.append(now - start)

@@ -37,6 +37,7 @@ from tasks_app.postgresql.base import connection
 _SUBMIT, _FINISH = sql.statement("submit"), sql.statement("finish")
 _CLAIM = sql.statement("claim", next="claim_next")
 _CLAIM_OPEN = sql.statement("claim", next="claim_open")
+_CLAIM_ALIKE = sql.statement("claim", next="claim_alike")
 _CANCEL, _RENEW = sql.statement("cancel"), sql.statement("renew")
 _HAND_BACK, _WAITING_BEHIND = sql.statement("hand_back"), sql.statement("waiting_behind")
 
@@ -58,6 +59,7 @@ class Claim:
     options: Mapping[str, Any] = field(default_factory=dict, compare=False)
     max_qubits: int | None = field(default=None, compare=False)
     """Its owner's limit, where it differs from the settings'."""
+    batch_id: uuid.UUID | None = None
     owner_id: int | None = None
     max_running: int | None = field(default=None, compare=False)
     """So many tasks of its owner may run at a time, if there is a limit."""
@@ -129,35 +131,51 @@ def note_rung(task_ids: Sequence[uuid.UUID]) -> bool:
     return True
 
 
-def claim(*, worker: str, backend: str = DEFAULT_BACKEND) -> Claim | None:
+def claim(
+    *, worker: str, backend: str = DEFAULT_BACKEND, batch: uuid.UUID | None = None
+) -> list[Claim]:
     """Make `worker` the owner of a task's next attempt, with a lease of `LEASE_S`.
 
     The task is the backend's one lost longest ago; where none is lost, the one whose turn it is of
-    those whose owner may have more of them run. None if there is nothing to do, or the backend is
-    not online. One that is lost with its attempts used up fails instead.
+    those whose owner may have more of them run. Nothing if there is nothing to do, or the backend
+    is not online. One that is lost with its attempts used up fails instead.
+
+    With `batch`, whose tasks are known to be quick, several of them if it is their turn and nothing
+    bounds how many of them may run: a commit for each would take longer than the simulation.
     """
+    bounds = turns.limits()
     values: dict[str, Any] = {
         "backend": backend,
+        "batch": batch,
         "worker": worker,
         "lease_s": settings.LEASE_S,
         "max_attempts": settings.MAX_ATTEMPTS,
-        **turns.limits(),
+        **bounds,
     }
-    statement = _CLAIM
-    while rows := connection.prepared(statement, values, row_factory=dict_row):
-        found = rows[0]
-        status, notes = found.pop("current_status"), found.pop("notes")
-        if found["attempt"] is not None:
-            _log_move(found["task_id"], status, Status.PROCESSING, found["waited_s"], notes)
-            claim = Claim(backend=backend, **found | {"options": json.loads(found["options"])})
-            if status == Status.PENDING:
-                metrics.waited(claim.options, claim.waited_s)
-            return claim
-        if status == Status.PROCESSING:
-            fail_exhausted(found["task_id"])
-        else:  # its owner runs as many as it may: look behind all of that owner's
+    statement = _CLAIM if batch is None or any(bounds.values()) else _CLAIM_ALIKE
+    while True:
+        rows = connection.prepared(statement, values, row_factory=dict_row)
+        if claims := [_claimed(row, backend) for row in rows if row["attempt"] is not None]:
+            return claims
+        if rows and rows[0]["current_status"] == Status.PROCESSING:
+            fail_exhausted(rows[0]["task_id"])
+        elif statement == _CLAIM_ALIKE:  # it is another's turn
+            statement = _CLAIM
+        elif rows:  # its owner runs as many as it may: look behind all of that owner's
             statement = _CLAIM_OPEN
-    return None
+        else:
+            return []
+
+
+def _claimed(row: dict[str, Any], backend: str) -> Claim:
+    """Count and log it too."""
+    status, notes = row.pop("current_status"), row.pop("notes")
+    claim = Claim(backend=backend, **row | {"options": json.loads(row["options"])})
+    to = Status.PROCESSING
+    _log_move(claim.task_id, status, to, claim.waited_s, notes, claim.correlation_id)
+    if status == Status.PENDING:
+        metrics.waited(claim.options, claim.waited_s)
+    return claim
 
 
 def renew(claims: Iterable[Claim]) -> set[Claim]:
@@ -179,18 +197,61 @@ def expire_leases(workers: Sequence[str]) -> int:
     return held.filter(lease_expires_at__gte=Now()).update(lease_expires_at=Now())
 
 
+class Outcome(NamedTuple):
+    """How an attempt of a task ended."""
+
+    task_id: uuid.UUID
+    attempt: int
+    notes: str
+    result: Mapping[str, Any] | None = None
+    code: str | None = None
+    message: str | None = None
+    correlation_id: str | None = None
+
+
+def completed(claim: Claim, result: Mapping[str, Any]) -> Outcome:
+    """The end of an attempt that has a result."""
+    notes = f"attempt {claim.attempt} succeeded"
+    return Outcome(claim.task_id, claim.attempt, notes, result, correlation_id=claim.correlation_id)
+
+
+def failed(claim: Claim, *, code: str, message: str) -> Outcome:
+    """The end of an attempt that shows what is wrong with the task."""
+    return Outcome(
+        *(claim.task_id, claim.attempt, f"{code}: {message}", None, code, message),
+        correlation_id=claim.correlation_id,
+    )
+
+
+def finish(outcomes: Sequence[Outcome], *, lost: bool = False) -> int:
+    """processing → completed or failed, all in one commit; of how many.
+
+    Nothing is written of those that no longer are their owner's. `lost`: nor are they anybody's.
+    """
+    rows = json.dumps([each._asdict() for each in outcomes], default=str)
+    seconds = dict(connection.prepared(_FINISH, {"outcomes": rows, "lost": lost}))
+    for each in outcomes:
+        if each.task_id not in seconds:
+            _stale(each.task_id, each.attempt)
+            continue
+        to = Status.COMPLETED if each.code is None else Status.FAILED
+        if each.code is not None:
+            transaction.on_commit(metrics.FAILURES.labels(each.code).inc)
+        _log_move(
+            *(each.task_id, Status.PROCESSING, to, seconds[each.task_id]),
+            *(each.code or each.notes, each.correlation_id),
+        )
+    return len(seconds)
+
+
 def complete(claim: Claim, result: Mapping[str, Any]) -> bool:
     """processing → completed. False, and nothing written, if the claim is no longer the owner."""
-    text = json.dumps(result)
-    notes = f"attempt {claim.attempt} succeeded"
-    outcome = {"notes": notes, "result": text, "result_bytes": len(text)}
-    return _owners_move(_FINISH, claim.task_id, claim.attempt, Status.COMPLETED, outcome)
+    return bool(finish([completed(claim, result)]))
 
 
 def fail(claim: Claim, *, code: str, message: str) -> bool:
     """processing → failed. False, and nothing written, if the claim is no longer the owner."""
-    outcome = {"notes": f"{code}: {message}", "code": code, "message": message}
-    return _owners_move(_FINISH, claim.task_id, claim.attempt, Status.FAILED, outcome)
+    return bool(finish([failed(claim, code=code, message=message)]))
 
 
 class Waiting(NamedTuple):
@@ -221,15 +282,14 @@ def fail_exhausted(task_id: uuid.UUID) -> bool:
             return False
         attempt, worker = found
         how = f"on {worker} was lost" if worker else "was handed back"
-        outcome = {
-            "notes": f"{ATTEMPTS_EXHAUSTED}: attempt {attempt} {how}",
-            "code": ATTEMPTS_EXHAUSTED,
-            "message": f"All {settings.MAX_ATTEMPTS} attempts to run this circuit ended without an "
+        message = (
+            f"All {settings.MAX_ATTEMPTS} attempts to run this circuit ended without an "
             "answer: its worker or simulation died each time. A smaller circuit may pass; if other "
-            "tasks fail like this too, the workers need attention.",
-            "lost": True,
-        }
-        return _owners_move(_FINISH, task_id, attempt, Status.FAILED, outcome)
+            "tasks fail like this too, the workers need attention."
+        )
+        notes = f"{ATTEMPTS_EXHAUSTED}: attempt {attempt} {how}"
+        outcome = Outcome(task_id, attempt, notes, code=ATTEMPTS_EXHAUSTED, message=message)
+        return bool(finish([outcome], lost=True))
 
 
 def hand_back(claim: Claim, *, reason: str, count_attempt: bool) -> bool:
@@ -239,26 +299,23 @@ def hand_back(claim: Claim, *, reason: str, count_attempt: bool) -> bool:
     orderly shutdown). False if the claim is no longer the owner.
     """
     notes = f"attempt {claim.attempt} handed back: {reason}"
-    values = {"notes": notes, "count_attempt": count_attempt}
-    return _owners_move(_HAND_BACK, claim.task_id, claim.attempt, Status.PROCESSING, values)
-
-
-def _owners_move(
-    statement: str, task_id: uuid.UUID, attempt: int, to: Status, given: Mapping[str, Any]
-) -> bool:
-    nothing = {"result": None, "result_bytes": 0, "code": None, "message": None, "lost": False}
-    values = {**nothing, **given}
-    rows = connection.prepared(
-        statement, {**values, "task_id": task_id, "attempt": attempt, "to": to.value}
-    )
+    values = {
+        **{"task_id": claim.task_id, "attempt": claim.attempt},
+        **{"notes": notes, "count_attempt": count_attempt},
+    }
+    rows = connection.prepared(_HAND_BACK, values)
     if not rows:
-        metrics.CLAIMS_LOST.inc()
-        log.warning("stale_owner", task_id=str(task_id), attempt=attempt)
+        _stale(claim.task_id, claim.attempt)
         return False
-    if code := values["code"]:
-        transaction.on_commit(metrics.FAILURES.labels(code).inc)
-    _log_move(task_id, Status.PROCESSING, to, rows[0][0], code or values["notes"])
+    ((seconds,),) = rows
+    status = Status.PROCESSING
+    _log_move(claim.task_id, status, status, seconds, notes, claim.correlation_id)
     return True
+
+
+def _stale(task_id: uuid.UUID, attempt: int) -> None:
+    metrics.CLAIMS_LOST.inc()
+    log.warning("stale_owner", task_id=str(task_id), attempt=attempt)
 
 
 def cancel(task_ids: Iterable[uuid.UUID], *, reason: str) -> list[uuid.UUID]:
@@ -272,8 +329,17 @@ def cancel(task_ids: Iterable[uuid.UUID], *, reason: str) -> list[uuid.UUID]:
     return [task_id for task_id, _, _ in rows]
 
 
-def _log_move(task_id: uuid.UUID, from_: str, to: Status, seconds: float, notes: str) -> None:
+def _log_move(
+    task_id: uuid.UUID,
+    from_: str,
+    to: Status,
+    seconds: float,
+    notes: str,
+    correlation_id: str | None = None,
+) -> None:
     """Count and log the move, at commit. `notes`: no error's message, it may quote the circuit."""
     move = {"from": str(from_), "to": to.value, "seconds": seconds, "notes": notes}
+    if correlation_id is not None:  # else it is that of whoever asked for the move
+        move["correlation_id"] = correlation_id
     transaction.on_commit(lambda: metrics.moved(from_, to))
     transaction.on_commit(lambda: log.info("task_transition", task_id=str(task_id), **move))

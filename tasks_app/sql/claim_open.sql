@@ -1,6 +1,6 @@
 (
     -- The first in line of those whose owner may have more tasks run.
-    SELECT first.* FROM (
+    SELECT first.*, 1 AS place FROM (
         SELECT owner, turn FROM tasks_app_open_owners(%(usual)s, %(share)s), LATERAL (
             SELECT turn FROM tasks_app_task
             WHERE current_status = 'pending' AND coalesce(owner_id, 0) = owner

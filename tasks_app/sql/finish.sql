@@ -1,18 +1,24 @@
--- processing -> completed or failed, by the attempt's worker or, once it is lost, for it.
-WITH owned AS MATERIALIZED (
-    SELECT task_id FROM tasks_app_task
-    WHERE task_id = %(task_id)s AND attempt = %(attempt)s AND current_status = 'processing'
-        AND (worker <> '' OR %(lost)s)
-    FOR UPDATE
+-- processing -> completed or (with a code) failed, from a JSON array: each by the attempt's worker or, once
+-- it is lost, for it. Answers which, and how long each ran.
+WITH given AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%(outcomes)s::json) AS given (
+        task_id uuid, attempt int, result json, code text, message text, notes text
+    )
+), held AS MATERIALIZED (
+    -- By their keys alone, as in renew.sql.
+    SELECT task_id, current_status = 'processing' AND (worker <> '' OR %(lost)s) AS owned
+    FROM tasks_app_task AS task JOIN given USING (task_id, attempt)
+    ORDER BY task_id FOR UPDATE OF task
 ), finished AS (
     UPDATE tasks_app_task AS task
-    SET current_status = %(to)s::text, completed_at = clock_timestamp(), lease_expires_at = NULL,
-        result = %(result)s, stored_bytes = stored_bytes + %(result_bytes)s,
-        error_code = %(code)s, error_message = %(message)s
-    FROM owned WHERE task.task_id = owned.task_id
-    RETURNING task.task_id, completed_at, started_at
+    SET current_status = CASE WHEN code IS NULL THEN 'completed' ELSE 'failed' END,
+        completed_at = clock_timestamp(), lease_expires_at = NULL, result = given.result::jsonb,
+        stored_bytes = stored_bytes + coalesce(octet_length(given.result::text), 0),
+        error_code = code, error_message = message
+    FROM held JOIN given USING (task_id) WHERE task.task_id = held.task_id AND owned
+    RETURNING task.task_id, current_status, completed_at, started_at, notes
 ), history AS (
     INSERT INTO tasks_app_statushistory (task_id, status, transitioned_at, notes)
-    SELECT task_id, %(to)s::text, completed_at, %(notes)s FROM finished
+    SELECT task_id, current_status, completed_at, notes FROM finished
 )
-SELECT extract(epoch FROM completed_at - started_at)::float8 FROM finished
+SELECT task_id, extract(epoch FROM completed_at - started_at)::float8 FROM finished

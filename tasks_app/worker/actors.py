@@ -1,7 +1,8 @@
 """The worker's side: claim, run, finish; then, and only then, Dramatiq acknowledges."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import TypeVar
@@ -13,7 +14,7 @@ from django.conf import settings
 from tasks_app import backends, lifecycle, metrics, tracing, worker_id
 from tasks_app.circuits import CircuitError, Job, SandboxDied, SandboxStopped
 from tasks_app.circuits.backend import DEFAULT_BACKEND
-from tasks_app.lifecycle import Claim
+from tasks_app.lifecycle import Claim, Outcome
 from tasks_app.postgresql.base import wait_for_database
 from tasks_app.queue import broker
 from tasks_app.queue.doorbell import RUN_TASK, queue_of
@@ -22,6 +23,7 @@ from tasks_app.worker import slots
 from tasks_app.worker.process import WorkerLifecycle
 
 LOOK_AGAIN_S = 10.0
+QUICK_S = 0.008  # a task that takes less is claimed together with others of its batch
 FIRST_BACKEND = (*settings.WORKER_BACKENDS, DEFAULT_BACKEND)[0]  # others: WorkerLifecycle
 
 log = structlog.get_logger(__name__)
@@ -39,29 +41,60 @@ def run_task(task_id: str, *, backend: str = DEFAULT_BACKEND) -> None:
     waits. So whoever ends one of those tasks looks again, unasked; and rings for the others
     rather than hold one message for ever.
     """
+    if slots.is_spare(str(task_id)):  # anybody may write messages
+        return
     until = time.monotonic() + LOOK_AGAIN_S
-    claim = _next_claim(backend)
-    if claim is None:
+    claims = _next_claims(backend)
+    if not claims:
         log.info("message_spare")
-    while claim is not None:
-        with (
-            structlog.contextvars.bound_contextvars(
-                task_id=str(claim.task_id), correlation_id=claim.correlation_id
-            ),
-            _traced(claim),
-        ):
-            run(claim)
-        waiting = _patiently(partial(lifecycle.waiting_behind, claim))
+    while claims:
+        slots.expect_spare(claims, rung_for=task_id)
+        run(claims)
+        waiting = _patiently(partial(lifecycle.waiting_behind, claims[0]))
         here = [each for each in waiting if each.backend == backend]
         elsewhere = [each for each in waiting if each.backend != backend]
         if slots.stopping.is_set() or time.monotonic() > until:
             here, elsewhere = [], waiting
         _ring(elsewhere)
-        claim = _next_claim(backend) if here else None
+        claims = _next_claims(backend) if here else []
 
 
-def _next_claim(backend: str) -> Claim | None:
-    return _patiently(partial(lifecycle.claim, worker=worker_id.current(), backend=backend))
+def _next_claims(backend: str) -> list[Claim]:
+    batch = slots.current().quick_batch
+    return _patiently(
+        partial(lifecycle.claim, worker=worker_id.current(), backend=backend, batch=batch)
+    )
+
+
+def run(claims: Sequence[Claim]) -> None:
+    """Simulate, and write what came of it; nothing of a claim that was lost meanwhile.
+
+    Of several, what has ended is written together. Once one takes longer than a moment, that is
+    written at once and what has not begun is handed back: nothing waits for a long simulation.
+    """
+    slot, waiting, ended = slots.current(), deque(claims), list[Outcome]()
+
+    def settle(reason: str = "the one before it takes long") -> None:
+        if ended:
+            _patiently(partial(lifecycle.finish, ended))
+            ended.clear()
+        while waiting:
+            _hand_back(waiting.popleft(), reason=reason, count_attempt=False)
+
+    began = time.perf_counter()
+    with slot.holding(claims):
+        while waiting and not slots.shutdown.is_set():
+            claim = waiting.popleft()
+            context = {"task_id": str(claim.task_id), "correlation_id": claim.correlation_id}
+            with structlog.contextvars.bound_contextvars(**context), _traced(claim):
+                outcome = _simulated(claim, meanwhile=settle)
+            if outcome:
+                ended.append(outcome)
+            else:  # another child will take a while to start
+                settle()
+        quick = time.perf_counter() - began < QUICK_S * len(claims)
+        slot.quick_batch = claims[0].batch_id if quick and not claims[0].max_running else None
+        settle("its worker is shutting down")
 
 
 def _traced(claim: Claim) -> AbstractContextManager[object]:
@@ -74,29 +107,30 @@ def _traced(claim: Claim) -> AbstractContextManager[object]:
     )
 
 
-def run(claim: Claim) -> None:
-    """Simulate, and write what came of it; nothing if the claim was lost meanwhile."""
+def _simulated(claim: Claim, *, meanwhile: Callable[[], None]) -> Outcome | None:
+    """What came of it. None if nothing did: it is handed back."""
     slot, began = slots.current(), time.perf_counter()
-    with slot.holding(claim):
-        try:
-            result = slot.sandbox.run(job_of(claim), owner=claim.owner_id)
-        except CircuitError as error:
-            if error.traceback is not None:
-                log.error("circuit_internal_error", traceback=error.traceback)
-            tracing.failed(error.code)
-            code, message = error.code, error.message + _position(error)
-            _patiently(partial(lifecycle.fail, claim, code=code, message=message))
-        except SandboxDied as error:
-            tracing.failed("sandbox_died")
-            _hand_back(claim, reason=str(error), count_attempt=True)
-        except SandboxStopped:
-            tracing.failed("stopped")
-            _hand_back(claim, reason="its worker is shutting down", count_attempt=False)
-        else:
-            seconds = time.perf_counter() - began
-            metrics.ran(result, seconds)
-            tracing.ran(result, seconds)
-            _patiently(partial(lifecycle.complete, claim, result))
+    try:
+        with slot.running(claim):
+            result = slot.sandbox.run(job_of(claim), owner=claim.owner_id, meanwhile=meanwhile)
+    except CircuitError as error:
+        if error.traceback is not None:
+            log.error("circuit_internal_error", traceback=error.traceback)
+        tracing.failed(error.code)
+        message = error.message + _position(error)
+        return lifecycle.failed(claim, code=error.code, message=message)
+    except SandboxDied as error:
+        tracing.failed("sandbox_died")
+        _hand_back(claim, reason=str(error), count_attempt=True)
+    except SandboxStopped:
+        tracing.failed("stopped")
+        _hand_back(claim, reason="its worker is shutting down", count_attempt=False)
+    else:
+        seconds = time.perf_counter() - began
+        metrics.ran(result, seconds)
+        tracing.ran(result, seconds)
+        return lifecycle.completed(claim, result)
+    return None
 
 
 def job_of(claim: Claim) -> Job:
@@ -121,6 +155,7 @@ def _position(error: CircuitError) -> str:
 
 def _hand_back(claim: Claim, *, reason: str, count_attempt: bool) -> None:
     if _patiently(lambda: lifecycle.hand_back(claim, reason=reason, count_attempt=count_attempt)):
+        slots.is_spare(str(claim.task_id))  # no more: this ring is for it
         _ring([claim])
 
 

@@ -1,11 +1,12 @@
-"""One slot per worker thread: its simulation child and the claim that it works on.
+"""One slot per worker thread: its simulation child and the claims that it works on.
 
 The heartbeat renews the leases of all slots of the process, and stops a simulation whose claim
 is gone: lost to another worker, or cancelled.
 """
 
 import threading
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 
@@ -16,6 +17,8 @@ from tasks_app import lifecycle, metrics
 from tasks_app.circuits import Sandbox, SandboxDied, end_simulators, standing_walls
 from tasks_app.lifecycle import Claim
 
+MAX_SPARE = 10_000
+
 log = structlog.get_logger(__name__)
 
 
@@ -24,24 +27,35 @@ class Slot:
 
     def __init__(self) -> None:
         self.sandbox = Sandbox(settings.CIRCUIT_LIMITS, ended=metrics.sandbox_ended)
-        self.claim: Claim | None = None
+        self.claims: Sequence[Claim] = ()
+        self.quick_batch: uuid.UUID | None = None  # what it ran last, if that is soon done
+        self._running: Claim | None = None
         self._lock = threading.Lock()
 
     @contextmanager
-    def holding(self, claim: Claim) -> Iterator[None]:
-        """While inside, the heartbeat renews the claim's lease."""
+    def holding(self, claims: Sequence[Claim]) -> Iterator[None]:
+        """While inside, the heartbeat renews the leases of these claims."""
+        self.claims = claims
+        try:
+            yield
+        finally:
+            self.claims = ()
+
+    @contextmanager
+    def running(self, claim: Claim) -> Iterator[None]:
+        """While inside, `stop` stops the simulation for this claim."""
         with self._lock:
-            self.claim = claim
+            self._running = claim
         try:
             yield
         finally:
             with self._lock:
-                self.claim = None
+                self._running = None
 
     def stop(self, claim: Claim) -> bool:
-        """Stop the claim's simulation; False if there is none any more."""
+        """Stop the claim's simulation; False if there is none."""
         with self._lock:
-            return self.claim == claim and self.sandbox.stop()
+            return self._running == claim and self.sandbox.stop()
 
 
 stopping = threading.Event()  # the worker takes no more
@@ -50,6 +64,7 @@ shutdown = threading.Event()  # the grace period is over: finish at once, or han
 _walls = cache(standing_walls)
 _local = threading.local()
 _slots: list[Slot] = []
+_spare: set[str] = set()  # tasks that were claimed by another one's message
 
 
 def current() -> Slot:
@@ -73,7 +88,25 @@ def walls() -> list[str] | None:
 
 def held() -> dict[Claim, Slot]:
     """The claims that this process holds now."""
-    return {slot.claim: slot for slot in list(_slots) if slot.claim is not None}
+    return {claim: slot for slot in list(_slots) for claim in slot.claims}
+
+
+def expect_spare(claims: Sequence[Claim], *, rung_for: str) -> None:
+    """Of several tasks claimed by one message: the messages of all others are still to come."""
+    task_ids = [str(claim.task_id) for claim in claims]
+    task_ids.remove(rung_for if rung_for in task_ids else task_ids[0])
+    if len(_spare) > MAX_SPARE:  # most went to other processes, and cost them a look
+        _spare.clear()
+    _spare.update(task_ids)
+
+
+def is_spare(task_id: str) -> bool:
+    """Whether a message for this task would be such a one. Once: the next was rung for anew."""
+    try:
+        _spare.remove(task_id)
+    except KeyError:
+        return False
+    return True
 
 
 def renew_all() -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +21,7 @@ from tasks_app.circuits.sandbox.zygote import MAX_MESSAGE
 
 START_S = 60.0
 """Seconds that importing the simulator, and each request to the zygote, may take."""
+MOMENT_S = 1.0
 _FRAME_SLACK = 65_536  # Room for an error or metadata beside the result.
 _ROOT = str(Path(__file__).resolve().parents[3])
 # -I and -S: nothing from the environment, the working directory or .pth files runs in the zygote.
@@ -159,10 +161,16 @@ class ChildProcess:
         self.walls = greeting["walls"]
         self.ready = True
 
-    def ask(self, request: dict[str, Any], deadline_s: float) -> dict[str, Any]:
+    def ask(
+        self,
+        request: dict[str, Any],
+        deadline_s: float,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> dict[str, Any]:
         """Send a job and wait for its answer, `deadline_s` seconds from when the child is ready.
 
-        Raises ChildGone, TimeoutError and the errors of `frames.receive`.
+        `meanwhile` is called once if the answer takes longer than `MOMENT_S`. Raises ChildGone,
+        TimeoutError, what `meanwhile` raises, and the errors of `frames.receive`.
         """
         if not self.ready:
             self.wait_ready()
@@ -174,6 +182,8 @@ class ChildProcess:
             if isinstance(error, TimeoutError):
                 raise
             raise ChildGone(self._epitaph()) from None
+        if not self._happens(select.POLLRDHUP | select.POLLIN, within_s=MOMENT_S):
+            meanwhile()
         return self._receive(self._limits.max_result_bytes + _FRAME_SLACK, deadline)
 
     def kill(self) -> None:
@@ -196,11 +206,11 @@ class ChildProcess:
         """Whether it waits for a job, and has said nothing unasked."""
         return not self._happens(select.POLLRDHUP | select.POLLIN)
 
-    def _happens(self, events: int) -> bool:
+    def _happens(self, events: int, *, within_s: float = 0) -> bool:
         try:
             poll = select.poll()
             poll.register(self._channel, events)
-            return bool(poll.poll(0))
+            return bool(poll.poll(1000 * within_s))
         except (OSError, ValueError):  # closed
             return True
 

@@ -66,15 +66,18 @@ class Sandbox:
         with contextlib.suppress(OSError):  # the next run tries again
             shared_zygote()
 
-    def run(self, job: Job, *, owner: Hashable = None) -> dict[str, Any]:
+    def run(
+        self, job: Job, *, owner: Hashable = None, meanwhile: Callable[[], None] = lambda: None
+    ) -> dict[str, Any]:
         """Run a job: `{"counts": {outcome: shots}, "shots": n, "metadata": {...}}`.
 
-        No child serves two owners. Raises CircuitError, SandboxDied, SandboxStopped.
+        No child serves two owners. `meanwhile` is called once if the answer takes longer than
+        `MOMENT_S`. Raises CircuitError, SandboxDied, SandboxStopped, and what `meanwhile` raises.
         """
         check_job(job, self.limits)
         self._begin()
         try:
-            outcome = self._outcome(job, owner)
+            outcome = self._outcome(job, owner, meanwhile)
         except (CircuitError, SandboxDied):
             if self._stopped:
                 raise SandboxStopped from None
@@ -118,11 +121,11 @@ class Sandbox:
         if self._closed:
             self._drop_child("closed")
 
-    def _outcome(self, job: Job, owner: Hashable) -> dict[str, Any]:
+    def _outcome(self, job: Job, owner: Hashable, meanwhile: Callable[[], None]) -> dict[str, Any]:
         child = self._child_of(owner, devices=job.backend is not None)
         try:
             request = as_message(job) | {"threads": self._threads()}
-            answer = check_answer(child.ask(request, self.limits.deadline_s), job)
+            answer = check_answer(child.ask(request, self.limits.deadline_s, meanwhile), job)
         except ChildGone as death:
             error = self._what_killed(child, job) or SandboxDied(str(death))
             self._drop_child(error.code if isinstance(error, CircuitError) else "died")

@@ -108,7 +108,7 @@ def test_the_history_names_who_cancelled() -> None:
 def test_a_message_for_a_cancelled_task_finds_nothing_to_do() -> None:
     task = people.task_of(None)
     post({}, f"/tasks/{task.task_id}/cancel")
-    assert lifecycle.claim(worker="w") is None
+    assert not lifecycle.claim(worker="w")
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/cancel"), ("DELETE", ""), ("PATCH", "")])

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from testing.arena import FAST, Arena, kill, wait_gone
 from testing.ledger import HEALTHY_LIMIT_S
-from testing.service import SLACK, eventually
+from testing.service import BELL, SLACK, eventually
 
 SLOW_S = 3.0
 
@@ -60,6 +60,35 @@ def test_a_task_outlives_its_simulation(arena: Arena) -> None:
     assert task["status"] == "completed"
     assert any("SIGKILL" in entry["notes"] for entry in task["status_history"])
     assert [worker.starts for worker in arena.workers] == starts
+
+
+def test_tasks_that_are_claimed_together_outlive_their_worker(arena: Arena) -> None:
+    quick = {"circuit": BELL, "tasks": [{"shots": 10}] * 600}
+    with arena.trial("Worker processes: kill -9 amid a batch") as trial:
+        batch_id = eventually(
+            lambda: arena.service.post("/tasks/batch", quick).body.get("batch_id"),
+            what="the batch is accepted",
+        )
+        for done in (50, 200, 350):
+            await_completed(arena, batch_id, done)
+            for worker in arena.workers:
+                for pid in worker.process.children():  # those that are not being replaced
+                    kill(pid)
+        trial.end()
+        await_completed(arena, batch_id, 600)
+    ends = arena.sql(
+        "SELECT count(*), count(DISTINCT task_id) FROM tasks_app_statushistory"
+        f" JOIN tasks_app_task USING (task_id) WHERE batch_id = '{batch_id}'"
+        " AND status = 'completed'"
+    )
+    assert ends == [(600, 600)]
+
+
+def await_completed(arena: Arena, batch_id: str, tasks: int) -> None:
+    eventually(
+        lambda: arena.service.get(f"/batches/{batch_id}").body["counts"]["completed"] >= tasks,
+        what=f"{tasks} of the batch are completed",
+    )
 
 
 def test_a_drain_survives_random_kills(arena: Arena) -> None:

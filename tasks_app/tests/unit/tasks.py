@@ -11,6 +11,7 @@ from django.db import connection, connections
 from django.db.models.functions import Now
 
 from tasks_app import lifecycle
+from tasks_app.circuits.backend import DEFAULT_BACKEND
 from tasks_app.lifecycle import Claim
 from tasks_app.models import TERMINAL, Backend, Status, StatusHistory, Task, new_task_id
 from tasks_app.postgresql.base import deadline
@@ -72,10 +73,15 @@ def pending(
     return task_id
 
 
+def next_claim(*, worker: str = SOMEWHERE, backend: str = DEFAULT_BACKEND) -> Claim | None:
+    """The next attempt of the task whose turn it is."""
+    return next(iter(lifecycle.claim(worker=worker, backend=backend)), None)
+
+
 def claim_of(task_id: uuid.UUID, *, worker: str = SOMEWHERE) -> Claim | None:
     """The next attempt of its backend's next task: of this one, if `pending` made it."""
     task = Task.objects.filter(task_id=task_id).first()
-    return lifecycle.claim(worker=worker, backend=task.backend) if task else None
+    return next_claim(worker=worker, backend=task.backend) if task else None
 
 
 def claimed(task_id: uuid.UUID, *, worker: str = SOMEWHERE) -> Claim:

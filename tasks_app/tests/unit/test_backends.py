@@ -19,7 +19,7 @@ from tasks_app.queue import broker
 from tasks_app.queue.doorbell import queue_of
 from tasks_app.recovery import Findings, recover
 from tasks_app.tests.unit import queues, tasks
-from tasks_app.tests.unit.tasks import RESULT, age_ring
+from tasks_app.tests.unit.tasks import RESULT, age_ring, next_claim
 from tasks_app.worker import actors
 from testing.service import eventually
 
@@ -33,7 +33,7 @@ def online(name: str, value: bool) -> None:
 
 
 def claim(backend: str) -> Claim | None:
-    return lifecycle.claim(worker="w", backend=backend)
+    return next_claim(worker="w", backend=backend)
 
 
 # -- the line ----------------------------------------------------------------------------------

@@ -202,7 +202,7 @@ def test_a_terminal_task_is_not_claimed(status: Status) -> None:
 
 def test_where_nothing_waits_nothing_is_claimed() -> None:
     pending()
-    assert lifecycle.claim(worker="w") is None
+    assert not lifecycle.claim(worker="w")
 
 
 def test_a_lost_task_with_its_attempts_used_up_fails_with_a_reason(settings: LazySettings) -> None:

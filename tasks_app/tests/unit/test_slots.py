@@ -41,7 +41,7 @@ def slot() -> Iterator[Slot]:
 
 def test_a_claim_that_has_just_been_completed_is_not_called_lost(slot: Slot) -> None:
     claim = processing()
-    with slot.holding(claim):
+    with slot.holding([claim]):
         assert lifecycle.complete(claim, RESULT)
         with capture_logs() as logs:
             slots.renew_all()
@@ -57,7 +57,7 @@ def test_the_simulation_of_a_lost_claim_is_stopped_and_said_to_be(slot: Slot) ->
         slots.renew_all()
         return any(each["event"] == "claim_lost" for each in logs)
 
-    with slot.holding(claim), capture_logs() as logs:
+    with slot.holding([claim]), slot.running(claim), capture_logs() as logs:
         simulation = runner.start(lambda: slot.sandbox.run(Job(circuit=SLOW, shots=100_000)))
         heart.do(lambda: eventually(stopped, what="the simulation is stopped"))
         with pytest.raises(SandboxStopped):
@@ -74,14 +74,14 @@ def test_a_simulator_that_starts_too_slowly_costs_an_attempt_and_not_the_task(
     with monkeypatch.context() as patch, fresh_slot():
         patch.setattr(process, "START_S", 0.01)
         first = processing()
-        actors.run(first)
+        actors.run([first])
     assert history(first.task_id)[-1] == (
         "processing",
         "attempt 1 handed back: the simulator did not start within 0.01 s",
     )
     with fresh_slot():
         second = claimed(first.task_id)
-        actors.run(second)
+        actors.run([second])
     task = Task.objects.get(task_id=first.task_id)
     assert (task.current_status, task.attempt, task.handed_back) == ("completed", 2, 0)
 
@@ -98,7 +98,7 @@ def test_a_bug_of_ours_is_not_told_as_the_users_mistake(
     monkeypatch.setattr(process, "_ROOT", str(tmp_path))
     with fresh_slot(), capture_logs() as logs:
         claim = processing()
-        actors.run(claim)
+        actors.run([claim])
     task = Task.objects.get(task_id=claim.task_id)
     assert (task.current_status, task.error_code) == ("failed", "internal_error")
     assert "ZeroDivisionError" not in str(task.error_message)
@@ -115,7 +115,7 @@ def test_the_next_owners_task_runs_in_another_child() -> None:
     with fresh_slot():
         for owner in (ada, ada, bob, None):
             task = submitted(circuit=CIRCUIT, shots=3, correlation_id="c-1", owner=owner)
-            actors.run(claimed(task.task_id))
+            actors.run([claimed(task.task_id)])
             pids.append(slots.current().sandbox.pid)
     assert pids[0] == pids[1]
     assert len(set(pids)) == 3

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tasks_app import lifecycle, turns, worker_id
 from tasks_app.lifecycle import Claim
 from tasks_app.models import OwnerLimits, Status, Task, Worker
-from tasks_app.tests.unit.tasks import CIRCUIT, RESULT, age_lease, together
+from tasks_app.tests.unit.tasks import CIRCUIT, RESULT, age_lease, next_claim, together
 
 pytestmark = pytest.mark.django_db
 
@@ -41,7 +41,7 @@ def submit(user: User | None, tasks: int = 1, *, priority: int = 0) -> list[uuid
 
 
 def claimed() -> Claim:
-    claim = lifecycle.claim(worker="w")
+    claim = next_claim(worker="w")
     assert claim is not None
     return claim
 
@@ -49,7 +49,7 @@ def claimed() -> Claim:
 def served(most: int | None = None) -> list[uuid.UUID]:
     """What one slot runs, one task after the other, until nothing waits or so many have run."""
     found: list[uuid.UUID] = []
-    while len(found) != most and (claim := lifecycle.claim(worker="w")) is not None:
+    while len(found) != most and (claim := next_claim(worker="w")) is not None:
         lifecycle.complete(claim, RESULT)
         found.append(claim.task_id)
     return found
@@ -181,7 +181,7 @@ def test_nobody_waits_for_longer_than_a_bound(data: st.DataObject) -> None:
                 line[who] += 1
     while waiting:
         claim()
-    assert lifecycle.claim(worker="w") is None
+    assert not lifecycle.claim(worker="w")
 
 
 # -- limits ------------------------------------------------------------------------------------
@@ -192,7 +192,7 @@ def test_an_owner_at_the_limit_is_stepped_over_and_keeps_the_order() -> None:
     mine, others = submit(limited, 3), submit(other, 2)
     first = [claimed() for _ in range(3)]
     assert {claim.task_id for claim in first} == {mine[0], *others}
-    assert lifecycle.claim(worker="w") is None
+    assert not lifecycle.claim(worker="w")
 
     running = next(claim for claim in first if claim.task_id == mine[0])
     assert running.max_running == 1
@@ -217,7 +217,7 @@ def test_no_limit_of_ones_own_takes_the_place_of_what_is_usual(settings: LazySet
     submit(owner(), 2)
     submit(owner(max_running=0), 3)
     assert Counter(claimed().max_running for _ in range(4)) == {1: 1, None: 3}
-    assert lifecycle.claim(worker="w") is None
+    assert not lifecycle.claim(worker="w")
 
 
 def test_a_lost_task_is_claimed_anew_whatever_its_owners_limit() -> None:
@@ -246,7 +246,7 @@ def test_claims_at_the_same_moment_keep_the_limit() -> None:
     for _ in range(5):
         Task.objects.all().delete()
         submit(owner(max_running=2), 6)
-        claims = together(*[partial(lifecycle.claim, worker=str(each)) for each in range(4)])
+        claims = together(*[partial(next_claim, worker=str(each)) for each in range(4)])
         assert sum(claim is not None for claim in claims) == 2
         assert Task.objects.with_status(Status.PROCESSING).count() == 2
         for claim in claims:
@@ -263,7 +263,7 @@ def test_claims_at_the_same_moment_leave_nobody_out() -> None:
         claimed()
         for _ in range(4):
             submit(owner())
-        claims = together(*[partial(lifecycle.claim, worker=str(each)) for each in range(4)])
+        claims = together(*[partial(next_claim, worker=str(each)) for each in range(4)])
         assert all(claims)
         for task in Task.objects.with_status(Status.PROCESSING):
             lifecycle.complete(_as_owner(task), RESULT)
@@ -309,8 +309,8 @@ def test_a_thousand_endless_circuits_leave_room(workers: Callable[[int], None]) 
     workers(4)
     holds = [claimed() for _ in range(3)]
     assert {claim.owner_id for claim in holds} == {endless.pk}
-    assert lifecycle.claim(worker="w") is None
-    assert [lifecycle.claim(worker="w") for _ in range(2)] == [None, None]
+    assert not lifecycle.claim(worker="w")
+    assert [lifecycle.claim(worker="w") for _ in range(2)] == [[], []]
 
     submit(other, 1)
     assert claimed().owner_id == other.pk
