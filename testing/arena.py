@@ -136,6 +136,8 @@ class Arena:
         self.hold_s = 1.5
         self.worker_start_s = 0.0  # for both workers, one after the other
         self.seconds_per_slow_shot = 0.0
+        self.sound = False
+        """It has started, and no trial has failed since or is under way."""
         self._log_offsets: dict[Path, int] = {}
 
     def start(self) -> None:
@@ -155,10 +157,15 @@ class Arena:
         self.second = self.service.keep_worker(self.through(second), processes=1, threads=2)
         self.worker_start_s = time.monotonic() - begun
         self.seconds_per_slow_shot = _seconds_per_slow_shot()
+        self.sound = True
 
     def stop(self) -> None:
-        """End the service; no process of it may be left."""
+        """End the service, at once if it is not sound; no process of it may be left."""
         family = [pid for each in self.service.supervisors for pid in each.process.descendants()]
+        if not self.sound:
+            for supervisor in self.service.supervisors:
+                supervisor.kill()
+            kill(*family)  # what is paused hears of no other end
         for link in self.links:
             for proxy in (link.database, link.queue):
                 proxy.allow()
@@ -238,6 +245,7 @@ class Arena:
         tasks are accepted and completed is enough to be healthy then. Without `check` what
         became of them is for the caller to judge.
         """
+        self.sound = False
         self._mark_logs()
         (begun_at,) = self.sql("SELECT now()")[0]
         self.stream = stream = Stream(
@@ -263,6 +271,7 @@ class Arena:
         self.settle(trial)
         if check:
             trial.ledger.check(healthy_within_s)
+        self.sound = True
 
     def settle(self, trial: Trial) -> None:
         """Wait for the last task, and draw up the account."""

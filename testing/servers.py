@@ -168,6 +168,11 @@ class RabbitServer:
             self._epmd.kill()
             self._epmd.wait()
 
+    def change_password(self, password: str = "") -> None:
+        """What its user must give from now on; that of `url` again without one."""
+        user, own = self.url.removeprefix("amqp://").partition("@")[0].split(":")
+        self.ctl("change_password", user, password or own)
+
     def ctl(self, *arguments: str, program: str = "rabbitmqctl") -> str:
         """Run `rabbitmqctl`, or its like, against the node and return what it printed.
 

@@ -156,6 +156,13 @@ class Supervisor:
             self.process.stop()
             self._thread.join(0.1)
 
+    def kill(self) -> None:
+        """SIGKILL to all that it started, and no new start."""
+        self._ending.set()
+        while self._thread.is_alive():
+            self.process.kill_group()
+            self._thread.join(0.1)
+
 
 class Service:
     """An API on a loopback port and any number of workers, with one environment.

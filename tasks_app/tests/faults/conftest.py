@@ -1,4 +1,4 @@
-"""The arena, shared by all faults: each leaves the service healthy, or fails."""
+"""The arena, shared by all faults: each leaves the service healthy, or fails and the arena goes."""
 
 import os
 from collections.abc import Iterator
@@ -38,25 +38,64 @@ def outages() -> list[Outage]:
     return _outages
 
 
+class Arenas:
+    """The arena that all trials share, and after one that fails another arena."""
+
+    def __init__(
+        self, folders: pytest.TempPathFactory, *, postgres: PostgresServer, rabbit: RabbitServer
+    ) -> None:
+        self._folders, self._postgres, self._rabbit = folders, postgres, rabbit
+        self._arena: Arena | None = None
+
+    def sound(self) -> Arena:
+        """The service, healthy as far as trials know."""
+        if self._arena and not self._arena.sound:
+            self.stop()
+        if self._arena is None:
+            folder = self._folders.mktemp("arena")
+            self._arena = Arena(folder, postgres=self._postgres, rabbit=self._rabbit)
+            self._arena.start()
+        return self._arena
+
+    def stop(self) -> None:
+        arena, self._arena = self._arena, None
+        if arena is None:
+            return
+        _ledgers.extend(arena.ledgers)
+        _spells.extend(arena.spells)
+        if not arena.sound:
+            self._recover_servers()
+        arena.stop()
+
+    def _recover_servers(self) -> None:
+        """A trial that failed may have left them stopped, paused or refusing."""
+        self._postgres.kill()
+        self._rabbit.kill()
+        self._rabbit.launch()
+        self._postgres.start()
+        self._rabbit.wait_ready()
+        self._rabbit.change_password()
+
+
 @pytest.fixture(scope="package")
-def arena(
+def arenas(
     tmp_path_factory: pytest.TempPathFactory,
     postgres_server: PostgresServer,
     rabbit_server: RabbitServer,
     django_db_blocker: DjangoDbBlocker,
-) -> Iterator[Arena]:
-    """The service on a database of its own; both servers may be hurt."""
+) -> Iterator[Arenas]:
     with django_db_blocker.unblock():
         connections.close_all()  # other tests' would not survive what follows
     dramatiq.get_broker().close()  # and this process's own counts as no leak
-    arena = Arena(tmp_path_factory.mktemp("arena"), postgres=postgres_server, rabbit=rabbit_server)
-    try:
-        arena.start()
-        yield arena
-    finally:
-        arena.stop()
-        _ledgers.extend(arena.ledgers)
-        _spells.extend(arena.spells)
+    arenas = Arenas(tmp_path_factory, postgres=postgres_server, rabbit=rabbit_server)
+    yield arenas
+    arenas.stop()
+
+
+@pytest.fixture
+def arena(arenas: Arenas) -> Arena:
+    """The service on a database of its own; both servers may be hurt."""
+    return arenas.sound()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

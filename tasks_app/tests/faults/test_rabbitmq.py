@@ -71,12 +71,11 @@ def queue_deleted(arena: Arena) -> None:
 
 
 def wrong_password(arena: Arena) -> None:
-    user, password = arena.rabbit.url.removeprefix("amqp://").partition("@")[0].split(":")
-    arena.rabbit.ctl("change_password", user, "another")
+    arena.rabbit.change_password("another")
     for proxy in arena.queues:
         proxy.cut()
     arena.hold()
-    arena.rabbit.ctl("change_password", user, password)
+    arena.rabbit.change_password()
 
 
 FAULTS = [
