@@ -94,7 +94,7 @@ def built(tree: Any) -> Any:
     return getattr(symbolic, how)()
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(tree=expressions, a=st.floats(0.1, 2), b=st.floats(-2, -0.1))
 def test_an_expression_has_the_same_value_or_is_refused(tree: Any, a: float, b: float) -> None:
     """Refused is what is complex or infinite on its way to a real value."""

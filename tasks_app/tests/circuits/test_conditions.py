@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks_app.circuits import CircuitError
@@ -73,12 +73,7 @@ conditions = st.recursive(
 )
 
 
-@settings(
-    max_examples=120,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=120)
 @given(condition=conditions, a=st.integers(0, 7), b=st.integers(0, 3), d=st.integers(0, 1))
 def test_a_condition_decides_as_python_does(
     run: Run, condition: Pair, a: int, b: int, d: int

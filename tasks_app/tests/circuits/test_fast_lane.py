@@ -118,13 +118,13 @@ def outcome(text: str, *, fast: bool) -> QuantumCircuit | tuple[str, str, int | 
         return error.code, error.message, error.line, error.column
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(programs)
 def test_both_lanes_make_the_same_circuit_or_the_same_error(text: str) -> None:
     assert outcome(text, fast=True) == outcome(text, fast=False)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(programs)
 def test_the_circuit_is_that_of_qiskits_importer(text: str) -> None:
     ours = outcome(text, fast=True)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks_app.circuits import CircuitError, Job, Limits, Sandbox
@@ -73,21 +73,19 @@ def survives(text: str) -> None:
         parse(read_source(text), LIMITS, {})
 
 
-@settings(
-    max_examples=400, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
-)
+@settings(max_examples=400)
 @given(mutations)
 def test_a_mutated_public_program_parses_or_is_refused(text: str) -> None:
     survives(text)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300)
 @given(sequences)
 def test_a_sequence_of_words_parses_or_is_refused(text: str) -> None:
     survives(text)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300)
 @given(st.text(max_size=200))
 def test_any_text_parses_or_is_refused(text: str) -> None:
     survives(text or " ")

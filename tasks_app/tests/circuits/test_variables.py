@@ -8,7 +8,7 @@ from collections.abc import Callable
 from textwrap import indent
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks_app.circuits import CircuitError
@@ -132,12 +132,7 @@ statements = st.recursive(
 )
 
 
-@settings(
-    max_examples=150,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=150)
 @given(
     body=st.lists(statements, min_size=1, max_size=4),
     a=st.integers(0, 7),

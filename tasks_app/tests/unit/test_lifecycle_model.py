@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.db.models import Q
-from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -286,8 +285,6 @@ def test_random_moves_on_two_connections_agree_with_the_model(
         settings=hypothesis_settings(
             max_examples=examples,
             stateful_step_count=STEPS,
-            deadline=None,
-            database=None,
-            suppress_health_check=list(HealthCheck),
+            derandomize=examples == EXAMPLES,
         ),
     )

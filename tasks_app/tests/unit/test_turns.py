@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -19,6 +19,8 @@ from tasks_app.models import OwnerLimits, Status, Task, Worker
 from tasks_app.tests.unit.tasks import CIRCUIT, RESULT, age_lease, next_claim, together
 
 pytestmark = pytest.mark.django_db
+
+EXAMPLES = 10
 
 _names = itertools.count()
 
@@ -144,11 +146,15 @@ def test_the_end_of_a_line_leaves_nobody_behind() -> None:
     assert set(rivals) & set(served())
 
 
-@hypothesis_settings(
-    max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), database=None
+@pytest.mark.parametrize(
+    "examples", [EXAMPLES, pytest.param(50 * EXAMPLES, marks=pytest.mark.long)]
 )
-@given(data=st.data())
-def test_nobody_waits_for_longer_than_a_bound(data: st.DataObject) -> None:
+def test_nobody_waits_for_longer_than_a_bound(examples: int) -> None:
+    drawn = hypothesis_settings(max_examples=examples, derandomize=examples == EXAMPLES)
+    drawn(given(st.data())(nobody_waits_for_longer))()
+
+
+def nobody_waits_for_longer(data: st.DataObject) -> None:
     """While a task waits behind so many of its owner's, any other owner gets no more turns than
     these in proportion to the weights, and two: however many tasks come meanwhile."""
     Task.objects.all().delete()

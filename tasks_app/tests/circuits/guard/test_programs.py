@@ -11,7 +11,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tasks_app.tests.circuits.guard.agreement import Verdict, compare, new_runner
@@ -42,13 +42,7 @@ def checked(text: str, inputs: dict[str, Any]) -> Verdict:
     return verdict
 
 
-@settings(
-    max_examples=2_000,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+@settings(max_examples=2_000)
 @given(programs())
 def test_a_program_is_answered_right_or_refused(program: tuple[str, dict[str, Any]]) -> None:
     assume(checked(*program).kind != "unspecified")
