@@ -37,6 +37,11 @@ def arrived(consumer: Any) -> Any:
     return eventually(lambda: next(consumer), what="a message arrives")
 
 
+def ready(count: int) -> None:
+    """Wait until there are so many: what a consumer held comes back after its connection ended."""
+    eventually(lambda: broker.depths().ready == count, what=f"{count} messages are in the queue")
+
+
 def test_a_ring_names_the_task_and_carries_the_correlation_id() -> None:
     task_id = uuid.uuid4()
 
@@ -84,6 +89,7 @@ def test_an_acknowledged_message_is_gone_and_another_one_stays(current: Doorbell
     consumer.ack(message)
     consumer.close()
 
+    ready(1)
     assert taken() == [second]
 
 
@@ -95,6 +101,7 @@ def test_a_late_acknowledgement_does_not_remove_another_message(current: Doorbel
     late = arrived(before)
     before.connection.close()  # the first goes back into the queue
     before.close()  # as Dramatiq does
+    ready(1)
     with channel() as sibling:
         assert sibling.basic_get(QUEUE)[2] == first  # and to another worker
         put(second)
@@ -110,6 +117,7 @@ def test_a_late_acknowledgement_does_not_remove_another_message(current: Doorbel
         assert next(after) is None  # which also carries out what was to be acknowledged
         after.close()
 
+    ready(2)
     assert sorted(taken()) == sorted([first, second])
 
 
@@ -126,7 +134,7 @@ def test_a_late_rejection_does_not_dead_letter_another_message(current: Doorbell
     assert next(after) is None
     after.close()
 
-    assert len(taken()) == 1
+    ready(1)
     assert taken(DEAD_LETTER_QUEUE) == []
 
 
@@ -139,16 +147,12 @@ def test_acknowledging_over_a_lost_connection_is_no_error(current: DoorbellBroke
     consumer.ack(message)
     consumer.close()
 
-    assert len(taken()) == 1
+    ready(1)
 
 
 def run_quickly(consumer: Any, count: int) -> None:
     for _ in range(count):
         consumer.ack(arrived(consumer))
-
-
-def ready(count: int) -> None:
-    eventually(lambda: broker.depths().ready == count, what=f"{count} messages are in the queue")
 
 
 @pytest.fixture
@@ -196,7 +200,7 @@ def test_a_message_may_be_given_back_as_often_as_it_takes(current: DoorbellBroke
     for _ in range(15):
         consumer._give_back()
         with channel() as another:
-            assert another.basic_get(QUEUE)[0] is not None
+            eventually(lambda: another.basic_get(QUEUE)[0], what="it is back")
             consumer._consume(2)
             assert next(consumer._messages)[0] is None
         eventually(partial(_has_come, consumer), what="it has come back, and here")
