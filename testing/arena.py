@@ -221,7 +221,9 @@ class Arena:
     @contextmanager
     def amqp(self) -> Iterator[Any]:
         """A channel past the service."""
-        with pika.BlockingConnection(pika.URLParameters(self.rabbit.url)) as connection:
+        parameters = pika.URLParameters(self.rabbit.url)
+        parameters.heartbeat = 0  # which it could not keep up while its caller waits
+        with pika.BlockingConnection(parameters) as connection:
             yield connection.channel()
 
     @contextmanager
