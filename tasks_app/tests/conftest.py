@@ -21,7 +21,7 @@ from tasks_app.postgresql import base
 from tasks_app.queue import broker
 from tasks_app.queue.doorbell import DEAD_LETTER_QUEUE, queue_of
 from tasks_app.queue.publisher import QueueUnavailable
-from testing.service import LIMIT_S, Service, eventually
+from testing.service import LIMIT_S, PATIENT, Service, eventually
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -82,8 +82,12 @@ def own_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> I
 
 @pytest.fixture
 def service(tmp_path: Path, transactional_db: None, empty_queue: None) -> Iterator[Service]:
-    """Real processes on the test database and broker, with clean tables and an empty queue."""
-    with Service(tmp_path, env={"DATABASE_URL": database_url()}) as running:
+    """Real processes on the test database and broker, with clean tables and an empty queue.
+
+    The API is patient, like the one in this process; `GUNICORN_CMD_ARGS` makes it otherwise.
+    """
+    env = {"DATABASE_URL": database_url(), "GUNICORN_CMD_ARGS": PATIENT}
+    with Service(tmp_path, env=env) as running:
         yield running
 
 

@@ -166,9 +166,7 @@ def test_32_identical_requests_at_once_make_one_task_and_one_batch(service: Serv
 
         def one(_: int) -> Any:
             barrier.wait(LIMIT_S)
-            while (answer := service.post(path, body, **{"Idempotency-Key": path})).status == 503:
-                pass  # a busy machine: what a client does then
-            return answer
+            return service.post(path, body, **{"Idempotency-Key": path})
 
         with ThreadPoolExecutor(32) as pool:
             return list(pool.map(one, range(32)))

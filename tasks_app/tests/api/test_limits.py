@@ -17,7 +17,7 @@ from tasks_app.tests.api import people
 from tasks_app.tests.api.client import CIRCUIT, error
 from tasks_app.tests.conftest import database_url
 from tasks_app.tests.unit.tasks import RESULT
-from testing.service import BELL, Service
+from testing.service import BELL, PATIENT, Service
 
 pytestmark = pytest.mark.django_db
 
@@ -204,7 +204,8 @@ def test_two_services_on_one_database_share_the_limit(service: Service, tmp_path
     folder = tmp_path / "other"
     folder.mkdir()
     limited = {"API_AUTH": "required", "LIMIT_PER_MINUTE": "5"}
-    with Service(folder, env={"DATABASE_URL": database_url()}) as other:
+    env = {"DATABASE_URL": database_url(), "GUNICORN_CMD_ARGS": PATIENT}
+    with Service(folder, env=env) as other:
         service.start_api(processes=2, **limited)
         other.start_api(processes=1, **limited)
         both = [service, other] * 6

@@ -10,7 +10,7 @@ from tasks_app.tests.console.site import HEAD, PEOPLE, PREFIX, ROTATION, WRONG, 
 from testing import browser as browsers
 from testing import packages
 from testing.databases import manage, own_database
-from testing.service import Service
+from testing.service import PATIENT, Service
 
 expect.set_options(timeout=browsers.PATIENCE_MS)
 
@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folders = [tmp_path_factory.mktemp(name) for name in ("open", "closed")]
     with own_database() as database:
-        env = {"DATABASE_URL": database}
+        env = {"DATABASE_URL": database, "GUNICORN_CMD_ARGS": PATIENT}
         with Service(folders[0], env=env) as site, Service(folders[1], env=env) as closed:
             manage(site.env, "migrate", "--verbosity", "0")
             token = manage(site.env, "shell", "--verbosity", "0", "-c", PEOPLE)
