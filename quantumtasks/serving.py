@@ -28,9 +28,14 @@ PIECE = 65_536
 
 
 class Client(socket.socket):
-    """A client's socket: silence, or the end of its time, is as if it had closed."""
+    """A client's socket: silence, or the end of its time, is as if it had closed.
+
+    For good: what comes later is the rest of a body that is waited for no more, and would be
+    taken for the next request.
+    """
 
     until = 0.0
+    given_up = False
     patience_s = ANSWER_S
 
     def recv(self, size: int, flags: int = 0) -> bytes:
@@ -40,6 +45,7 @@ class Client(socket.socket):
         try:
             return super().recv(size, flags)
         except TimeoutError:
+            self.given_up = True
             return b""
 
     def sendall(self, data: Any, flags: int = 0) -> None:
@@ -93,7 +99,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         waited_s.set(time.monotonic() - connection.arrived)  # for this thread
         connection.sock.until = time.monotonic() + HEAD_S
         connection.sock.patience_s = ANSWER_S
-        return super().handle(connection)
+        answered = super().handle(connection)
+        return False if connection.sock.given_up else answered
 
     def handle_request(self, request: Any, connection: Any) -> Any:
         connection.sock.until = time.monotonic() + BODY_S

@@ -139,6 +139,20 @@ def test_clients_that_read_nothing_do_not_keep_others_out_for_ever(service: Serv
         assert service.request("GET", "/health/live", timeout_s=LIMIT_S).status == 200
 
 
+def test_what_comes_too_late_of_a_body_is_not_the_next_request(service: Service) -> None:
+    """Nothing waited for it: the request was refused by its head."""
+    start(service, f"{HASTY} --keep-alive 600")
+    with connections(service, 1) as (client,):
+        client.sendall(
+            b"POST /tasks HTTP/1.1\r\nHost: localhost\r\nOrigin: http://elsewhere.example\r\n"
+            b"Content-Type: application/json\r\nContent-Length: 80\r\n\r\n"
+        )
+        received = b""
+        while data := client.recv(65536):
+            received += data
+    assert received.startswith(b"HTTP/1.1 403") and received.count(b"HTTP/1.1") == 1
+
+
 def _send(size: int, *, taken_at_once: int) -> None:
     """An answer, sent to a client that takes so much of it each tenth of a second."""
     ours, theirs = socket.socketpair()
