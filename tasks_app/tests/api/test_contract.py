@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import yaml
 from django.contrib.auth.models import User
@@ -26,13 +27,27 @@ checks.positive_data_acceptance.enabled = false
 """
 
 
+def without_long_lists(part: Any) -> Any:
+    """The description without its bounds of ten thousand, which made half of the work: what is
+    longer is `test_submit`'s."""
+    if isinstance(part, list):
+        return [without_long_lists(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    return {
+        name: without_long_lists(each)
+        for name, each in part.items()
+        if (name, each) not in (("maxItems", 10_000), ("maxProperties", 10_000))
+    }
+
+
 def test_schemathesis_finds_nothing(service: Service) -> None:
     owner = User.objects.create_user("schemathesis", password="a-password-of-its-own")
     _, token = access.create_token(owner, label="test", read_only=False, expires_at=None)
     service.start_api(processes=1, API_AUTH="required")
     (service.folder / "schemathesis.toml").write_text(SETTINGS)
     # A description that names itself makes five times the work: lists of lists are `test_submit`'s.
-    description = yaml.safe_load((ROOT / "docs/openapi.yaml").read_text())
+    description = without_long_lists(yaml.safe_load((ROOT / "docs/openapi.yaml").read_text()))
     description["components"]["schemas"]["InputValue"]["oneOf"][2]["items"] = {"type": "number"}
     (service.folder / "openapi.yaml").write_text(yaml.safe_dump(description))
     done = subprocess.run(
