@@ -49,10 +49,12 @@ def eventually(condition: Callable[[], Any], *, what: object, within_s: float = 
 
     Raises AssertionError after `within_s` that says `what` did not come, as it is by then.
     """
-    deadline = time.monotonic() + within_s
+    began = time.monotonic()
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"not within {within_s:g} s: {what}"
-        time.sleep(0.02)
+        waited_s = time.monotonic() - began
+        assert waited_s < within_s, f"not within {within_s:g} s: {what}"
+        # To ask takes time from what is waited for: the longer it takes, the less often.
+        time.sleep(min(0.01 + waited_s / 10, 0.25))
     return value
 
 
