@@ -3,7 +3,7 @@
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -60,24 +60,47 @@ def _queues_are_declared() -> bool:
     return False
 
 
-@pytest.fixture
-def own_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """The default connection on a new, fully migrated database, dropped afterwards."""
-    with django_db_blocker.unblock():
-        of_session = connection.settings_dict["NAME"]
-        own = f"own_{uuid.uuid4().hex[:8]}"
-        with connection._nodb_cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {own}")
+@contextmanager
+def _connected_to_new(name: str, *, template: str) -> Iterator[None]:
+    """The default connection on a new database, a copy of that one."""
+    of_session = connection.settings_dict["NAME"]
+    with connection._nodb_cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    connection.close()
+    connection.settings_dict["NAME"] = name
+    try:
+        yield
+    finally:
         connection.close()
-        connection.settings_dict["NAME"] = own
+        connection.settings_dict["NAME"] = of_session
+
+
+def _drop(name: str) -> None:
+    with connection._nodb_cursor() as cursor:
+        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def migrated_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """The name of one with all tables and nothing else, to which nobody connects."""
+    name = f"migrated_{uuid.uuid4().hex[:8]}"
+    with django_db_blocker.unblock(), _connected_to_new(name, template="template1"):
+        call_command("migrate", verbosity=0)
+    yield name
+    with django_db_blocker.unblock():
+        _drop(name)
+
+
+@pytest.fixture
+def own_database(migrated_database: str, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """The default connection on a new, fully migrated database, dropped afterwards."""
+    name = f"own_{uuid.uuid4().hex[:8]}"
+    with django_db_blocker.unblock():
         try:
-            call_command("migrate", verbosity=0)
-            yield
+            with _connected_to_new(name, template=migrated_database):
+                yield
         finally:
-            connection.close()
-            connection.settings_dict["NAME"] = of_session
-            with connection._nodb_cursor() as cursor:
-                cursor.execute(f"DROP DATABASE {own} WITH (FORCE)")
+            _drop(name)
 
 
 @pytest.fixture
