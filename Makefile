@@ -33,8 +33,9 @@ run: .venv/embedded.stamp  ## Start the service here and show a circuit run; ONC
 	@exec $(VENV_PYTHON) -m embedded --with-parent \
 		--port "$(PORT)" --data-dir "$(DATA_DIR)" $(if $(filter-out 0,$(ONCE)),--once)
 
+# Without that variable: each of some hundred processes would compile all modules anew.
 test: .venv/dev.stamp  ## Run the tests against a PostgreSQL and a RabbitMQ of their own
-	$(VENV_PYTHON) -m pytest -n 3 $(ARGS)
+	env -u PYTHONDONTWRITEBYTECODE $(VENV_PYTHON) -m pytest -n 3 $(ARGS)
 
 conformance: .venv/dev.stamp  ## Run tests of Qiskit's and of the IBM Runtime client against the service
 	$(VENV_PYTHON) -m pytest client/tests/conformance -m conformance -s -q $(ARGS)
