@@ -35,6 +35,14 @@ def patience() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def static_files_when_asked() -> Iterator[None]:
+    """Each test's first request made WhiteNoise look at all the files that there are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "WHITENOISE_AUTOREFRESH", True, raising=False)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def own_memory() -> None:
     """Nothing that another test has measured or read."""
