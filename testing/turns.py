@@ -16,7 +16,9 @@ ALONE = (f"{TESTS}/faults/test_cluster.py", f"{TESTS}/faults/test_failover.py")
 LONGEST_FIRST = (
     *TOGETHER,
     f"{TESTS}/circuits/guard/test_programs.py",
+    f"{TESTS}/api/test_contract.py",
     f"{TESTS}/system",
+    "client/tests",
     f"{TESTS}/attacks",
     f"{TESTS}/api",
     f"{TESTS}/circuits",
