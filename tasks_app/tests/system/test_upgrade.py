@@ -94,7 +94,7 @@ def test_versions_take_turns_under_load_and_no_client_notices(newer: Path, tmp_p
         api = old.start_api(processes=1)
         for _ in range(2):
             old.start_worker(threads=1)
-        with Stream(clients, every_s=0.1) as stream, Reader(stream) as reader:
+        with Stream(clients, every_s=0.3) as stream, Reader(stream) as reader:
             stream.await_round()
 
             assert "tasks_app.W001" in manage(newer, "check")
