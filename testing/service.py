@@ -124,9 +124,9 @@ class Process:
         self._process.wait()
 
     def lines(self) -> list[dict[str, Any]]:
-        """The log's structured lines."""
-        lines = self.log.read_text(errors="replace").splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
+        """The log's structured lines, but for one that is just being written."""
+        whole = self.log.read_text(errors="replace").rpartition("\n")[0]
+        return [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
 
 
 class Supervisor:
