@@ -32,6 +32,8 @@ from tasks_app import metrics
 # swallow its messages (seen with quorum queues of RabbitMQ 3.10).
 RECONNECT_S = 0.5
 HANDSHAKE_S = 3.0
+# A node that stands still takes connections and says nothing: each other one is tried first.
+GLANCE_S = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -82,6 +84,7 @@ class Publisher:
         """`queue` is there from the beginning, and the dead letters'; `arguments`: of each."""
         # Processes begin with different nodes, so that each node has its share of them.
         self._nodes = cycle(random.sample(nodes, len(nodes)))
+        self._others = len(nodes) - 1
         self.node = nodes[0]
         """To which the connection is, or the latest attempt at one; the next goes to another."""
         self._arguments = arguments
@@ -96,6 +99,7 @@ class Publisher:
         self._unconfirmed: dict[int, _Call] = {}  # by delivery tag
         self._asked: set[_Call] = set()  # and not answered
         self._waiting: list[Callable[[], None]] = []  # for the first connection
+        self._tries = 0  # connections in a row that led to nothing
         self._delivery_tag = 0
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
         self._thread.start()
@@ -182,13 +186,21 @@ class Publisher:
         if self._connection is not None:  # two reasons to connect anew, one connection
             return
         self.node = next(self._nodes)
-        self._connection = SelectConnection(
+        connection = SelectConnection(
             self.node,
             on_open_callback=self._opened,
             on_open_error_callback=self._lost,
             on_close_callback=self._lost,
             custom_ioloop=self._ioloop,
         )
+        self._connection = connection
+        if self._tries < self._others:
+            self._ioloop.call_later(GLANCE_S, lambda: self._check_open(connection))
+        self._tries += 1
+
+    def _check_open(self, connection: SelectConnection) -> None:
+        if not connection.is_open and connection is self._connection:
+            self._drop("RabbitMQ did not answer in time")
 
     def _opened(self, connection: SelectConnection) -> None:
         connection.add_on_connection_blocked_callback(
@@ -258,7 +270,7 @@ class Publisher:
             return
         if self._down is not None:
             log.info("queue_connected", node=f"{self.node.host}:{self.node.port}")
-        self._down = None
+        self._down, self._tries = None, 0
         waiting, self._waiting = self._waiting, []
         for action in waiting:
             action()

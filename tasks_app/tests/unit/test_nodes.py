@@ -15,7 +15,7 @@ from tasks_app.queue.doorbell import QUEUE
 from tasks_app.queue.nodes import nodes
 from tasks_app.queue.publisher import QueueUnavailable
 from tasks_app.tests.unit.queues import doorbell, put
-from testing.service import Proxy, eventually
+from testing.service import LIMIT_S, Proxy, eventually
 
 URL = os.environ["RABBITMQ_URL"]
 
@@ -108,6 +108,23 @@ def test_the_publisher_leaves_each_node_that_it_loses(
     for _ in range(2):
         lose(connected(ways))
         eventually(lambda: serves(broker), what="another node serves")
+
+
+def test_a_silent_node_is_not_waited_for_while_there_are_others(
+    broker: DoorbellBroker, ways: list[Proxy]
+) -> None:
+    for node in broker._nodes:
+        node.stack_timeout = 2 * LIMIT_S
+    for way in ways[:2]:
+        way.freeze()
+    eventually(lambda: serves(broker), what="the third serves")
+
+
+def test_where_all_nodes_are_slow_one_of_them_is_waited_for(
+    broker: DoorbellBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks_app.queue.publisher.GLANCE_S", 0.0)
+    eventually(lambda: serves(broker), what="it serves")
 
 
 def test_processes_begin_with_different_nodes(ways: list[Proxy]) -> None:
