@@ -42,8 +42,8 @@ conformance: .venv/dev.stamp  ## Run tests of Qiskit's and of the IBM Runtime cl
 
 chaos: .venv/dev.stamp  ## Kill, pause and cut off at random for minutes; writes chaos.md
 	RABBITMQ="$(RABBITMQ)" MINUTES="$(MINUTES)" TASKS="$(TASKS)" SEED="$(SEED)" SLACK="$${SLACK:-1.2}" FAULTS_TABLE=chaos.md \
-		$(VENV_PYTHON) -m pytest tasks_app/tests/faults tasks_app/tests/unit \
-		-m "($(if $(RABBITMQ),long or faults,long)) $(if $(CLUSTER),or cluster,and not cluster)" -s $(ARGS)
+		$(VENV_PYTHON) -m pytest tasks_app/tests/faults tasks_app/tests/unit tasks_app/tests/system \
+		-m "($(if $(RABBITMQ),long or faults,long)) $(if $(CLUSTER),or cluster,and not (cluster and long))" -s $(ARGS)
 
 image: .venv/dev.stamp  ## Build the image without a registry and run the service from it; root on Debian
 	$(VENV_PYTHON) -m pytest tasks_app/tests/system/test_image.py -m long -s $(ARGS)

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -160,6 +161,12 @@ def _executed_twice(rows: dict[str, Row], lines: Iterable[str]) -> int:
         if event["event"] == "stale_owner" and event["task_id"] in rows:
             fenced.setdefault(event["task_id"], set()).add(event["attempt"])
     return sum(bool(attempts - {rows[task].attempt}) for task, attempts in fenced.items())
+
+
+def logged(folder: Path) -> list[str]:
+    """The lines of all logs below a folder."""
+    logs = sorted(folder.rglob("*.log"))
+    return [line for log in logs for line in log.read_text(errors="replace").splitlines()]
 
 
 def structured(lines: Iterable[str]) -> list[dict[str, Any]]:

@@ -21,7 +21,13 @@ from tasks_app.postgresql import base
 from tasks_app.queue import broker
 from tasks_app.queue.doorbell import DEAD_LETTER_QUEUE, queue_of
 from tasks_app.queue.publisher import QueueUnavailable
+from testing.cluster import Outage, outages_markdown
+from testing.ledger import Ledger, Spell, markdown, spells_markdown
 from testing.service import LIMIT_S, PATIENT, Service, eventually
+
+_ledgers: list[Ledger] = []
+_spells: list[Spell] = []
+_outages: list[Outage] = []
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -126,3 +132,38 @@ def database_url() -> str:
     """The URL of pytest-django's database, for other processes."""
     parts = urlsplit(os.environ["DATABASE_URL"])
     return parts._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
+
+
+# -- what faults did -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def ledgers() -> list[Ledger]:
+    """Of all that is shown at the end of the session."""
+    return _ledgers
+
+
+@pytest.fixture(scope="session")
+def spells() -> list[Spell]:
+    """The same of chaos's faults."""
+    return _spells
+
+
+@pytest.fixture(scope="session")
+def outages() -> list[Outage]:
+    """The same of nodes of a cluster."""
+    return _outages
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show them, and write them to the file that `FAULTS_TABLE` names."""
+    tables = [markdown(_ledgers)] if _ledgers else []
+    tables += [spells_markdown(_spells)] if _spells else []
+    tables += [outages_markdown(_outages)] if _outages else []
+    if not tables:
+        return
+    table = "\n".join(tables)
+    terminalreporter.section("faults")
+    terminalreporter.write(table)
+    if path := os.environ.get("FAULTS_TABLE"):
+        Path(path).write_text(table)

@@ -1,6 +1,5 @@
 """The arena, shared by all faults: each leaves the service healthy, or fails and the arena goes."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,31 +10,14 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from embedded.postgres import PostgresServer
 from testing.arena import Arena
-from testing.cluster import Outage, outages_markdown
-from testing.ledger import Ledger, Spell, markdown, spells_markdown
+from testing.ledger import Ledger, Spell
 from testing.servers import RabbitServer
-
-_ledgers: list[Ledger] = []
-_spells: list[Spell] = []
-_outages: list[Outage] = []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker("faults")
-
-
-@pytest.fixture(scope="session")
-def ledgers() -> list[Ledger]:
-    """Of all that is shown at the end of the session."""
-    return _ledgers
-
-
-@pytest.fixture(scope="session")
-def outages() -> list[Outage]:
-    """The same of nodes of a cluster."""
-    return _outages
 
 
 class Arenas:
@@ -46,6 +28,8 @@ class Arenas:
     ) -> None:
         self._folders, self._postgres, self._rabbit = folders, postgres, rabbit
         self._arena: Arena | None = None
+        self.ledgers: list[Ledger] = []
+        self.spells: list[Spell] = []
 
     def sound(self) -> Arena:
         """The service, healthy as far as trials know."""
@@ -61,8 +45,8 @@ class Arenas:
         arena, self._arena = self._arena, None
         if arena is None:
             return
-        _ledgers.extend(arena.ledgers)
-        _spells.extend(arena.spells)
+        self.ledgers += arena.ledgers
+        self.spells += arena.spells
         if not arena.sound:
             self._recover_servers()
         arena.stop()
@@ -82,6 +66,8 @@ def arenas(
     tmp_path_factory: pytest.TempPathFactory,
     postgres_server: PostgresServer,
     rabbit_server: RabbitServer,
+    ledgers: list[Ledger],
+    spells: list[Spell],
     django_db_blocker: DjangoDbBlocker,
 ) -> Iterator[Arenas]:
     with django_db_blocker.unblock():
@@ -90,22 +76,11 @@ def arenas(
     arenas = Arenas(tmp_path_factory, postgres=postgres_server, rabbit=rabbit_server)
     yield arenas
     arenas.stop()
+    ledgers.extend(arenas.ledgers)
+    spells.extend(arenas.spells)
 
 
 @pytest.fixture
 def arena(arenas: Arenas) -> Arena:
     """The service on a database of its own; both servers may be hurt."""
     return arenas.sound()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    tables = [markdown(_ledgers)] if _ledgers else []
-    tables += [spells_markdown(_spells)] if _spells else []
-    tables += [outages_markdown(_outages)] if _outages else []
-    if not tables:
-        return
-    table = "\n".join(tables)
-    terminalreporter.section("faults")
-    terminalreporter.write(table)
-    if path := os.environ.get("FAULTS_TABLE"):
-        Path(path).write_text(table)

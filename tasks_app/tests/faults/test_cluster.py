@@ -16,6 +16,8 @@ from testing.pages import commands
 from testing.servers import DockerRabbitServer, RabbitServer
 from testing.service import eventually
 
+pytestmark = pytest.mark.cluster
+
 
 @pytest.fixture(scope="module")
 def arena(
@@ -69,12 +71,12 @@ def test_the_leaders_node_is_killed(arena: ClusterArena) -> None:
     kill(leader, arena)
 
 
-@pytest.mark.cluster
+@pytest.mark.long
 def test_a_followers_node_is_killed(arena: ClusterArena) -> None:
     kill(follower, arena)
 
 
-@pytest.mark.cluster
+@pytest.mark.long
 @pytest.mark.parametrize("which", [leader, follower])
 def test_a_node_stands_still(which: Which, arena: ClusterArena) -> None:
     node = which(arena.cluster)
@@ -90,7 +92,7 @@ def test_a_node_stands_still(which: Which, arena: ClusterArena) -> None:
         arena.cluster.start(node)
 
 
-@pytest.mark.cluster
+@pytest.mark.long
 @pytest.mark.parametrize("which", [leader, follower])
 def test_a_node_is_cut_off_from_the_others(which: Which, arena: ClusterArena) -> None:
     """Its clients still reach it, until it notices that it is alone and pauses."""
@@ -108,7 +110,7 @@ def test_a_node_is_cut_off_from_the_others(which: Which, arena: ClusterArena) ->
         arena.cluster.await_whole()
 
 
-@pytest.mark.cluster
+@pytest.mark.long
 def test_all_nodes_are_restarted_in_turn(arena: ClusterArena) -> None:
     with arena.outage("All nodes restarted in turn") as absence:
         absence.begins()
@@ -119,7 +121,7 @@ def test_all_nodes_are_restarted_in_turn(arena: ClusterArena) -> None:
             arena.cluster.start(node)
 
 
-@pytest.mark.cluster
+@pytest.mark.long
 def test_without_a_majority_nothing_is_accepted_and_nothing_lost(arena: ClusterArena) -> None:
     gone = arena.cluster.nodes[:2]
     with arena.outage("Two of three nodes killed") as absence:
@@ -133,7 +135,7 @@ def test_without_a_majority_nothing_is_accepted_and_nothing_lost(arena: ClusterA
         absence.is_borne()
 
 
-@pytest.mark.cluster
+@pytest.mark.long
 def test_queues_grow_onto_a_new_node_and_leave_it(arena: ClusterArena) -> None:
     cluster, new = arena.cluster, arena.cluster.new
     join, leave = commands("docs/operations.md", "More nodes")
@@ -148,7 +150,7 @@ def test_queues_grow_onto_a_new_node_and_leave_it(arena: ClusterArena) -> None:
     assert len(cluster.of_queue()["online"]) == 3
 
 
-@pytest.mark.cluster
+@pytest.mark.long
 def test_a_queue_declared_while_a_node_is_away_is_there_when_it_comes_back(
     arena: ClusterArena,
 ) -> None:

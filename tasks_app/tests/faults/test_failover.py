@@ -16,6 +16,8 @@ from testing.servers import RabbitServer
 from testing.service import Service, Supervisor, eventually
 from testing.standby import Member
 
+pytestmark = pytest.mark.cluster
+
 IS_READ_ONLY = (
     "from django.db import connection as c;"
     "print(c.cursor().execute('SHOW transaction_read_only').fetchone()[0])"
@@ -67,7 +69,7 @@ def test_no_accepted_task_is_lost_with_the_primary(failover: Failover) -> None:
         assert asked.splitlines()[-1] == "off", "whoever starts now finds the primary"
 
 
-@pytest.mark.cluster
+@pytest.mark.long
 def test_what_led_once_is_rewound_and_leads_again(failover: Failover) -> None:
     for number in ("second", "third"):
         first = failover.leading
@@ -76,7 +78,7 @@ def test_what_led_once_is_rewound_and_leads_again(failover: Failover) -> None:
         assert failover.standby is first
 
 
-@pytest.mark.cluster
+@pytest.mark.long
 def test_two_that_believe_to_lead_do_not_both_take_writes(
     failover: Failover, tmp_path: Path
 ) -> None:
@@ -116,7 +118,7 @@ def refuse_writes(old: Member) -> None:
             assert other.execute("SELECT to_regclass('stranger')").fetchone() == (None,)
 
 
-@pytest.mark.cluster
+@pytest.mark.long
 def test_commits_wait_for_a_standby_that_is_away(failover: Failover) -> None:
     with failover.trial("The synchronous standby killed, and started again") as trial:
         failover.standby.die()
@@ -132,7 +134,7 @@ def test_commits_wait_for_a_standby_that_is_away(failover: Failover) -> None:
     failover.leading.wait_for_standby()
 
 
-@pytest.mark.cluster
+@pytest.mark.long
 def test_what_an_asynchronous_standby_did_not_receive_is_lost_and_nothing_else(
     failover: Failover,
 ) -> None:
@@ -157,7 +159,7 @@ def test_what_an_asynchronous_standby_did_not_receive_is_lost_and_nothing_else(
     failover.rejoin()
 
 
-@pytest.mark.cluster
+@pytest.mark.long
 @pytest.mark.skipif(pgbouncer.PROGRAM is None, reason="pgbouncer is not installed")
 def test_pgbouncer_is_led_to_the_new_primary(
     tmp_path: Path, rabbit_server: RabbitServer, ledgers: list[Ledger]
@@ -169,7 +171,7 @@ def test_pgbouncer_is_led_to_the_new_primary(
     ledgers.extend(pooled.ledgers)
 
 
-@pytest.mark.cluster
+@pytest.mark.long
 def test_patroni_promotes_and_rewinds_by_itself(
     tmp_path: Path, rabbit_server: RabbitServer, ledgers: list[Ledger]
 ) -> None:

@@ -12,7 +12,7 @@ from testing.hosts import Weather
 from testing.ledger import Ledger
 from testing.service import eventually
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.long]
 
 WAYS = {
     "both ways": Weather(sent=1, received=1),

@@ -6,6 +6,7 @@ registry is needed.
 
 import os
 import signal
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -19,9 +20,20 @@ from tasks_app.tests.system.test_compose import SERVICES
 from testing import packages
 from testing.arena import SLOW
 from testing.image import NEEDS_ROOT, Image, store
-from testing.service import BELL, Process, Service, descendants, eventually, wait_for_worker
+from testing.ledger import Ledger, account, logged, read_rows
+from testing.service import (
+    BELL,
+    Process,
+    Reader,
+    Service,
+    Stream,
+    descendants,
+    eventually,
+    wait_for_worker,
+)
 
 pytestmark = [
+    pytest.mark.cluster,
     pytest.mark.long,
     pytest.mark.skipif(not packages.can_install(), reason=NEEDS_ROOT),
 ]
@@ -66,7 +78,7 @@ def name_of(pid: int) -> str:
 
 @pytest.mark.usefixtures("empty_queue")
 def test_migrations_api_and_worker_run_from_it(
-    image: Image, urls: dict[str, str], tmp_path: Path
+    image: Image, urls: dict[str, str], tmp_path: Path, ledgers: list[Ledger]
 ) -> None:
     service = Service(tmp_path)
     env = {
@@ -90,11 +102,17 @@ def test_migrations_api_and_worker_run_from_it(
         worker_env = env | {"DATABASE_URL": urls["WORKER_DATABASE_URL"], "WORKER_THREADS": "1"}
         worker = container.start(tmp_path / "worker.log", SERVICES["worker"]["command"], worker_env)
         service.processes += [api, worker]
+        begun = time.monotonic()
         with service:
             wait_for_worker(worker, 1)
             eventually(lambda: service.get("/health/ready").status == 200, what="it is ready")
             task = service.finished(service.accepted(BELL, shots=100))
             assert task["result"]["counts"].keys() <= {"00", "11"}
+            healthy_s = time.monotonic() - begun
+            with Stream(service) as stream, Reader(stream) as reader:
+                stream.await_round()
+            for task_id in stream.accepted:
+                assert service.finished(task_id)["status"] == "completed"
 
             slow = service.accepted(SLOW, shots=1000)
             eventually(lambda: service.task(slow)["status"] == "processing", what="it runs")
@@ -105,6 +123,12 @@ def test_migrations_api_and_worker_run_from_it(
         (walls,) = (line for line in worker.lines() if line["event"] == "sandbox_walls")
         assert (walls["standing"], walls["missing"]) == (["landlock", "seccomp"], [])
         assert container.files() == before, "nothing writes to the root"
+
+    name, rows = "Containers of the image", read_rows(urls["DATABASE_URL"], since="-infinity")
+    of = (rows, logged(tmp_path))
+    ledger = account(name, stream.answers, reader.answers, *of, healthy_s=healthy_s)
+    ledgers.append(ledger)
+    ledger.check()
 
 
 def test_nothing_is_in_it_that_need_not_be(image: Image) -> None:

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,10 @@ from django.conf import settings
 
 from tasks_app.tests.conftest import database_url
 from tasks_app.tests.unit.test_migrations import names
-from testing.ledger import read_rows
+from testing.ledger import Ledger, account, logged, read_rows
 from testing.service import PATIENT, Process, Proxy, Reader, Service, Stream, eventually
+
+pytestmark = pytest.mark.cluster
 
 MIGRATION = """
 from django.db import migrations, models
@@ -81,7 +84,9 @@ def exchange(api: Process, old: Service, new: Service, front: Proxy, stream: Str
 
 
 @pytest.mark.usefixtures("own_database", "empty_queue")
-def test_versions_take_turns_under_load_and_no_client_notices(newer: Path, tmp_path: Path) -> None:
+def test_versions_take_turns_under_load_and_no_client_notices(
+    newer: Path, tmp_path: Path, ledgers: list[Ledger]
+) -> None:
     env = {"DATABASE_URL": database_url(), "GUNICORN_CMD_ARGS": PATIENT}
     last = names()[-1]
     with (
@@ -114,13 +119,20 @@ def test_versions_take_turns_under_load_and_no_client_notices(newer: Path, tmp_p
             stream.await_round()
             assert "no issues" in manage(old.root, "check")
 
+        back = time.monotonic()
+        last = old.accepted()
+        old.finished(last)
+        healthy_s = time.monotonic() - back
         for task_id in stream.accepted:
             assert old.finished(task_id)["status"] == "completed"
     assert {answer.status for answer in stream.answers} == {202}
     assert {answer.status for answer in reader.answers} == {200}
     rows = {row.task_id: row for row in read_rows(database_url(), since="-infinity")}
-    assert rows.keys() == set(stream.accepted)
-    assert all(row.terminal_writes == 1 for row in rows.values())
+    assert rows.keys() == {last, *stream.accepted}
+    name, of = "A rolling upgrade under load, and back", (rows.values(), logged(tmp_path))
+    ledger = account(name, stream.answers, reader.answers, *of, healthy_s=healthy_s)
+    ledgers.append(ledger)
+    ledger.check()
 
 
 def make(folder: Path) -> Path:
