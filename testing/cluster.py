@@ -22,7 +22,7 @@ from testing.arena import Arena, Link, Trial
 from testing.ledger import table
 from testing.namespace import Namespace, run
 from testing.servers import HERE, Place, RabbitServer, new_rabbit_server
-from testing.service import Answer, eventually
+from testing.service import LIMIT_S, Answer, eventually
 
 
 class Network:
@@ -111,10 +111,11 @@ class RabbitCluster:
     def _configure(self, node: RabbitServer) -> None:
         """As docs/operations.md says."""
         with (node.data_dir / "rabbitmq.conf").open("a") as conf:
-            conf.write("cluster_partition_handling = pause_minority\nnet_ticktime = 10\n")
+            conf.write("cluster_partition_handling = pause_minority\nnet_ticktime = 4\n")
             conf.write("cluster_formation.peer_discovery_backend = classic_config\n")
             for turn, peer in enumerate(self.nodes, 1):
                 conf.write(f"cluster_formation.classic_config.nodes.{turn} = {peer.node}\n")
+        (node.data_dir / "advanced.config").write_text("[{aten, [{poll_interval, 1000}]}].\n")
 
     def start(self, *nodes: RabbitServer) -> None:
         """Start these nodes, or all, side by side, and wait until they are together."""
@@ -124,9 +125,9 @@ class RabbitCluster:
             node.wait_ready()
         self.await_whole()
 
-    def await_whole(self) -> None:
+    def await_whole(self, *, within_s: float = LIMIT_S) -> None:
         """Wait until all nodes see each other, and each queue has all its members."""
-        eventually(self._is_whole, what="the cluster is whole")
+        eventually(self._is_whole, what="the cluster is whole", within_s=within_s)
 
     def _is_whole(self) -> bool:
         try:

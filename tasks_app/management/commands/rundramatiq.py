@@ -89,7 +89,7 @@ class Command(BaseCommand):
             **simulator.versions,
         )
         os.environ["dramatiq_queue_prefetch"] = str(threads)
-        os.environ.setdefault("dramatiq_restart_delay", "1000")
+        os.environ.setdefault("dramatiq_restart_delay", "500")
         shutdown_ms = int(1000 * (settings.SHUTDOWN_GRACE_S + 10))
         command = [sys.executable, "-m", "tasks_app.worker", "--skip-logging"]
         command += ["--processes", str(processes), "--threads", str(threads)]

