@@ -232,7 +232,7 @@ class Arena:
         name: str,
         *,
         clients: int = 4,
-        every_s: float = 0.2,
+        every_s: float = 0.4,
         circuit: str = BELL,
         limit: int | None = None,
         burst: bool = False,

@@ -96,7 +96,9 @@ FAULTS = [
 def test_no_task_is_lost_when_rabbitmq_is(fault: Callable[[Arena], None], arena: Arena) -> None:
     clients = 32 if fault in (frozen, frozen_in_the_middle_of_a_confirm) else 4
     with arena.trial(
-        "RabbitMQ " + fault.__name__.replace("_", " "), clients=clients, every_s=0.03 * clients
+        "RabbitMQ " + fault.__name__.replace("_", " "),
+        clients=clients,
+        every_s=max(0.25, 0.03 * clients),
     ):
         fault(arena)
 
