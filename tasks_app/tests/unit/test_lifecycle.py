@@ -671,6 +671,19 @@ def test_who_claims_steps_over_what_another_move_holds(
     assert path(task_id) == left
 
 
+def test_a_withdrawal_that_is_refused_keeps_nobody_from_the_task(
+    two_sessions: tuple[Session, Session],
+) -> None:
+    task_id, held = lost(), transaction.atomic()
+    here, there = two_sessions
+    here.do(held.__enter__)
+    assert not here.do(partial(lifecycle.withdraw, task_id))
+
+    assert there.do(partial(claims, task_id))
+
+    here.do(partial(held.__exit__, None, None, None))
+
+
 @pytest.mark.parametrize(
     ("task", "first", "second", "left"),
     [
