@@ -20,7 +20,7 @@ WITH on_backend AS MATERIALIZED (
     FROM (SELECT * FROM lost UNION ALL SELECT * FROM next) AS found
     LEFT JOIN tasks_app_ownerlimits AS own USING (owner_id)
 ), to_claim AS MATERIALIZED (
-    SELECT *, clock_timestamp() AS now FROM found
+    SELECT *, (SELECT clock_timestamp()) AS now FROM found  -- one for all: see pace.sql
     WHERE CASE current_status WHEN 'processing' THEN NOT exhausted
         ELSE most IS NULL OR (place = 1 AND tasks_app_may_start(owner_id, most)) END
 ), claimed AS (

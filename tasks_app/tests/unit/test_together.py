@@ -4,13 +4,14 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from statistics import median
 
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 from structlog.testing import capture_logs
 
-from tasks_app import lifecycle
+from tasks_app import lifecycle, pace
 from tasks_app.circuits import Sandbox
 from tasks_app.circuits.sandbox import process
 from tasks_app.lifecycle import Claim
@@ -157,6 +158,19 @@ def test_a_result_counts_as_its_text_towards_what_is_stored() -> None:
     lifecycle.finish([lifecycle.completed(each, RESULT) for each in claim(made)])
     text = '{"counts": {"0": 3}, "shots": 3, "metadata": {"seed": 1}}'
     assert Task.objects.get(task_id=ids(made)[0]).stored_bytes == before + len(text)
+
+
+def test_they_share_the_time_from_their_claim_to_their_end() -> None:
+    made = batch(*[CIRCUIT] * 5)
+    claims = claim(made)
+    lifecycle.finish([lifecycle.completed(each, RESULT) for each in claims])
+    took = [
+        (task.completed_at - task.started_at).total_seconds()
+        for task in made.task_set.all()
+        if task.completed_at and task.started_at
+    ]
+    assert pace.pace()["run_p50_s"] == pytest.approx(median(took) / 5)
+    assert len(set(made.task_set.values_list("started_at"))) == 1
 
 
 # -- the worker --------------------------------------------------------------------------------
