@@ -64,7 +64,9 @@ def test_a_task_outlives_its_simulation(arena: Arena) -> None:
 
 def test_tasks_that_are_claimed_together_outlive_their_worker(arena: Arena) -> None:
     quick = {"circuit": BELL, "tasks": [{"shots": 10}] * 600}
-    with arena.trial("Worker processes: kill -9 amid a batch") as trial:
+    with arena.trial(
+        "Worker processes: kill -9 amid a batch", healthy_within_s=healthy_after_all_died_s(arena)
+    ) as trial:
         batch_id = eventually(
             lambda: arena.service.post("/tasks/batch", quick).body.get("batch_id"),
             what="the batch is accepted",
@@ -95,12 +97,14 @@ def test_a_drain_survives_random_kills(arena: Arena) -> None:
     random_kills(arena, seed=random.randrange(2**32), tasks=200, kills=5)
 
 
-def random_kills(arena: Arena, *, seed: int, tasks: int, kills: int) -> None:
-    """Kill any process of the workers, again and again, while `tasks` are drained.
+def healthy_after_all_died_s(arena: Arena) -> float:
+    """Nothing runs until a worker has started: that time, which a busy machine stretches, is
+    granted on top."""
+    return HEALTHY_LIMIT_S + 3 * arena.worker_start_s
 
-    When the last kills take all workers, nothing runs until one has started: that time, which
-    a busy machine stretches, is granted on top.
-    """
+
+def random_kills(arena: Arena, *, seed: int, tasks: int, kills: int) -> None:
+    """Kill any process of the workers, again and again, while `tasks` are drained."""
     print(f"seed {seed}")
     dice = random.Random(seed)
     pause = threading.Event()
@@ -110,7 +114,7 @@ def random_kills(arena: Arena, *, seed: int, tasks: int, kills: int) -> None:
         every_s=0,
         limit=tasks,
         burst=True,
-        healthy_within_s=HEALTHY_LIMIT_S + 3 * arena.worker_start_s,
+        healthy_within_s=healthy_after_all_died_s(arena),
     ) as trial:
         for _ in range(kills):
             worker = dice.choice(arena.workers)

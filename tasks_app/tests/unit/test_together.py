@@ -27,6 +27,7 @@ from tasks_app.tests.unit.tasks import (
 )
 from tasks_app.tests.unit.test_slots import SLOW, fresh_slot
 from tasks_app.worker import actors, slots
+from testing.service import LIMIT_S
 
 pytestmark = pytest.mark.django_db
 MOST = 32  # as claim_alike.sql has it
@@ -184,7 +185,8 @@ def _slot() -> Iterator[None]:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("_slot")
-def test_each_has_its_own_end() -> None:
+def test_each_has_its_own_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "MOMENT_S", LIMIT_S)
     made = batch(CIRCUIT, BROKEN, CIRCUIT)
     actors.run(claim(made))
     told = made.task_set.order_by("batch_index").values_list("current_status", "error_code")
@@ -194,7 +196,8 @@ def test_each_has_its_own_end() -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("_slot", "empty_queue")
 def test_nothing_waits_for_one_that_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "MOMENT_S", 0.2)
+    actors.run(claim(batch(CIRCUIT)))  # which waits for the simulator
+    monkeypatch.setattr(process, "MOMENT_S", 5)
     made = batch(CIRCUIT, SLOW, CIRCUIT)
     first, slow, last = ids(made)
     seen: dict[str, list[str]] = {}
@@ -233,13 +236,14 @@ def test_what_has_not_begun_when_the_worker_ends_is_handed_back() -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("_slot")
-def test_a_batch_whose_tasks_are_quick_is_remembered_by_the_slot() -> None:
+def test_a_slot_remembers_a_batch_whose_tasks_are_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     made, slot = batch(*[CIRCUIT] * 3), slots.current()
-    assert slot.quick_batch is None
-    actors.run(claim(None))  # this one waits for the simulator
+    monkeypatch.setattr(actors, "QUICK_S", LIMIT_S)
     actors.run(claim(None))
     assert slot.quick_batch == made.batch_id
-    assert claimed(None) == ids(made)[2:]
+    monkeypatch.setattr(actors, "QUICK_S", 0)
+    actors.run(claim(None))
+    assert slot.quick_batch is None
 
 
 @contextmanager
