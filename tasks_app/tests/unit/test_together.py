@@ -34,13 +34,13 @@ MOST = 32  # as claim_alike.sql has it
 BROKEN = "OPENQASM 3.0; qubit q; nothing q;"
 
 
-def batch(*circuits: str, owner: User | None = None) -> Batch:
+def batch(*circuits: str, owner: User | None = None, shots: int = 3) -> Batch:
     """With a task of each circuit, in order."""
     made = Batch.objects.create(size=len(circuits), owner=owner)
     lifecycle.submit(
         [
             Task(
-                **{"circuit": circuit, "shots": 3, "correlation_id": f"c-{index}"},
+                **{"circuit": circuit, "shots": shots, "correlation_id": f"c-{index}"},
                 **{"batch": made, "batch_index": index, "owner": owner},
             )
             for index, circuit in enumerate(circuits)
@@ -198,7 +198,7 @@ def test_each_has_its_own_end(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_waits_for_one_that_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
     actors.run(claim(batch(CIRCUIT)))  # which waits for the simulator
     monkeypatch.setattr(process, "MOMENT_S", 5)
-    made = batch(CIRCUIT, SLOW, CIRCUIT)
+    made = batch(CIRCUIT, SLOW, CIRCUIT, shots=100_000)
     first, slow, last = ids(made)
     seen: dict[str, list[str]] = {}
 
