@@ -102,7 +102,7 @@ def withdraw(*task_ids: uuid.UUID, rung_at: datetime | None = None) -> bool:
     with transaction.atomic():
         tasks = Task.objects.filter(task_id__in=task_ids)
         # Of the others no row is locked: who claims steps over one that is.
-        locked = tasks.filter(current_status=Status.PENDING).select_for_update()
+        locked = tasks.with_status(Status.PENDING).select_for_update()
         rung = list(locked.order_by("task_id").values_list("enqueued_at", flat=True))
         if len(rung) < len(task_ids) or (rung_at is not None and any(at > rung_at for at in rung)):
             return False

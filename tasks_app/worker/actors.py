@@ -155,7 +155,7 @@ def _position(error: CircuitError) -> str:
 
 def _hand_back(claim: Claim, *, reason: str, count_attempt: bool) -> None:
     if _patiently(lambda: lifecycle.hand_back(claim, reason=reason, count_attempt=count_attempt)):
-        slots.is_spare(str(claim.task_id))  # no more: this ring is for it
+        slots.expect_ring(str(claim.task_id))
         _ring([claim])
 
 

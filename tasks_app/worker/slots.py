@@ -101,12 +101,17 @@ def expect_spare(claims: Sequence[Claim], *, rung_for: str) -> None:
 
 
 def is_spare(task_id: str) -> bool:
-    """Whether a message for this task would be such a one. Once: the next was rung for anew."""
+    """Whether a message for this task is such a one. Once: it has come."""
     try:
         _spare.remove(task_id)
     except KeyError:
         return False
     return True
+
+
+def expect_ring(task_id: str) -> None:
+    """It is rung for anew: its next message is not a spare one."""
+    _spare.discard(task_id)
 
 
 def renew_all() -> None:

@@ -22,6 +22,7 @@ from tasks_app.circuits.sandbox.zygote import MAX_MESSAGE
 START_S = 60.0
 """Seconds that importing the simulator, and each request to the zygote, may take."""
 MOMENT_S = 1.0
+"""Seconds after which whoever waits for an answer has time for something else."""
 _FRAME_SLACK = 65_536  # Room for an error or metadata beside the result.
 _ROOT = str(Path(__file__).resolve().parents[3])
 # -I and -S: nothing from the environment, the working directory or .pth files runs in the zygote.
@@ -182,7 +183,8 @@ class ChildProcess:
             if isinstance(error, TimeoutError):
                 raise
             raise ChildGone(self._epitaph()) from None
-        if not self._happens(select.POLLRDHUP | select.POLLIN, within_s=MOMENT_S):
+        moment_s = min(MOMENT_S, deadline_s)
+        if not self._happens(select.POLLRDHUP | select.POLLIN, within_s=moment_s):
             meanwhile()
         return self._receive(self._limits.max_result_bytes + _FRAME_SLACK, deadline)
 
