@@ -1,6 +1,6 @@
 """Fields that take JSON strictly, and look at the size of what they get before its content."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -19,6 +19,7 @@ from tasks_app.circuits.job import (
 )
 
 MAX_PARAMETERS = 10_000  # Numbers, those in arrays as well.
+NOT_STORABLE = "Null characters and surrogates are not allowed."
 NO_VALUE = "A finite number, true or false is required, or for an array a list of these."
 MAX_ALIKE = 10  # Names that are given with one problem, before "and so many more".
 
@@ -113,8 +114,7 @@ class ParametersField(serializers.Field[Any, Any, Any, Any]):
         named = data if isinstance(data, dict) else {str(i): value for i, value in enumerate(data)}
         wrong = [name for name, value in named.items() if not is_value(value)]
         problems = first_of(wrong, NO_VALUE)
-        unstorable = [name for name in named if UNSTORABLE.search(name)]
-        problems |= first_of(unstorable, "Null characters and surrogates are not allowed.")
+        problems |= unstorable(named)
         if problems:
             raise serializers.ValidationError(problems)
         return data
@@ -179,6 +179,34 @@ def first_of(names: Collection[str], problem: str) -> dict[str, list[str]]:
     return found
 
 
+def unstorable(names: Collection[str]) -> dict[str, list[str]]:
+    """The problem with names that PostgreSQL does not keep, by name."""
+    return first_of([name for name in names if UNSTORABLE.search(name)], NOT_STORABLE)
+
+
+def is_storable(data: Any) -> bool:
+    """Whether PostgreSQL keeps all text in it: no null character, no half of a surrogate pair."""
+    left = [data]
+    while left:
+        value = left.pop()
+        if isinstance(value, Mapping):
+            left += (*value.keys(), *value.values())
+        elif isinstance(value, list):
+            left += value
+        elif isinstance(value, str) and UNSTORABLE.search(value):
+            return False
+    return True
+
+
+class StorableField(serializers.JSONField):
+    """Any JSON value that can be stored."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not is_storable(data):
+            raise serializers.ValidationError(NOT_STORABLE)
+        return data
+
+
 class BoundedListField(serializers.ListField):
     """A list that looks at its length before it looks at what it holds."""
 
@@ -200,7 +228,10 @@ class BoundedDictField(serializers.DictField):
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if isinstance(data, dict) and len(data) > self._max_length:
             self.fail("max_length", max_length=self._max_length)
-        return dict(super().to_internal_value(data))
+        values = dict(super().to_internal_value(data))
+        if problems := unstorable(values):
+            raise serializers.ValidationError(problems)
+        return values
 
 
 class StrictSerializer(serializers.Serializer[Any]):

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
 from django.conf import settings
 from rest_framework import serializers
 
-from tasks_app import backends, tracing
+from tasks_app import backends, json_text, tracing
 from tasks_app.api.errors import ApiError
 from tasks_app.api.fields import (
     BoundedDictField,
@@ -16,6 +15,7 @@ from tasks_app.api.fields import (
     ParametersField,
     ProbabilitiesField,
     ProbabilityField,
+    StorableField,
     StrictBooleanField,
     StrictIntegerField,
     StrictSerializer,
@@ -95,7 +95,7 @@ class SamplexSerializer(StrictSerializer):
         max_length=settings.CIRCUIT_LIMITS.max_circuit_bytes, help_text="As samplomatic writes it."
     )
     arguments = BoundedDictField(
-        child=serializers.JSONField(),
+        child=StorableField(),
         max_length=MAX_ARGUMENTS,
         help_text="By name: true or false, a whole number, or an array or a map of noise as the "
         "executor has them.",
@@ -315,7 +315,7 @@ class BatchSubmissionSerializer(ElementSerializer):
 
 def _check_size(elements: list[dict[str, Any]], shared: dict[str, Any]) -> None:
     """What the elements share is stored with each of them, but for the circuit."""
-    size = len(orjson.dumps(elements)) + len(elements) * len(orjson.dumps(shared))
+    size = len(json_text.dumps(elements)) + len(elements) * len(json_text.dumps(shared))
     limit = settings.MAX_SUBMISSION_BYTES
     if size > limit:
         sentence = (

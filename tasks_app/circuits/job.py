@@ -26,6 +26,7 @@ MAX_SETS = 1_000
 MAX_DIMENSIONS = 7  # Of an array, as the specification of OpenQASM 3 has it.
 MAX_OBSERVABLES = 1_000
 MAX_TERMS = 20_000  # Of all observables of a task together.
+MAX_WEIGHT = 1e100  # Of a term: sums of as many, and their squares, are numbers.
 TOO_MANY_OBSERVABLES = (
     f"At most {MAX_OBSERVABLES:,} observables with {MAX_TERMS:,} terms in all fit a task."
 )
@@ -208,8 +209,8 @@ def observable_problem(terms: object, max_qubits: int) -> str | None:
             return f"{pauli[:40]!r} is no string of the letters I, X, Y and Z."
         if len(pauli) != width:
             return f"{pauli[:40]!r} has another length than the string before it."
-        if not is_number(weight):
-            return f"The weight of {pauli[:40]!r} is no finite number."
+        if not is_number(weight) or abs(weight) > MAX_WEIGHT:
+            return f"The weight of {pauli[:40]!r} is no number from -1e100 to 1e100."
     return None
 
 

@@ -13,9 +13,8 @@ from rest_framework.request import Request
 
 from tasks_app import access, lifecycle
 from tasks_app.api.errors import ApiError
-from tasks_app.api.fields import checked
+from tasks_app.api.fields import NOT_STORABLE, checked, is_storable
 from tasks_app.api.submissions import MAX_BATCH, BatchSubmissionSerializer, new_task
-from tasks_app.circuits.job import UNSTORABLE
 from tasks_app.models import TERMINAL, Backend, Batch, RuntimeJob, Status, Task
 from tasks_app.runtime_api import estimator, executor, pubs, sampler
 from tasks_app.runtime_api.arrays import invalid
@@ -52,7 +51,8 @@ def make(
     **fields: Any,
 ) -> Made:
     """`fields` are the owner, the correlation id, and those of the job. Raises ApiError."""
-    _check_storable(params)
+    if not is_storable(params):
+        raise invalid(NOT_STORABLE)
     pieces = _bounded(PROGRAMS[program].pieces(params, noisy=backend.kind != PLAIN))
     body: dict[str, Any] = {"name": program, "tags": list(tags), "backend": backend.name}
     body["tasks"] = [piece.fields for piece in pieces]
@@ -98,19 +98,6 @@ def _bounded(pieces: Iterable[Piece]) -> list[Piece]:
             sentence = f"The tasks of the job would have more than {limit:,} bytes of circuits."
             raise ApiError(413, "batch_too_large", sentence)
     return found
-
-
-def _check_storable(params: Mapping[str, Any]) -> None:
-    """PostgreSQL keeps no null character and no half of a surrogate pair."""
-    left: list[Any] = [params]
-    while left:
-        value = left.pop()
-        if isinstance(value, Mapping):
-            left += (*value.keys(), *value.values())
-        elif isinstance(value, list):
-            left += value
-        elif isinstance(value, str) and UNSTORABLE.search(value):
-            raise invalid("Null characters and surrogates are not allowed.")
 
 
 def _shared(body: dict[str, Any]) -> dict[str, Any]:

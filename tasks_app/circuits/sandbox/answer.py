@@ -11,12 +11,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks_app.circuits.errors import ERROR_CODES, CircuitError
-from tasks_app.circuits.job import UNSTORABLE, Job, outputs_of, sets_told
+from tasks_app.circuits.job import (
+    MAX_TERMS,
+    MAX_WEIGHT,
+    UNSTORABLE,
+    Job,
+    outputs_of,
+    sets_told,
+)
 from tasks_app.circuits.sandbox.svg import is_drawing
 
 MAX_TEXT = 1_000  # Characters of a message, or of a text in the metadata.
 MAX_TRACEBACK = 8_000  # Characters.
 _MAX_NUMBER = 2**63
+_MAX_VALUE = 2 * MAX_TERMS * MAX_WEIGHT  # Of an observable; precision adds to it.
 _MAX_ITEMS, _MAX_DEPTH = 1_000, 4  # Of the metadata.
 _ROUNDING = 1e-6
 _OF_ALL_SETS = {"circuit", "registers"}  # What is told once, whatever sets there are.
@@ -157,7 +165,7 @@ def _check_parts(parts: Mapping[str, Any], job: Job) -> None:
         if name in parts:
             values = parts[name]
             right = isinstance(values, list) and len(values) == len(job.observables)
-            _expect(right and _are_numbers(values, -_MAX_NUMBER, _MAX_NUMBER), f"{name} are odd")
+            _expect(right and _are_numbers(values, -_MAX_VALUE, _MAX_VALUE), f"{name} are odd")
     if "statevector" in parts:
         state = parts["statevector"]
         right = isinstance(state, list) and all(

@@ -149,6 +149,13 @@ def test_parameter_sets_make_one_element_each() -> None:
     assert list(options) == [{"parameters": {"theta": 0}}, {"parameters": {"theta": 1.5}}]
 
 
+def test_an_integer_of_any_size_is_kept_as_it_is() -> None:
+    accepted({"circuit": ROTATION, "parameter_sets": [{"theta": 10**30}]})
+    (options,) = Task.objects.values_list("options", flat=True)
+    assert options["parameters"]["theta"] == 10**30
+    assert type(options["parameters"]["theta"]) is int
+
+
 def test_the_answer_leads_to_the_batch() -> None:
     response = submit({"tasks": [{"circuit": CIRCUIT}]})
     body = json.loads(response.content)

@@ -143,12 +143,15 @@ BAD_VALUES: dict[str, list[Any]] = {
     "observables": [
         *(None, {}, [], [1], [{}], ["ZZ"], [{"ZA": 1}], [{"ZZ": 1, "Z": 1}], [{"": 1}]),
         *([{"Z": None}], [{"Z": True}], [{"Z": "1"}], [{"Z": 10**400}], [{"Z": 1}] * 1001),
+        [{"Z": -1e101}],
         [{f"{'X' * i}{'Z' * (300 - i)}": 1 for i in range(250)}] * 81,
     ],
     "precision": [None, True, "0", -0.1, 1.5],
     "samplex": [
         *(None, [], {}, {"samplex_json": "{}"}, SAMPLEX | {"more": 1}, SAMPLEX | {"count": 1001}),
         *(SAMPLEX | {"first": -1}, SAMPLEX | {"shape": [0]}, SAMPLEX | {"arguments": []}),
+        *(SAMPLEX | {"arguments": {"a\x00": 1}}, SAMPLEX | {"arguments": {"a": [{"\ud800": 1}]}}),
+        SAMPLEX | {"arguments": {"a": ["\x00"]}},
     ],
     "outputs": [None, "counts", [], ["state"], [1], ["counts"] * 9],
     "tags": [None, "x", {}, [1], [""], ["x" * 65], ["\x00"], ["\ud800"], ["x"] * 33],
@@ -165,6 +168,7 @@ BAD_VALUES: dict[str, list[Any]] = {
     "noise": [
         *(None, [], "x", {"a": "\x00"}, {"\x00": 1}, {"a": "\ud800"}, {"\udfff": 1}),
         *({"a": [{"b": "x\x00"}]}, {"readout": 1.5}, {"readout": True}, {"readout": "0.1"}),
+        *({"gates": {"\x00": 0.1}}, {"gates": {"\ud800": 0.1}}),
     ],
 }
 

@@ -246,6 +246,15 @@ def test_many_observables_of_many_sets_in_one_task(run: Run) -> None:
     assert values == pytest.approx(alone["expectation_values"], abs=1e-12)
 
 
+def test_weights_may_be_as_large_as_they_are_allowed(run: Run) -> None:
+    largest = [{"ZI": 1e100, "IZ": 1e100, "II": -1e100}, {"XX": -1e100}]
+    result = run(QASM3 + "qubit[2] q;", observables=largest, shots=50)
+    assert result["expectation_values"] == [pytest.approx(1e100), 0]
+    measured = QASM3 + "qubit[2] q; bit c; h q[0]; c = measure q[0]; if (c) x q[1];"
+    result = run(measured, observables=largest, shots=50)
+    assert all(math.isfinite(error) for error in result["standard_errors"])
+
+
 def test_counts_stay_what_they_are_beside_expectation_values(run: Run) -> None:
     program = QASM3 + "qubit[2] q; bit[2] c; h q[0]; cx q[0], q[1]; c = measure q;"
     alone = run(program, seed=3)["counts"]
@@ -261,7 +270,7 @@ MEASURED = QASM3 + "qubit[2] q; bit[2] c; h q[0]; c[0] = measure q[0]; h q[0]; c
     [
         (MEASURED, {"observables": [{"ZZZ": 1}]}, "invalid_observables", "has 3 Pauli letters"),
         (MEASURED, {"observables": [{"ZA": 1}]}, "invalid_observables", "'ZA' is no string"),
-        (MEASURED, {"observables": [{"ZZ": math.nan}]}, "invalid_observables", "finite number"),
+        (MEASURED, {"observables": [{"ZZ": math.nan}]}, "invalid_observables", "-1e100 to 1e100"),
         (MEASURED, {"observables": [{"Z": 1, "ZZ": 1}]}, "invalid_observables", "length"),
         (MEASURED, {"observables": [{}]}, "invalid_observables", "An object of Pauli"),
         (MEASURED, {"observables": [{"ZZ": 1}] * 1_001}, "invalid_observables", "At most 1,000"),
