@@ -29,7 +29,7 @@ from django.db.models.expressions import DatabaseDefault
 from django.db.models.functions import Now
 from psycopg.rows import dict_row
 
-from tasks_app import metrics, sql, turns
+from tasks_app import json_text, metrics, sql, turns
 from tasks_app.circuits.backend import DEFAULT_BACKEND
 from tasks_app.models import Status, Task
 from tasks_app.postgresql.base import connection
@@ -78,7 +78,7 @@ def submit(tasks: Sequence[Task]) -> None:
         for task in tasks
     ]
     ((submitted_at,),) = connection.prepared(
-        _SUBMIT, {"tasks": json.dumps(rows, default=str), **turns.limits()}
+        _SUBMIT, {"tasks": json_text.dumps(rows).decode(), **turns.limits()}
     )
     for task in tasks:
         task.submitted_at = task.enqueued_at = submitted_at
@@ -223,7 +223,7 @@ def finish(outcomes: Sequence[Outcome], *, lost: bool = False) -> int:
 
     Nothing is written of those that no longer are their owner's. `lost`: nor are they anybody's.
     """
-    rows = json.dumps([each._asdict() for each in outcomes], default=str)
+    rows = json_text.dumps([each._asdict() for each in outcomes]).decode()
     seconds = dict(connection.prepared(_FINISH, {"outcomes": rows, "lost": lost}))
     for each in outcomes:
         if each.task_id not in seconds:

@@ -118,15 +118,12 @@ class SafeJSONParser(JSONParser):
         if len(body) > _SMALL and _values(body) > MAX_VALUES:
             raise ParseError(f"The JSON has more than {MAX_VALUES:,} values.")
         try:
-            data = json.loads(
-                body.decode(), parse_constant=json.strict_constant, parse_float=_finite
-            )
+            data = json.loads(body.decode(), parse_constant=json.strict_constant)
         except RecursionError:
             raise ParseError("The JSON is nested too deeply.") from None
         except ValueError as error:
             raise ParseError(f"The body is not JSON: {error}"[:200]) from None
-        if _depth_exceeds(data, MAX_DEPTH):
-            raise ParseError("The JSON is nested too deeply.")
+        _check_values(data)
         return data
 
 
@@ -136,23 +133,19 @@ def _values(body: bytes) -> int:
     return sum(structure.count(mark) for mark in (b",", b"[", b"{"))
 
 
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError("a number is too large")
-    return number
-
-
-def _depth_exceeds(data: Any, depth: int) -> bool:
+def _check_values(data: Any) -> None:
     level = [data]
-    for _ in range(depth + 1):
+    for _ in range(MAX_DEPTH + 1):
+        if math.inf in level or -math.inf in level:  # as Python reads 1e999
+            raise ParseError("The body is not JSON: a number is too large.")
         level = [
             child
             for each in level
             if isinstance(each, (dict, list))
             for child in (each.values() if isinstance(each, dict) else each)
         ]
-    return bool(level)
+    if level:
+        raise ParseError("The JSON is nested too deeply.")
 
 
 class AllowedMethods(BaseMetadata):

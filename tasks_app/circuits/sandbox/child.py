@@ -1,5 +1,6 @@
 """The child's side: read a job, run it, answer. Only it and its zygote import Qiskit."""
 
+import json
 import os
 import socket
 import traceback
@@ -32,7 +33,7 @@ def main(
     channel.sendall(frames.encode({"walls": walls}))
     while True:
         try:
-            request = frames.receive(channel, 2**31)
+            request = json.loads(frames.receive(channel, 2**31))
         except EOFError:
             os._exit(0)
         confine.limit_cpu(limits.cpu_s)

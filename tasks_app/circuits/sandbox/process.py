@@ -218,7 +218,7 @@ class ChildProcess:
 
     def _receive(self, max_bytes: int, deadline: float) -> dict[str, Any]:
         try:
-            return frames.receive(self._channel, max_bytes, deadline)
+            return frames.answer(frames.receive(self._channel, max_bytes, deadline))
         except EOFError:
             raise ChildGone(self._epitaph()) from None
 

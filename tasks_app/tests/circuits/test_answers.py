@@ -169,7 +169,7 @@ def test_what_is_no_json_object_is_a_bad_frame(body: bytes) -> None:
         theirs.setblocking(False)
         theirs.send(len(body).to_bytes(4, "big") + body)
         with pytest.raises(frames.BadFrame):
-            frames.receive(ours, 2**20)
+            frames.answer(frames.receive(ours, 2**20))
 
 
 CIRCUIT = {
