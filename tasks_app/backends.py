@@ -10,6 +10,7 @@ from django.conf import settings
 
 from tasks_app import circuits
 from tasks_app.circuits.backend import DEFAULT_BACKEND
+from tasks_app.circuits.job import UNSTORABLE
 from tasks_app.models import Backend
 
 TRUST_S = 1  # how long the API believes what it has read
@@ -24,6 +25,11 @@ def known() -> Mapping[str, Backend]:
 @lru_cache(maxsize=1)
 def _known(period: int) -> Mapping[str, Backend]:
     return {each.name: each for each in Backend.objects.defer("definition")}
+
+
+def named(name: str) -> Backend | None:
+    """With its definition; None if there is none of this name, which may be any text."""
+    return None if UNSTORABLE.search(name) else Backend.objects.filter(name=name).first()
 
 
 def served() -> list[str]:

@@ -36,7 +36,7 @@ class BackendView(TaskApiView):
     @schema.get_backend
     def get(self, request: Request, name: str) -> Response:
         """A backend with its gates, its couplings and what defines it."""
-        backend = Backend.objects.filter(name=name).first()
+        backend = backends.named(name)
         if backend is None:
             raise NotFound("There is no backend with this name.")
         body = {**summary(backend), "definition": backend.definition, **_gates(backend)}

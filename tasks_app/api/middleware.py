@@ -43,7 +43,7 @@ class ApiMiddleware:
             request.path_info = request.path_info.rstrip("/") or "/"
         request.encoding = "utf-8"  # Python knows charsets that decompress: zlib, bz2
         with request_deadline():
-            refusal = _wrong_body(request) or _foreign_page(request)
+            refusal = _wrong_body(request) or _wrong_cookie(request) or _foreign_page(request)
             response = refusal.response() if refusal else self._get_response(request)
         response[correlation.HEADER] = correlation_id
         _seal(response)
@@ -98,6 +98,13 @@ def _wrong_body(request: HttpRequest) -> errors.ApiError | None:
         return None
     sentence = f"The request body is larger than {limit} bytes."
     return errors.ApiError(413, "payload_too_large", sentence)
+
+
+def _wrong_cookie(request: HttpRequest) -> errors.ApiError | None:
+    """One that PostgreSQL would refuse to look for: quoted, it may have any character."""
+    if not any("\0" in value for value in request.COOKIES.values()):
+        return None
+    return errors.ApiError(400, "malformed_request", "A cookie has a null character in it.")
 
 
 def _foreign_page(request: HttpRequest) -> errors.ApiError | None:

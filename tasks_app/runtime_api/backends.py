@@ -9,7 +9,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tasks_app import pace
+from tasks_app import backends, pace
 from tasks_app.api import query
 from tasks_app.circuits.device import Cost, Device, Qubit, read_device
 from tasks_app.models import Backend
@@ -39,7 +39,7 @@ OTHERS = ["measure", "reset", "delay", "barrier"]
 
 def backend(name: str) -> Backend:
     """With its definition. Raises 404."""
-    found = Backend.objects.filter(name=name).first()
+    found = backends.named(name)
     if found is None:
         raise NotFound("There is no backend of this name.")
     return found

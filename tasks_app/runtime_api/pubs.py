@@ -125,7 +125,9 @@ def circuit_of(given: Any, where: str) -> dict[str, str]:
     if isinstance(given, str):
         return {"circuit": given}
     if isinstance(given, Mapping) and given.get("__type__") == "QuantumCircuit":
-        return {"circuit": given.get("__value__", ""), "circuit_format": "qpy"}
+        file = given.get("__value__")
+        if isinstance(file, str):
+            return {"circuit": file, "circuit_format": "qpy"}
     raise invalid(f"{where}: a circuit is QPY as the client writes it, or a text in OpenQASM.")
 
 

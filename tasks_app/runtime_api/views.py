@@ -67,14 +67,14 @@ class JobsView(RuntimeView):
             raise invalid("A job is an object.")
         _check_fields(body)
         program, params = body.get("program_id"), body.get("params")
-        if program not in jobs.PROGRAMS:
+        if not isinstance(program, str) or program not in jobs.PROGRAMS:
             known = ", ".join(jobs.PROGRAMS)
             raise NotFound(f"There is no program {program!r:.80}; there are {known}.")
         if not isinstance(params, dict):
             raise invalid("params is an object.")
         where = backend(str(body.get("backend") or ""))
         made = jobs.make(
-            str(program),
+            program,
             params,
             tags=checked(LabelsSerializer, {"tags": body.get("tags") or []})["tags"],
             owner=self.owner(request),

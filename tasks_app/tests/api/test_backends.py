@@ -66,8 +66,10 @@ def test_one_is_told_with_its_gates_and_couplings() -> None:
     assert [aer[name] for name in ("qubits", "basis_gates", "coupling_map")] == [None] * 3
 
 
-def test_an_unknown_one_is_not_found() -> None:
-    error(get("/backends/nowhere"), 404, "not_found")
+@pytest.mark.parametrize("name", ["nowhere", "aer%00", "%00", "%ff", "AER", "x" * 2000])
+def test_an_unknown_one_is_not_found(name: str) -> None:
+    error(get(f"/backends/{name}"), 404, "not_found")
+    error(get(f"/runtime/v1/backends/{name}/configuration"), 404, "not_found")
 
 
 # -- chosen ------------------------------------------------------------------------------------

@@ -166,3 +166,13 @@ def test_errors_are_json_whatever_the_client_prefers(accept: str) -> None:
     response = get(f"/tasks/{unknown_id()}", accept=accept)
     assert response.status_code in (404, 406)
     error(response, response.status_code, json.loads(response.content)["code"])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["sessionid", "submission", "csrftoken", "anything"])
+def test_a_cookie_with_a_null_character_is_refused(name: str) -> None:
+    cookie = {"cookie": f'{name}="\\000{"x" * 40}"'}  # quoted, a cookie may have any character
+    for route in ("/tasks", "/console/tasks", "/admin/", "/runtime/v1/instances/usage"):
+        error(get(route, **cookie), 400, "malformed_request")
+    for route in ("/tasks", "/logout", "/runtime/v1/jobs"):
+        error(post({}, route, **cookie), 400, "malformed_request")

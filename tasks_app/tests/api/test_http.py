@@ -111,6 +111,20 @@ def test_requests_of_every_shape_are_answered_and_none_is_smuggled(api: Service)
     assert not [line for line in api.processes[0].lines() if line.get("level") == "error"]
 
 
+@pytest.mark.parametrize(
+    "parameter", ["charset*=none''utf-8", "charset*=utf-8''%00", "x*0*=none''a", "charset*=none"]
+)
+def test_a_content_type_that_nobody_can_read_is_none_that_is_taken(
+    api: Service, parameter: str
+) -> None:
+    headers = {"Content-Type": f"application/json; {parameter}"}
+    for path in ("/tasks", "/login", "/runtime/v1/jobs", "/console", "/admin/login/", "/nothing"):
+        answer = api.request("POST", path, SUBMISSION, headers)
+        assert 400 <= answer.status < 500 or answer.status == 202, (path, answer)
+        assert answer.headers["X-Correlation-ID"]
+    assert api.request("GET", "/tasks", headers=headers).status == 200
+
+
 @pytest.mark.parametrize("path", ["/tasks", "/tasks/"])
 def test_submitting_never_redirects(api: Service, path: str) -> None:
     answer = api.post(path, {"circuit": BELL})

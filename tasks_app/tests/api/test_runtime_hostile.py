@@ -105,9 +105,40 @@ def test_a_file_that_is_no_circuit_is_refused(circuit: str) -> None:
     assert not Task.objects.exists()
 
 
-@pytest.mark.parametrize("circuit", [None, 1, [], {"__type__": "Instruction", "__value__": "x"}])
+@pytest.mark.parametrize(
+    "circuit",
+    [
+        *(
+            None,
+            1,
+            [],
+            {"__type__": "Instruction", "__value__": "x"},
+            {"__type__": "QuantumCircuit"},
+        ),
+        *(
+            {"__type__": "QuantumCircuit", "__value__": 1.5},
+            {"__type__": "QuantumCircuit", "__value__": []},
+        ),
+    ],
+)
 def test_what_is_no_circuit_is_refused(circuit: Any) -> None:
-    assert post(sampler([circuit]), JOBS).status_code == 400
+    for body in (
+        sampler([circuit]),
+        estimator([circuit, {"Z": 1}]),
+        executor({"data": [circuit]}, ITEM),
+    ):
+        assert post(body, JOBS).status_code == 400
+
+
+@pytest.mark.parametrize("program", [None, 1, "", "qasm3-runner", [], {}, ["sampler"]])
+def test_a_program_that_is_none_is_not_found(program: Any) -> None:
+    error(post({**sampler([written(bell())]), "program_id": program}, JOBS), 404, "not_found")
+
+
+@pytest.mark.parametrize("name", [1, ["aer"], "", "another", "aer\0", "\0", "\ud800"])
+def test_a_backend_that_is_none_is_not_found(name: Any) -> None:
+    error(post({**sampler([written(bell())]), "backend": name}, JOBS), 404, "not_found")
+    error(post({"backend": name}, "/runtime/v1/sessions"), 404, "not_found")
 
 
 def test_a_file_whose_inside_lies_fails_in_the_simulators_child() -> None:
