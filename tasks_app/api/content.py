@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import math
 import re
 import zlib
@@ -11,17 +12,22 @@ from typing import Any
 import orjson
 from django.http import StreamingHttpResponse
 from django.utils.cache import patch_vary_headers
-from rest_framework.exceptions import ParseError, UnsupportedMediaType, ValidationError
+from rest_framework.exceptions import (
+    NotAcceptable,
+    ParseError,
+    UnsupportedMediaType,
+    ValidationError,
+)
 from rest_framework.metadata import BaseMetadata
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import JSONParser
 from rest_framework.renderers import BaseRenderer
-from rest_framework.utils import json
 
 NDJSON = "application/x-ndjson"
 MAX_DEPTH = 64
 MAX_VALUES = 500_000
 """Values in a body, roughly: Python needs up to 100 bytes for one that is written in three."""
+_TOO_LARGE = "A number in the body is too large."
 _SMALL = 65_536  # Bytes of a body that no content makes expensive.
 _GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?(\s|,|$))", re.IGNORECASE)
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)
@@ -88,7 +94,24 @@ def _packed(parts: Iterable[bytes]) -> Iterator[bytes]:
 
 
 class JsonOrNamed(DefaultContentNegotiation):
-    """As `?format=` or `Accept` says, JSON where they are silent."""
+    """As `?format=` or `Accept` says, JSON where they are silent; a refusal says what there is."""
+
+    def select_parser(self, request: Any, parsers: Any) -> Any:
+        # Exactly: DRF would also take the pattern */* from whom it comes.
+        given = request.content_type.partition(";")[0].strip().lower()
+        for parser in parsers:
+            if parser.media_type == given:
+                return parser
+        known = ", ".join(parser.media_type for parser in parsers)
+        sentence = f"Send the body as {known}, and name that in Content-Type."
+        raise UnsupportedMediaType(given, sentence)
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
+        try:
+            return super().select_renderer(request, renderers, format_suffix)
+        except NotAcceptable:
+            known = ", ".join(renderer.media_type for renderer in renderers)
+            raise NotAcceptable(f"The answer is {known}: accept that, or */*.") from None
 
     def filter_renderers(self, renderers: Any, format: str) -> Any:
         found = [renderer for renderer in renderers if renderer.format == format]
@@ -98,7 +121,7 @@ class JsonOrNamed(DefaultContentNegotiation):
         return found
 
 
-class AnyMediaType(DefaultContentNegotiation):
+class AnyMediaType(JsonOrNamed):
     """There is one form of the answer, whatever `Accept` says."""
 
     def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
@@ -111,20 +134,26 @@ class SafeJSONParser(JSONParser):
     """
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
-        # Exactly: DRF would also take the pattern */* from whom it comes.
-        if str(media_type).partition(";")[0].strip().lower() != self.media_type:
-            raise UnsupportedMediaType(media_type)
         body = stream.read()
         if len(body) > _SMALL and _values(body) > MAX_VALUES:
             raise ParseError(f"The JSON has more than {MAX_VALUES:,} values.")
         try:
-            data = json.loads(body.decode(), parse_constant=json.strict_constant)
+            data = json.loads(body.decode(), parse_constant=_refuse)
         except RecursionError:
             raise ParseError("The JSON is nested too deeply.") from None
-        except ValueError as error:
-            raise ParseError(f"The body is not JSON: {error}"[:200]) from None
+        except UnicodeDecodeError as error:
+            sentence = f"The body is not UTF-8, as JSON is: look at byte {error.start:,}."
+            raise ParseError(sentence) from None
+        except json.JSONDecodeError as error:
+            raise ParseError(f"The body is not JSON: {error}") from None
+        except ValueError:  # Python reads no integer of so many digits
+            raise ParseError(_TOO_LARGE) from None
         _check_values(data)
         return data
+
+
+def _refuse(constant: str) -> None:
+    raise ParseError(f"The body is not JSON, which has no {constant}.")
 
 
 def _values(body: bytes) -> int:
@@ -137,7 +166,7 @@ def _check_values(data: Any) -> None:
     level = [data]
     for _ in range(MAX_DEPTH + 1):
         if math.inf in level or -math.inf in level:  # as Python reads 1e999
-            raise ParseError("The body is not JSON: a number is too large.")
+            raise ParseError(_TOO_LARGE)
         level = [
             child
             for each in level

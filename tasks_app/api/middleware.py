@@ -94,6 +94,10 @@ def _wrong_body(request: HttpRequest) -> errors.ApiError | None:
     takes_circuits = path in _TAKE_CIRCUITS or path.endswith("/rerun")
     limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE if takes_circuits else SMALL_BODY
     length = request.META.get("CONTENT_LENGTH") or "0"
+    encoding = request.META.get("HTTP_CONTENT_ENCODING") or "identity"
+    if length != "0" and encoding.lower() != "identity":
+        sentence = "Send the request body as it is, without Content-Encoding."
+        return errors.ApiError(415, "unsupported_media_type", sentence)
     if length.isdigit() and int(length) <= limit:
         return None
     sentence = f"The request body is larger than {limit} bytes."

@@ -1,6 +1,7 @@
 """POST /tasks: what is accepted, what is refused, and what is left behind."""
 
 import base64
+import gzip
 import json
 import uuid
 from datetime import UTC, datetime
@@ -273,6 +274,27 @@ def test_what_is_no_json_is_refused(raw: bytes) -> None:
     nothing_happened()
 
 
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        (b'{"circuit": "\xff"}', "not UTF-8, as JSON is: look at byte 13"),
+        (b'{"circuit": "x", "shots": ' + b"9" * 5000 + b"}", "A number in the body is too large."),
+        (b'{"circuit": "x", "shots": 1e999}', "A number in the body is too large."),
+        (b'{"circuit": "x", "shots": NaN}', "not JSON, which has no NaN"),
+        (b'{"circuit": "x"', "Expecting ',' delimiter: line 1 column 16"),
+    ],
+)
+def test_a_refusal_says_what_is_wrong_with_the_text(raw: bytes, says: str) -> None:
+    assert says in error(post(raw), 400, "malformed_request")["error"]
+
+
+def test_a_compressed_body_is_refused_as_such() -> None:
+    raw = gzip.compress(json.dumps({"circuit": CIRCUIT}).encode())
+    refused = post(raw, **{"Content-Encoding": "gzip"})
+    assert "Content-Encoding" in error(refused, 415, "unsupported_media_type")["error"]
+    assert post({"circuit": CIRCUIT}, **{"Content-Encoding": "identity"}).status_code == 202
+
+
 def test_an_empty_body_is_refused() -> None:
     response = post(b"")
     assert response.status_code == 400
@@ -359,7 +381,8 @@ def test_a_body_too_large_for_any_circuit_is_refused_unread(settings: LazySettin
 )
 def test_another_media_type_is_refused(content_type: str) -> None:
     raw = json.dumps({"circuit": CIRCUIT}).encode()
-    error(post(raw, content_type=content_type), 415, "unsupported_media_type")
+    refused = error(post(raw, content_type=content_type), 415, "unsupported_media_type")
+    assert "application/json" in refused["error"]
     nothing_happened()
 
 
@@ -381,7 +404,7 @@ def test_a_charset_is_not_what_python_makes_of_it(charset: str) -> None:
 
 def test_an_answer_that_is_no_json_cannot_be_had() -> None:
     response = post({"circuit": CIRCUIT}, accept="text/html")
-    error(response, 406, "not_acceptable")
+    assert "application/json" in error(response, 406, "not_acceptable")["error"]
     nothing_happened()
 
 
