@@ -162,10 +162,13 @@ def result(params: Mapping[str, Any], ended: Sequence[Ended]) -> Any:
         "schema_version": params["schema_version"],
         "data": data,
         "metadata": {"chunk_timing": spans},
-        # orjson writes no integer of more than 64 bits.
-        "passthrough_data": orjson.Fragment(json.dumps(program.get("passthrough_data"))),
-        "semantic_role": program.get("semantic_role"),
+        **{name: _as_given(program.get(name)) for name in ("passthrough_data", "semantic_role")},
     }
+
+
+def _as_given(value: Any) -> orjson.Fragment:
+    """orjson writes no integer of more than 64 bits."""
+    return orjson.Fragment(json.dumps(value))
 
 
 def _item_result(ended: Sequence[Ended], shape: tuple[int, ...], *, compressed: bool) -> Any:

@@ -278,6 +278,14 @@ def test_what_cannot_be_stored_is_refused(text: str) -> None:
         error(post(body, JOBS), 400, "invalid_params")
 
 
+def test_what_only_passes_through_may_hold_any_number() -> None:
+    given = {"passthrough_data": [10**30, -1.5], "semantic_role": 2**64}
+    job = submitted(executor(together(bell()), ITEM, **given))
+    work()
+    result = read(f"{JOBS}/{job}/results")
+    assert {name: result[name] for name in given} == given
+
+
 def test_metadata_that_are_no_json_do_not_break_the_result() -> None:
     raw = bytearray(zlib.decompress(base64.b64decode(written(bell())["__value__"])))
     place = raw.index(b'{"made"')
