@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from antlr4 import CommonTokenStream, InputStream
@@ -22,6 +23,7 @@ _PLACE = re.compile(r"L(\d+):C(\d+): ")
 _ELSE_IF = re.compile(r"\belse(?=\s+(if)\b)")
 _LOOSE_ALIAS = re.compile(r"\blet\s+\w+\s*=\s*\{[^{}]*\}")
 _NO_BRACES = str.maketrans("{}", "  ")
+_MORE_THAN_GRAMMAR = re.compile(r"\+\+|\bpow\b")
 _OLD_CASE = re.compile(r"(\bcase\s[^:{};]+|\bdefault\s*)(?<!\s):\s*\{")
 _OLD_LABELS = re.compile(r":(?=\s*case\b)\s*case\b")
 _BREAK = re.compile(r"\s*(break\s*;)")
@@ -65,7 +67,11 @@ def _parsed(text: str, start: int, statement: str) -> list[Any]:
     lexer._interp.line, lexer._interp.column = line, column - 1
     lexer.removeErrorListeners()
     lexer.addErrorListener(_RaiseAtOnce())
-    parser = reference.qasm3Parser(CommonTokenStream(lexer))
+    tokens = CommonTokenStream(lexer)
+    if _MORE_THAN_GRAMMAR.search(statement):
+        tokens.fill()
+        _retype(tokens.tokens)
+    parser = reference.qasm3Parser(tokens)
     parser.removeErrorListeners()
     parser._errHandler = BailErrorStrategy()
     try:
@@ -85,7 +91,38 @@ def _parsed(text: str, start: int, statement: str) -> list[Any]:
     return _linked(program.statements, links) if links else list(program.statements)
 
 
+def _retype(tokens: Sequence[Any]) -> None:
+    """Let the grammar have what only the text of the specification has.
+
+    There, `++` joins arrays outside of aliases too, and `pow(a, b)` is a function.
+    """
+    types, aliasing = reference.qasm3Lexer, False
+    for place, token in enumerate(tokens):
+        if token.type in (types.LET, types.SEMICOLON):
+            aliasing = token.type == types.LET
+        elif token.type == types.DOUBLE_PLUS and not aliasing:
+            token.type = types.PLUS
+        elif token.type == types.POW and not _modifies(tokens, place):
+            token.type = types.Identifier
+
+
+def _modifies(tokens: Sequence[Any], place: int) -> bool:
+    """Whether the `pow` at this place is that of a gate: an `@` follows its brackets."""
+    depth = 0
+    for before, after in pairwise(tokens[place + 1 :]):
+        depth += (before.text == "(") - (before.text == ")")
+        if depth <= 0:
+            return bool(after.text == "@")
+    return False
+
+
 class _Visitor(reference.QASMNodeVisitor):  # type: ignore[misc]
+    def visitAdditiveExpression(self, ctx: Any) -> Any:
+        if ctx.op.text != "++":
+            return super().visitAdditiveExpression(ctx)
+        left, right = map(self.visit, ctx.expression())
+        return reference.add_span(ast.Concatenation(left, right), reference.get_span(ctx))
+
     def visitArgumentDefinition(self, ctx: Any) -> Any:
         if not ctx.CREG():
             return super().visitArgumentDefinition(ctx)
@@ -179,7 +216,7 @@ def _refused(message: str) -> CircuitError:
     if match is None:
         return CircuitError("syntax_error", message or "The text is not OpenQASM 3.")
     return CircuitError(
-        "syntax_error",
+        "invalid_program",
         message[match.end() :].capitalize() + ".",
         line=int(match[1]),
         column=int(match[2]) + 1,

@@ -607,3 +607,21 @@ switch (cd) {
   break;
 }
 x ab; e = measure ab; e = ~e; e[0] = 0; e[1] = 1;
+
+//// arrays_joined: 1
+array[int[8], 2] a = {0, 1}; array[int[8], 3] b = {2, 3, 4};
+array[int[8], 5] both = a ++ b; array[int[8], 4] twice = a ++ a;
+twice[2:3] = b[0:0] ++ a[1:1];
+qubit q; bit c;
+if (both[4] == 4 && both[1] == 1 && twice[1] == 1 && twice[2] == 2 && twice[3] == 1) { x q; }
+c = measure q;
+
+//// registers_joined: 0101 01 01
+qubit[2] q; bit[2] a; bit[2] b; bit[4] c; x q[0]; a = measure q; b = measure q; c = b ++ a;
+
+//// pow_function: 1
+const int[8] a = 4; const uint[4] n = 3; const float f = pow(a, -2);
+qubit q; bit c;
+pow(pow(2, 1)) @ sx q;
+if (pow(a, n) == 64 && f == 0.0625) { rx(pow(2, n) * pi) q; }
+c = measure q;

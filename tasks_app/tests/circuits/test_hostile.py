@@ -107,7 +107,7 @@ HOSTILE = {
     "include /dev/zero": (V3 + 'include "/dev/zero";', INCLUDE),
     "include ../../x": (V2 + 'include "../../x";', INCLUDE),
     "include without a space": ('OPENQASM 2.0;include"/etc/passwd";', INCLUDE),
-    "include in a gate": (V2 + 'gate g a { include "x.inc"; }', SYNTAX),
+    "include in a gate": (V2 + 'gate g a { include "x.inc"; }', WRONG),
     "include in a comment in a pragma": (
         'OPENQASM 3.0; pragma " /*\ninclude "/etc/passwd";\n*/ qubit q;',
         INCLUDE,

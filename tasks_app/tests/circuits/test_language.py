@@ -148,6 +148,9 @@ def test_an_unsupported_part_is_named_and_placed(
         "def g(mutable array[int, #dim = 1] n) { n[0] = 1; } "
         "def f(readonly array[int, #dim = 1] n) { g(n); } array[int, 2] m; f(m);",
         "def f(mutable array[int, #dim = 2] n) { } array[int, 2] m; f(m);",
+        "def f(readonly array[int, 4] n) { } array[int, 2] m; f(m ++ m);",
+        "int n = 1; n++;",
+        "pow(2) x q;",
         "def f(mutable array[int[8], #dim = 1] n) { } array[int[16], 2] m; f(m);",
         "switch (2) { case 1 { } case 2, 1 { } }",
         "uint[2] n; switch (n) { case 4 { } }",

@@ -80,7 +80,8 @@ def test_a_gate_may_have_any_name_in_openqasm_2(run: Run, name: str) -> None:
         ("if (d == 1) x q[0];", "invalid_program", (5, 5)),
         ("x q[0]", "syntax_error", (5, 7)),
         ("x q[0;", "syntax_error", (5, 6)),
-        ("creg d[-1];", "syntax_error", (5, 7)),
+        ("creg d[-1];", "invalid_program", (5, 7)),
+        ("qreg r[0];", "invalid_program", (5, 7)),
         ("@note\nx q[0];", "syntax_error", (5, 1)),
     ],
 )

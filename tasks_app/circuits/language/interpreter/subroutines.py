@@ -102,6 +102,8 @@ def _argument(run: Run, declared: Any, given: Any) -> Any:
         return qubits
     found = evaluate(run, given)
     if isinstance(declared.type, ast.ArrayReferenceType):
+        if isinstance(given, ast.Concatenation):
+            raise failure("Arrays are joined by an assignment, not in an argument.", at=given)
         return _array_argument(run, declared, found)
     kind = type_of(run, declared.type)
     if kind.kind == "bit":
