@@ -1,11 +1,12 @@
 """A circuit of Qiskit's, checked, with its own gates and its counted loops written out."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qiskit import QuantumCircuit
 from qiskit.circuit import (
+    CASE_DEFAULT,
     AnnotatedOperation,
     BoxOp,
     CircuitInstruction,
@@ -21,11 +22,14 @@ from qiskit.circuit import (
     WhileLoopOp,
 )
 from qiskit.circuit._classical_resource_map import VariableMapper
+from qiskit.circuit.classical import expr
 from qiskit.circuit.library import Initialize, UnitaryGate, get_standard_gate_name_mapping
 from qiskit.quantum_info.operators.predicates import is_unitary_matrix
 
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import Limits
+from tasks_app.circuits.language import logic
+from tasks_app.circuits.language.interpreter import measured
 
 _OWN = (Gate, Instruction, ControlledGate)  # Classes of gates that bring their definition.
 _STANDARD = get_standard_gate_name_mapping()
@@ -87,7 +91,7 @@ class Flattening:
             case ControlFlowOp():
                 operation = self._control_flow(operation, instruction, mapper)
             case Store():
-                operation = Store(*map(mapper.map_expr, operation.params))
+                operation = logic.store(*map(mapper.map_expr, operation.params))
             case AnnotatedOperation():
                 operation = self._annotated(operation)
             case UnitaryGate() if not is_unitary_matrix(operation.to_matrix()):
@@ -100,13 +104,16 @@ class Flattening:
         blocks = [self._block(block, instruction) for block in operation.blocks]
         match operation:
             case IfElseOp():
-                return IfElseOp(mapper.map_condition(operation.condition), *blocks)
+                return IfElseOp(_condition(mapper, operation), *blocks)
             case WhileLoopOp():
-                return WhileLoopOp(mapper.map_condition(operation.condition), *blocks)
+                return WhileLoopOp(_condition(mapper, operation), *blocks)
             case SwitchCaseOp():
                 labels = [labels for labels, _ in operation.cases_specifier()]
-                cases = zip(labels, blocks, strict=True)
-                return SwitchCaseOp(mapper.map_target(operation.target), cases)
+                cases = list(zip(labels, blocks, strict=True))
+                target = mapper.map_target(operation.target)
+                if isinstance(target, expr.Expr) or logic.is_wide(target):
+                    return _branches(expr.lift(target), cases)
+                return SwitchCaseOp(target, cases)
             case ForLoopOp():
                 values, variable, _ = operation.params
                 self._count(len(values) * len(blocks[0].data))
@@ -172,6 +179,28 @@ def _add_standard(target: QuantumCircuit, instruction: CircuitInstruction) -> No
         target.global_phase += angles[0]
     else:
         target._append(instruction)
+
+
+def _condition(mapper: VariableMapper, operation: ControlFlowOp) -> Any:
+    condition = mapper.map_condition(operation.condition)
+    return logic.condition(condition) if isinstance(condition, expr.Expr) else condition
+
+
+def _branches(target: expr.Expr, cases: Sequence[tuple[Any, QuantumCircuit]]) -> IfElseOp:
+    """A switch as a chain of branches, of which the last comes first here."""
+    value, chain = logic.value(target), None
+    for labels, block in reversed(cases):
+        if CASE_DEFAULT in labels:
+            chain = IfElseOp(expr.lift(True), block)
+            continue
+        rest = None
+        if chain is not None:
+            rest = block.copy_empty_like()
+            rest.global_phase = 0
+            rest.append(chain, rest.qubits, rest.clbits)
+        chain = IfElseOp(expr.lift(measured.any_equal(value, labels)), block, rest)
+    assert chain is not None, "a switch has cases"
+    return chain
 
 
 def _definition(operation: Instruction) -> QuantumCircuit:

@@ -6,12 +6,9 @@ from typing import Any
 from qiskit.circuit import ClassicalRegister, Clbit
 from qiskit.circuit.classical import expr, types
 
-_SIGNS = {
-    **{"BIT_AND": "&", "BIT_OR": "|", "BIT_XOR": "^", "LOGIC_AND": "&&", "LOGIC_OR": "||"},
-    **{"EQUAL": "==", "NOT_EQUAL": "!=", "LESS": "<", "LESS_EQUAL": "<=", "GREATER": ">"},
-    **{"GREATER_EQUAL": ">=", "SHIFT_LEFT": "<<", "SHIFT_RIGHT": ">>"},
-}
-_SIGNS_OF_BOOLS = _SIGNS | {"BIT_AND": "&&", "BIT_OR": "||", "BIT_XOR": "!="}
+from tasks_app.circuits.language.logic import SIGNS
+
+_SIGNS_OF_BOOLS = SIGNS | {"BIT_AND": "&&", "BIT_OR": "||", "BIT_XOR": "!="}
 
 
 class NotWritten(Exception):
@@ -55,8 +52,8 @@ class Conditions:
             case expr.Unary():
                 invert = node.op.name == "BIT_NOT" and node.type.kind is not types.Bool
                 return f"{'~' if invert else '!'}{self.value(node.operand, outer)}"
-            case expr.Binary() if node.op.name in _SIGNS:
-                signs = _SIGNS_OF_BOOLS if node.left.type.kind is types.Bool else _SIGNS
+            case expr.Binary() if node.op.name in SIGNS:
+                signs = _SIGNS_OF_BOOLS if node.left.type.kind is types.Bool else SIGNS
                 left, right = self.value(node.left, outer), self.value(node.right, outer)
                 return f"({left} {signs[node.op.name]} {right})"
             case expr.Index():
