@@ -34,6 +34,7 @@ _IF = re.compile(
 _HEAD = r"\s++([A-Za-z_]\w*+)\s*+(?:\(([\w\s,]*+)\))?+([\w\s,]*+)"
 _GATE = re.compile(r"\s*+gate" + _HEAD + r"\{([^{}]*+)\}", re.ASCII)
 _OPAQUE = re.compile(r"\s*+opaque" + _HEAD + ";", re.ASCII)
+_DELAY = re.compile(r"delay(?:_[0-9]+)?")
 _INCLUDE = re.compile(r"""\s*+include\s*+(?:"([^"\n]*)"|'([^'\n]*)')\s*+;""")
 _OPERAND = re.compile(
     r"\s*+(?P<name>[A-Za-z_]\w*+)\s*+(?:\[\s*+(?P<size>[0-9]{1,9}+)\s*+\]\s*+)?", re.ASCII
@@ -150,7 +151,7 @@ class FastLane:
         def refuse(run: Run, values: Any) -> Any:
             raise unsupported(f"The opaque gate {name:.80}", "add its definition")
 
-        if name == "delay":  # As Qiskit writes it.
+        if _DELAY.fullmatch(name):  # As Qiskit writes it.
             define(self._run, name, _names(parameters), _names(qubits), lambda run: None)
         elif name not in WITHOUT_INCLUDE:
             spec = GateSpec(len(_names(parameters)), len(_names(qubits)), refuse)

@@ -24,6 +24,7 @@ _ELSE_IF = re.compile(r"\belse(?=\s+(if)\b)")
 _LOOSE_ALIAS = re.compile(r"\blet\s+\w+\s*=\s*\{[^{}]*\}")
 _NO_BRACES = str.maketrans("{}", "  ")
 _MORE_THAN_GRAMMAR = re.compile(r"\+\+|\bpow\b")
+_MICRO = re.compile(r"(?<=[0-9.])(\s*)μ(?=s\b)")
 _OLD_CASE = re.compile(r"(\bcase\s[^:{};]+|\bdefault\s*)(?<!\s):\s*\{")
 _OLD_LABELS = re.compile(r":(?=\s*case\b)\s*case\b")
 _BREAK = re.compile(r"\s*(break\s*;)")
@@ -45,7 +46,8 @@ def _is_alias(statement: Any) -> bool:
 
 
 def _as_specified(text: str) -> str:
-    """What Qiskit's exporter writes beside the grammar, as the grammar has it."""
+    """What the specification and Qiskit's exporter write beside the grammar, as it has that."""
+    text = _MICRO.sub(r"\1µ", text)  # The Greek letter as the sign for a millionth.
     # An alias of loose bits, and the switch that was in Qiskit before it was in OpenQASM.
     text = _LOOSE_ALIAS.sub(lambda match: match[0].replace(",", "++").translate(_NO_BRACES), text)
     if not _OLD_CASE.search(text):

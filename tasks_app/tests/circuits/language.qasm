@@ -625,3 +625,12 @@ qubit q; bit c;
 pow(pow(2, 1)) @ sx q;
 if (pow(a, n) == 64 && f == 0.0625) { rx(pow(2, n) * pi) q; }
 c = measure q;
+
+//// durations: 1
+duration a = 500ns; qubit q; bit c; delay[3μs] q; delay[3 μs] q; delay[3µs] q;
+if (a / 1us == 0.5 && a / 1ns == 500.0 && a / 1s == 5e-7 && 2.3us == 2300ns && 3 * 100ns == 300ns
+    && 1000ms == 1s && 1001us > 1ms) { x q; }
+c = measure q;
+
+//// micro: 1
+float μs = pi; qubit q; bit c; delay[3 μs] q; rx(μs) q; c = measure q;

@@ -94,6 +94,9 @@ def test_the_bodies_of_gates_see_inputs(run: Run) -> None:
         ("array[bit[2], 1, 2] a", [[1, 4]], "'a[0, 1]' does not fit bit[2]: it is 4."),
         ("float a", [1], "'a' does not fit float[64]: it is a list of 1."),
         ("int[8] a", 1.5, "'a' does not fit int[8]: it is 1.5."),
+        ("int[4] a", 8, "'a' does not fit int[4]: it is 8."),
+        ("uint[4] a", -1, "'a' does not fit uint[4]: it is -1."),
+        ("array[uint[4], 2] a", [15, 16], "'a[1]' does not fit uint[4]: it is 16."),
     ],
 )
 def test_what_does_not_fit_is_told_beside_what_is_declared(

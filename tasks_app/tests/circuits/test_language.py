@@ -202,7 +202,8 @@ def test_openqasm_2_branches_on_a_register(run: Run) -> None:
         "; qreg q[1]; creg c[1]; gate g a { x a; }; ; g q[0];; measure q -> c;",
         "qreg q[1]; creg c[1]; rx(-2^3^0*-pi/+2) q[0]; measure q -> c;",
         "qreg q[1]; creg c[1]; rx(asin(1)*(3-(2-1))) q[0]; measure q -> c;",
-        "opaque delay(t) a; opaque x a; qreg q[1]; creg c[1]; delay(5) q[0]; x q; measure q -> c;",
+        "opaque delay(t) a; opaque x a; opaque delay_14(t) a; qreg q[1]; creg c[1];"
+        "delay(5) q[0]; delay_14(3) q[0]; x q; measure q -> c;",
         "gate u3(theta,phi,lambda) q { U(theta,phi,lambda) q; } qreg q[1]; creg c[1];"
         "u3(pi,0,pi) q[0]; barrier q; measure q -> c;",
     ],

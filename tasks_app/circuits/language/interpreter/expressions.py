@@ -1,5 +1,6 @@
 """Expressions: each to a known value, a reference to bits or qubits, or logic over bits."""
 
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,9 @@ def _bitstring(run: Run, node: ast.BitstringLiteral) -> Any:
 def _duration(run: Run, node: ast.DurationLiteral) -> Duration:
     if node.unit.name == "dt":
         return Duration(node.value, "dt")
-    return Duration(node.value * {"ns": 1e-9, "us": 1e-6, "ms": 1e-3}.get(node.unit.name, 1.0))
+    # As it is written: 2.3 * 1000 in floats is less than 2300.
+    written = Decimal(repr(node.value))
+    return Duration(float(written.scaleb({"ns": 0, "us": 3, "ms": 6}.get(node.unit.name, 9))))
 
 
 @expression(ast.ArrayLiteral)

@@ -220,7 +220,7 @@ def _length(duration: Duration) -> tuple[float, str]:
     if duration.unit == "dt":
         return round(duration.length), "dt"
     # How long a stretch is, only the hardware knows.
-    return 0 if duration.unit == "stretch" else round(duration.length * 1e9, 6), "ns"
+    return 0 if duration.unit == "stretch" else round(duration.length, 6), "ns"
 
 
 @statement(ast.Box)

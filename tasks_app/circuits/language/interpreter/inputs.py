@@ -11,7 +11,7 @@ from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure
 from tasks_app.circuits.language.interpreter.deferred import conversion, element
 from tasks_app.circuits.language.interpreter.evaluation import array_type, type_of
 from tasks_app.circuits.language.interpreter.run import Run
-from tasks_app.circuits.language.interpreter.values import Array, Type, Variable, unsupported
+from tasks_app.circuits.language.interpreter.values import Array, Type, Variable, Word, unsupported
 
 _Shape = tuple[int, ...]
 
@@ -55,7 +55,9 @@ def _given(given: Any, name: str, declared: Type, place: _Shape = ()) -> Any:
     whole = declared.kind in ("int", "uint", "bool", "bit")
     if isinstance(given, int if whole else int | float):
         with suppress(ArithmeticFailure):
-            return convert(given, declared)
+            held = convert(given, declared)
+            if not isinstance(held, Word) or not whole or held.number == given:
+                return held
     raise Misfit(f"{name}[{_joined(place)}]" if place else name, str(declared), given)
 
 

@@ -77,10 +77,10 @@ class Bits:
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """A length of time in seconds, or in the steps of the hardware (`dt`) or of a stretch."""
+    """A length of time in nanoseconds, or in the steps of the hardware (`dt`) or of a stretch."""
 
     length: float
-    unit: str = "s"
+    unit: str = "ns"
 
 
 @dataclass(slots=True)
