@@ -6,7 +6,7 @@ any other goes to the parser of the OpenQASM project, which takes a millisecond 
 Both end in the same `Run`, and the tests prove that the two lanes agree.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.fast_lane import FastLane, read_part
 from tasks_app.circuits.language.interpreter import ProgramEnd, Run
+from tasks_app.circuits.language.interpreter.deferred import Inputs
 from tasks_app.circuits.language.interpreter.run import Paths
 from tasks_app.circuits.language.parse import parse_statement, statement_end
 
@@ -21,18 +22,17 @@ from tasks_app.circuits.language.parse import parse_statement, statement_end
 def read_qasm3(
     text: str,
     limits: Limits,
-    inputs: Mapping[str, Any],
+    inputs: Inputs,
     *,
     fast: bool = True,
     old: bool = False,
-    by_place: bool = False,
 ) -> Run:
     """Make the circuit of a program, whose version line has been read.
 
     `fast=False` sends every statement through the reference parser; `old` takes what OpenQASM 2
     says otherwise. Raises CircuitError, or Steered when it has to be run path by path.
     """
-    run = Run(limits, inputs, old=old, by_place=by_place)
+    run = Run(limits, inputs, old=old)
     with suppress(ProgramEnd):
         read_part(run, text, 0, fast=fast)
     run.finish()
@@ -45,14 +45,13 @@ class Steered:
 
     text: str
     limits: Limits
-    inputs: Mapping[str, Any]
+    inputs: Inputs
     notes: tuple[str, ...]
-    by_place: bool
     _statements: list[Any] | None = None
 
     def begin(self, paths: Paths) -> tuple[Run, list[Any]]:
         """What stands before the first measurement, done on the path; and the statements left."""
-        run = Run(self.limits, self.inputs, paths, by_place=self.by_place)
+        run = Run(self.limits, self.inputs, paths)
         offset = FastLane(run, self.text).drive(0)
         if self._statements is None:
             self._statements = list(self._parsed(offset))

@@ -5,7 +5,7 @@ It is written in Rust and may give up in ways of its own, all of which end here.
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
@@ -20,7 +20,7 @@ from tasks_app.circuits.errors import CircuitError, wrong_number
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.flatten import Flattening
 from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure
-from tasks_app.circuits.language.interpreter.deferred import Deferred, conversion
+from tasks_app.circuits.language.interpreter.deferred import Deferred, Inputs, conversion
 from tasks_app.circuits.language.program import Names, Program
 from tasks_app.circuits.qpy_file import QpyFile
 
@@ -29,14 +29,12 @@ _MODULES = ("qiskit.circuit", "qiskit.circuit.library", "qiskit.circuit.controlf
 _EVOLUTION = "qiskit.synthesis.evolution"
 
 
-def read_qpy(
-    file: QpyFile, limits: Limits, inputs: Mapping[str, Any], *, by_place: bool = False
-) -> Program:
+def read_qpy(file: QpyFile, limits: Limits, inputs: Inputs) -> Program:
     """Raises CircuitError."""
     _check_width(file, limits)
     loaded = _understood(lambda: _load(file))
     circuit = _understood(lambda: Flattening(limits).circuit(loaded))
-    if by_place:
+    if 0 in inputs:  # They come in order.
         inputs = _by_name(loaded, circuit, inputs)
     circuit, deferred = _bound(circuit, inputs)
     registers = _registers(circuit)
@@ -44,15 +42,13 @@ def read_qpy(
     return Program(circuit, registers, deferred=deferred, names=_names(circuit), named_bits=named)
 
 
-def _by_name(
-    loaded: QuantumCircuit, circuit: QuantumCircuit, inputs: Mapping[str, Any]
-) -> Mapping[str, Any]:
+def _by_name(loaded: QuantumCircuit, circuit: QuantumCircuit, inputs: Inputs) -> Inputs:
     """Values in the order of the file's parameters, of which some may have gone since."""
     names = [each.name for each in loaded.parameters]
     if len(names) != len(inputs):
         raise wrong_number(len(names), len(inputs))
     left = {each.name for each in circuit.parameters}
-    return {name: inputs[str(place)] for place, name in enumerate(names) if name in left}
+    return {name: inputs[place] for place, name in enumerate(names) if name in left}
 
 
 def _named_bits(
@@ -141,7 +137,7 @@ def _classes_of(name: str) -> ModuleType:
 
 
 def _bound(
-    circuit: QuantumCircuit, inputs: Mapping[str, Any]
+    circuit: QuantumCircuit, inputs: Inputs
 ) -> tuple[QuantumCircuit, dict[Deferred, Parameter]]:
     """The circuit with the values that are there, and its parameters by those that will be."""
     free: dict[str, Parameter] = {each.name: each for each in circuit.parameters}

@@ -1,13 +1,13 @@
 """From a program, as text of either version or as QPY, to a `Program`."""
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from qiskit.circuit import Clbit, Qubit
 
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language import interpreter
+from tasks_app.circuits.language.interpreter.deferred import Inputs
 from tasks_app.circuits.language.interpreter.values import (
     Bits,
     Qubits,
@@ -24,28 +24,19 @@ from tasks_app.circuits.qpy_file import QpyFile
 _EMPTY = re.compile(r"(?<=[;}])(\s*);")  # A statement that Qiskit lets pass in OpenQASM 2.
 
 
-def parse(
-    source: Source | QpyFile,
-    limits: Limits,
-    parameters: Mapping[str, Any],
-    *,
-    by_place: bool = False,
-) -> Program | Steered:
-    """The names of parameters are their places, from 0 on, if it is `by_place`.
-
-    Raises CircuitError; time is bounded by the deadline of the sandbox only.
-    """
+def parse(source: Source | QpyFile, limits: Limits, inputs: Inputs) -> Program | Steered:
+    """Raises CircuitError; time is bounded by the deadline of the sandbox only."""
     if isinstance(source, QpyFile):
-        return read_qpy(source, limits, parameters, by_place=by_place)
+        return read_qpy(source, limits, inputs)
     old, text = source.language == "OpenQASM 2", source.text
     if old:  # As OpenQASM 3 writes it.
         text = _EMPTY.sub(r"\1 ", text.replace("^", "**"))
     try:
-        run = read_qasm3(text, limits, parameters, old=old, by_place=by_place)
+        run = read_qasm3(text, limits, inputs, old=old)
         if run.outputs and not run.measures:  # The simulator counts nothing without.
             raise interpreter.Steered
     except interpreter.Steered:
-        return Steered(text, limits, parameters, source.notes, by_place)
+        return Steered(text, limits, inputs, source.notes)
     circuit = run.circuit
     registers = tuple(indices(circuit, bits) for bits in run.outputs or run.registers)
     notes = (*source.notes, *run.notes)

@@ -27,7 +27,7 @@ from tasks_app.circuits.simulation.sets import SetsRun, sets_of
 from tasks_app.circuits.simulation.template import Template
 
 _OPTIONS = (
-    *("circuit_format", "by_place", "method", "noise", "shots"),
+    *("circuit_format", "method", "noise", "shots"),
     *("max_qubits", "outputs", "observables", "optimization_level"),
 )
 _CACHED_CIRCUITS = 32
@@ -59,7 +59,7 @@ class Runner:
         drawn: dict[str, Any] = {}
         if request["samplex"] is not None:
             values, told = draw(request["samplex"], request["seed"])
-            sets = [{str(place): value for place, value in enumerate(row)} for row in values]
+            sets = [dict(enumerate(row)) for row in values]
             request = {**request, "parameter_sets": sets, "by_place": True}
             drawn = {"drawn": told}
         digest = hashlib.sha256(request["circuit"].encode("utf-8", "surrogatepass")).hexdigest()
@@ -105,4 +105,4 @@ class Runner:
         limits = replace(self._limits, max_qubits=min(own, self._limits.max_qubits))
         circuit, packed = request["circuit"], request["circuit_format"] == "qpy"
         source = read_file(circuit, limits.max_circuit_bytes) if packed else read_source(circuit)
-        return Template(source, kind, options, limits, by_place=request["by_place"])
+        return Template(source, kind, options, limits)

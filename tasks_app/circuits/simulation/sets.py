@@ -10,6 +10,7 @@ import numpy as np
 
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import MAX_SEED, Limits
+from tasks_app.circuits.language.interpreter.deferred import Inputs
 from tasks_app.circuits.language.qasm3 import Steered
 from tasks_app.circuits.language.read import named_bits
 from tasks_app.circuits.simulation import counts
@@ -17,7 +18,7 @@ from tasks_app.circuits.simulation.aer import SEED_STEP, Angles
 from tasks_app.circuits.simulation.compile import COUNTED
 from tasks_app.circuits.simulation.observables import with_precision
 from tasks_app.circuits.simulation.paths import Walk
-from tasks_app.circuits.simulation.template import Inputs, Prepared, Template
+from tasks_app.circuits.simulation.template import Prepared, Template
 
 _MAX_CHUNK = 100  # Sets that the simulator runs at once.
 _METADATA_BYTES = 2_000
@@ -201,7 +202,8 @@ def _registers(named: Mapping[str, list[int]]) -> list[dict[str, Any]]:
 
 def sets_of(request: Mapping[str, Any]) -> Sequence[Inputs]:
     """The values of inputs, for a run each."""
-    return request["parameter_sets"] or [request["parameters"]]
+    sets = request["parameter_sets"] or [request["parameters"]]
+    return [dict(enumerate(each.values())) for each in sets] if request["by_place"] else sets
 
 
 def _most(prepared: Prepared) -> int:

@@ -13,7 +13,7 @@ from qiskit.circuit import Parameter
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure
-from tasks_app.circuits.language.interpreter.deferred import Decides, Deferred, Tape
+from tasks_app.circuits.language.interpreter.deferred import Decides, Deferred, Inputs, Tape
 from tasks_app.circuits.language.qasm3 import Steered
 from tasks_app.circuits.language.read import parse
 from tasks_app.circuits.language.source import Source
@@ -41,7 +41,6 @@ _NO_PATHS = (
     "What this program does with its measurements is more than a circuit can say, and this backend "
     "runs circuits only; decide with bits and comparisons of bits, or choose another backend."
 )
-Inputs = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,6 @@ class Prepared:
     final_state: FinalState | None = None
     shown: Callable[[Mapping[Parameter, Any]], dict[str, Any]] | None = None
     """The circuit as text and drawing, with these values or parameters in place of its own."""
-    by_place: bool = False
     named_bits: Mapping[str, list[int]] = field(default_factory=dict)
 
     def angles(self, inputs: Inputs) -> dict[Parameter, float]:
@@ -68,7 +66,7 @@ class Prepared:
         named: dict[str, Parameter] = {}
         found = {}
         for value, parameter in self.deferred.items():
-            name = (None if self.by_place else self.tape.name(value)) or parameter.name
+            name = self.tape.name(value) or parameter.name
             found[parameter] = named.setdefault(name, Parameter(name))
         return found
 
@@ -77,13 +75,7 @@ class Template:
     """A program and how to run it, without the values of its inputs."""
 
     def __init__(
-        self,
-        source: Source | QpyFile,
-        kind: Kind,
-        options: Options,
-        limits: Limits,
-        *,
-        by_place: bool,
+        self, source: Source | QpyFile, kind: Kind, options: Options, limits: Limits
     ) -> None:
         """Raises CircuitError."""
         self.compilations = 0
@@ -94,9 +86,8 @@ class Template:
         if options.optimization_level is not None and not kind.has_levels:
             raise CircuitError("invalid_optimization_level", _NO_LEVELS)
         self._source, self._kind, self._options, self._limits = source, kind, options, limits
-        self._by_place = by_place
         self._steered = False  # Once it was: no use to try without the values.
-        self._kept: OrderedDict[tuple[frozenset[str], str], Prepared] = OrderedDict()
+        self._kept: OrderedDict[tuple[frozenset[Any], str], Prepared] = OrderedDict()
 
     def at(self, inputs: Inputs) -> tuple[Prepared, dict[Parameter, float]]:
         """The program for these values, and those of its parameters. Raises CircuitError."""
@@ -135,18 +126,18 @@ class Template:
                 break
         return self._keep(self._read(inputs, every), inputs, every)
 
-    def _keep(self, prepared: Prepared, inputs: Inputs, names: frozenset[str]) -> Prepared:
+    def _keep(self, prepared: Prepared, inputs: Inputs, names: frozenset[Any]) -> Prepared:
         self._kept[names, _written(inputs, names)] = prepared
         if len(self._kept) > _MAX_KEPT:
             self._kept.popitem(last=False)
         return prepared
 
-    def _read(self, inputs: Inputs, known: frozenset[str]) -> Prepared:
+    def _read(self, inputs: Inputs, known: frozenset[Any]) -> Prepared:
         begun, tape = perf_counter(), Tape()
         given = {
             name: value if name in known else tape.input(name) for name, value in inputs.items()
         }
-        program = parse(self._source, self._limits, given, by_place=self._by_place)
+        program = parse(self._source, self._limits, given)
         parsed = perf_counter()
         facts: dict[str, Any] = {"language": self._source.language}
         if program.notes:
@@ -183,12 +174,10 @@ class Template:
             circuit, hardware = compiled.circuit, compiled.hardware
             shown = partial(show, program, circuit, hardware=hardware, max_bytes=most)
         return Prepared(
-            *(compiled, facts, tape, program.deferred, final_state, shown),
-            by_place=self._by_place,
-            named_bits=program.named_bits,
+            compiled, facts, tape, program.deferred, final_state, shown, program.named_bits
         )
 
 
-def _written(inputs: Inputs, names: frozenset[str]) -> str:
+def _written(inputs: Inputs, names: frozenset[Any]) -> str:
     """The values of these inputs, with their types."""
     return json.dumps([inputs[name] for name in sorted(names)]) if names else ""

@@ -9,12 +9,15 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, NoReturn
 
+Inputs = Mapping[Any, Any]
+"""Values by the names of inputs or, given in order, all by the places of their declarations."""
+
 
 class Decides(Exception):
     """The program is another one for other values of these inputs."""
 
-    def __init__(self, names: frozenset[str]) -> None:
-        super().__init__(", ".join(sorted(names)))
+    def __init__(self, names: frozenset[Any]) -> None:
+        super().__init__(names)
         self.names = names
 
 
@@ -24,14 +27,14 @@ class Tape:
     def __init__(self) -> None:
         self._steps: list[tuple[Callable[..., Any] | None, tuple[Any, ...]]] = []
 
-    def input(self, name: str) -> "Deferred":
+    def input(self, name: Any) -> "Deferred":
         return self._write(None, (name,), frozenset((name,)))
 
     def step(self, function: Callable[..., Any], operands: tuple[Any, ...]) -> "Deferred":
         names = [each.names for each in operands if type(each) is Deferred]
         return self._write(function, operands, frozenset().union(*names))
 
-    def _write(self, function: Any, operands: tuple[Any, ...], names: frozenset[str]) -> "Deferred":
+    def _write(self, function: Any, operands: tuple[Any, ...], names: frozenset[Any]) -> "Deferred":
         self._steps.append((function, operands))
         return Deferred(self, len(self._steps) - 1, names)
 
@@ -44,15 +47,16 @@ class Tape:
         del self._steps[length:]
 
     def name(self, value: "Deferred") -> str | None:
-        """Of the input, or the element of one, that it is; None for what is computed."""
+        """Of the input, or the element of one, that it is; None for what has no name."""
         function, operands = self._steps[value.place]
         if function is None:
-            return str(operands[0])
-        if function is _element:
-            return f"{self.name(operands[0])}[{', '.join(map(str, operands[1]))}]"
-        return self.name(operands[0]) if function in _CONVERSIONS else None
+            return operands[0] if isinstance(operands[0], str) else None
+        name = self.name(operands[0]) if function in {*_CONVERSIONS, _element} else None
+        if name and function is _element:
+            return f"{name}[{', '.join(map(str, operands[1]))}]"
+        return name
 
-    def play(self, inputs: Mapping[str, Any]) -> list[Any]:
+    def play(self, inputs: Inputs) -> list[Any]:
         """The value of each step. Raises what its function does."""
         values: list[Any] = []
         for function, operands in self._steps:
@@ -69,7 +73,7 @@ class Deferred:
 
     __slots__ = ("names", "place", "tape")
 
-    def __init__(self, tape: Tape, place: int, names: frozenset[str]) -> None:
+    def __init__(self, tape: Tape, place: int, names: frozenset[Any]) -> None:
         self.tape, self.place, self.names = tape, place, names
         """The inputs that it comes from."""
 

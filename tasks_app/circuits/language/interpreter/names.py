@@ -1,6 +1,6 @@
 """The names of a program in their scopes, its inputs, and the count of its steps."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,7 +9,7 @@ from qiskit.circuit import Clbit, Qubit
 from tasks_app.circuits.errors import CircuitError, wrong_number
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.interpreter import library
-from tasks_app.circuits.language.interpreter.deferred import Deferred, Tape
+from tasks_app.circuits.language.interpreter.deferred import Deferred, Inputs, Tape
 from tasks_app.circuits.language.interpreter.functions import CONSTANTS
 from tasks_app.circuits.language.interpreter.values import (
     Array,
@@ -27,9 +27,7 @@ _LOOP_RAN_AWAY = "The program unrolls to more than {:,} operations; use fewer it
 class Names:
     """What each name stands for, from the innermost scope outwards."""
 
-    def __init__(
-        self, limits: Limits, inputs: Mapping[str, Any], *, old: bool, by_place: bool
-    ) -> None:
+    def __init__(self, limits: Limits, inputs: Inputs, *, old: bool) -> None:
         self.limits = limits
         self.old = old
         """Whether the program is OpenQASM 2, where numbers are real and `U` has no phase."""
@@ -43,8 +41,7 @@ class Names:
         self._beyond: dict[str, None] = {}
         """What an OpenQASM 2 program has of OpenQASM 3."""
         self._inputs = dict(inputs)
-        self._by_place = by_place
-        self._used_inputs: dict[str, str] = {}  # What each has its value from.
+        self._used_inputs: dict[str, int] = {}  # In the order of their declaration.
         waiting = (each.tape for each in inputs.values() if isinstance(each, Deferred))
         self.tape = next(waiting, None) or Tape()
         """What is computed from inputs that wait."""
@@ -81,11 +78,11 @@ class Names:
             )
 
     def input_value(self, name: str) -> Any:
-        place = str(len(self._used_inputs)) if self._by_place else name
-        given = self._used_inputs.setdefault(name, place)
-        if given not in self._inputs:
-            raise failure(f"Give a value for {name!r:.80} in parameters.", "invalid_parameters")
-        return self._inputs[given]
+        place = self._used_inputs.setdefault(name, len(self._used_inputs))
+        for key in (name, place):
+            if key in self._inputs:
+                return self._inputs[key]
+        raise failure(f"Give a value for {name!r:.80} in parameters.", "invalid_parameters")
 
     def include(self, filename: str) -> None:
         if len(self.scopes) > 1:
@@ -154,8 +151,8 @@ class Names:
     def finish(self) -> None:
         """Check what can be checked only at the end of the program."""
         used = self._used_inputs
-        unknown = sorted(self._inputs.keys() - used.values())
-        if unknown and self._by_place:
+        unknown = sorted(self._inputs.keys() - used.keys() - set(used.values()))
+        if unknown and isinstance(unknown[0], int):
             raise wrong_number(len(used), len(self._inputs))
         if unknown:
             raise CircuitError(

@@ -25,7 +25,7 @@ from qiskit.circuit.classical import expr
 
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import Limits
-from tasks_app.circuits.language.interpreter.deferred import Deferred
+from tasks_app.circuits.language.interpreter.deferred import Deferred, Inputs
 from tasks_app.circuits.language.interpreter.names import Names
 from tasks_app.circuits.language.interpreter.values import (
     Array,
@@ -90,13 +90,12 @@ class Run(Names):
     def __init__(
         self,
         limits: Limits,
-        inputs: Mapping[str, Any],
+        inputs: Inputs,
         paths: Paths | None = None,
         *,
         old: bool = False,
-        by_place: bool = False,
     ) -> None:
-        super().__init__(limits, inputs, old=old, by_place=by_place)
+        super().__init__(limits, inputs, old=old)
         self.paths = paths
         self.circuit = QuantumCircuit()
         self.registers: list[Any] = []
