@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any
 
 from qiskit.circuit import Clbit, Qubit
@@ -46,10 +47,8 @@ _DECIMAL = re.compile(r"\s*-?[0-9]+\.[0-9]+(?:[eE][+-]?[0-9]+)?\s*", re.ASCII)
 _ARITHMETIC = re.compile(r"[\wπ\s.+\-*/(),]*", re.ASCII)
 _NAME = re.compile(r"(?<![\w.])[A-Za-z_π]\w*")
 _MAX_PARAMETERS = 400  # Characters: Python's parser, too, is recursive.
+_MAX_TREES = 256  # Kept: those in a gate's body are read often.
 _OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
-
-
-Trees = dict[str, list[ast.expr]]  # Of the parameters in a gate's body, which is read often.
 
 
 class _NotPlain(Exception):
@@ -59,13 +58,10 @@ class _NotPlain(Exception):
 class FastLane:
     """Executes plain statements of a text and stops before any other."""
 
-    def __init__(
-        self, run: Run, text: str, end: int | None = None, trees: Trees | None = None
-    ) -> None:
+    def __init__(self, run: Run, text: str, end: int | None = None) -> None:
         self._run = run
         self._text = text
         self._end = len(text) if end is None else end
-        self._trees = trees or {}
         # What stands for qubits and parameters repeats, and on one level of a program a register
         # or a constant never changes its meaning.
         self._operands: dict[tuple[str, int], list[tuple[Qubit, ...]]] = {}
@@ -130,22 +126,17 @@ class FastLane:
     def _definition(self, match: re.Match[str]) -> None:
         parameters, qubits = _names(match[2] or ""), _names(match[3])
         text, start, end = self._text, *match.span(4)
-        place, trees = start, Trees()
+        place = start
         while statement := _STATEMENT.match(text, place, end):
             if statement[2]:
-                trees[statement[2]] = _trees(statement[2])
+                _trees(statement[2])
             if not all(map(_OPERAND.fullmatch, statement[3].split(","))):
                 raise _NotPlain
             place = statement.end()
         if text[place:end].strip():
             raise _NotPlain
-        define(
-            self._run,
-            match[1],
-            parameters,
-            qubits,
-            lambda run: read_part(run, text, start, end, trees=trees),
-        )
+        body = partial(read_part, text=text, start=start, end=end)
+        define(self._run, match[1], parameters, qubits, body)
 
     def _opaque(self, name: str, parameters: str, qubits: str) -> None:
         def refuse(run: Run, values: Any) -> Any:
@@ -223,8 +214,7 @@ class FastLane:
     def _evaluated(self, parameters: str) -> tuple[Any, ...]:
         if _DECIMAL.fullmatch(parameters):
             return (as_parameter(float(parameters)),)
-        trees = self._trees.get(parameters) or _trees(parameters)
-        return tuple(as_parameter(self._value(tree)) for tree in trees)
+        return tuple(as_parameter(self._value(tree)) for tree in _trees(parameters))
 
     def _value(self, tree: ast.expr) -> Any:
         match tree:
@@ -253,19 +243,13 @@ class FastLane:
 
 
 def read_part(
-    run: Run,
-    text: str,
-    start: int,
-    end: int | None = None,
-    *,
-    fast: bool = True,
-    trees: Trees | None = None,
+    run: Run, text: str, start: int, end: int | None = None, *, fast: bool = True
 ) -> None:
     """Execute the statements of a part of the text: the plain ones quickly, all others too.
 
     Raises CircuitError, Steered or ProgramEnd.
     """
-    lane, offset = FastLane(run, text, end, trees), start
+    lane, offset = FastLane(run, text, end), start
     while True:
         if fast:
             offset = lane.drive(offset)
@@ -276,6 +260,7 @@ def read_part(
         offset = stop
 
 
+@lru_cache(_MAX_TREES)
 def _trees(parameters: str) -> list[ast.expr]:
     """The syntax trees of Python, which writes such arithmetic as OpenQASM does.
 

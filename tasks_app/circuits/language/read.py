@@ -38,7 +38,7 @@ def parse(source: Source | QpyFile, limits: Limits, inputs: Inputs) -> Program |
     except interpreter.Steered:
         return Steered(text, limits, inputs, source.notes)
     circuit = run.circuit
-    registers = tuple(indices(circuit, bits) for bits in run.outputs or run.registers)
+    registers = tuple(indices(circuit, bits) for bits in run.counted.values())
     notes = (*source.notes, *run.notes)
     return Program(circuit, registers, notes, run.deferred, _names(run), named_bits(run))
 
@@ -47,12 +47,11 @@ def named_bits(run: interpreter.Run) -> dict[str, list[int]]:
     """The bits of each register, alias and output that counts, by their places in an outcome."""
     places: dict[Clbit, int] = {}
     named: dict[str, list[int]] = {}
-    names = {id(value): name for name, value in run.globals.items()}
     width = 0
-    for counted in run.outputs or run.registers:
+    for name, counted in run.counted.items():
         size = width_of(counted)
         if isinstance(counted, Variable):
-            named[names[id(counted)]] = list(range(width, width + size))
+            named[name] = list(range(width, width + size))
         else:
             places.update(zip(flat(counted), range(width, width + size), strict=True))
         width += size

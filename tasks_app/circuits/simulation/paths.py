@@ -94,12 +94,11 @@ class Walk:
         """What the result's metadata tell, known when the walk is over."""
         run = self.run
         assert run is not None
-        counted = run.outputs or run.registers
         notes = [*self._program.notes, *run.notes]
         return {
             **({"notes": notes} if notes else {}),
             "qubits": len(run.places),
-            "clbits": sum(map(width_of, counted)),
+            "clbits": sum(map(width_of, run.counted.values())),
             "gates": self.gates,
             "depth": None,  # It depends on the path.
             "method": self.method,
@@ -244,7 +243,7 @@ def _bits(outcome: int, width: int) -> _Bits:
 
 def _key(run: Run) -> str:
     """As Qiskit prints it: the last bit leftmost, registers apart, the last of them leftmost."""
-    groups = [_written(run, each) for each in run.outputs or run.registers]
+    groups = [_written(run, each) for each in run.counted.values()]
     return " ".join(reversed(groups))
 
 

@@ -125,7 +125,8 @@ def _io(run: Run, node: ast.IODeclaration) -> None:
 def _output(run: Run, node: ast.IODeclaration) -> None:
     name = node.identifier.name
     if isinstance(node.type, ast.BitType):
-        run.outputs.append(run.declare_bits(name, size_of(run, node.type)))
+        run.declare_bits(name, size_of(run, node.type))
+        run.outputs.append(name)
         return
     if isinstance(node.type, ast.ArrayType):
         raise unsupported("An output of type array", "declare its elements one by one")
@@ -134,9 +135,8 @@ def _output(run: Run, node: ast.IODeclaration) -> None:
         raise unsupported(f"An output of type {declared.kind}", "declare bits or an integer")
     if run.paths is None:
         raise Steered
-    variable = Variable(coerced(run, _zero(node.type, declared), declared), declared)
-    run.define(name, variable)
-    run.outputs.append(variable)
+    run.define(name, Variable(coerced(run, _zero(node.type, declared), declared), declared))
+    run.outputs.append(name)
 
 
 @statement(ast.AliasStatement)

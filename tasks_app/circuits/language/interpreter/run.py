@@ -7,7 +7,7 @@ tells the outcome of each measurement at once, and every value is known.
 
 import copy
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -98,9 +98,9 @@ class Run(Names):
         super().__init__(limits, inputs, old=old)
         self.paths = paths
         self.circuit = QuantumCircuit()
-        self.registers: list[Any] = []
-        """Bits at the top level in the order declared, which are what is counted."""
-        self.outputs: list[Any] = []
+        self.registers: list[str] = []
+        """Names of bits at the top level in the order declared, which are what is counted."""
+        self.outputs: list[str] = []
         """What is declared `output`: if there is anything, only that is counted."""
         self.memory: dict[Clbit, bool] = {}
         """The value of each bit, where it is known."""
@@ -119,10 +119,14 @@ class Run(Names):
         other.paths = paths
         other.globals = {name: _copied(value) for name, value in self.globals.items()}
         other.scopes = [other.globals]
-        other.registers, other.memory = list(self.registers), dict(self.memory)
-        other.outputs = [_renewed(self.globals, other.globals, output) for output in self.outputs]
-        other.places = dict(self.places)
+        other.registers, other.outputs = list(self.registers), list(self.outputs)
+        other.memory, other.places = dict(self.memory), dict(self.places)
         return other
+
+    @property
+    def counted(self) -> dict[str, Any]:
+        """The registers, or outputs, whose bits are the program's outcome."""
+        return {name: self.globals[name] for name in self.outputs or self.registers}
 
     def execute(self, node: Any) -> None:
         """Raises CircuitError, Steered or ProgramEnd."""
@@ -177,7 +181,7 @@ class Run(Names):
         value = self.new_bits(size, counted=counted)
         self.define(name, value)
         if counted:
-            self.registers.append(value)
+            self.registers.append(name)
             self._bits += len(flat(value))
         return value
 
@@ -300,10 +304,3 @@ def _copied(value: Any) -> Any:
     if isinstance(value, Variable):
         return replace(value, value=_copied(value.value))
     return replace(value, items=value.items.copy()) if isinstance(value, Array) else value
-
-
-def _renewed(old: Mapping[str, Any], new: Mapping[str, Any], output: Any) -> Any:
-    """The copy of a variable that is an output."""
-    if not isinstance(output, Variable):
-        return output
-    return next(new[name] for name, value in old.items() if value is output)
