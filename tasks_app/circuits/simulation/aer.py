@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter, ParameterExpression
@@ -18,22 +18,6 @@ SEED_STEP = 2113
 _PARALLEL_FROM_QUBITS = 16  # Below, threads cost more than they bring.
 _PARALLEL_FROM_RUNS = 8  # Of narrower circuits, which then share the threads.
 Angles = Mapping[Parameter, float]
-
-
-class Execute(Protocol):
-    """As `execute`, which is the one of Aer."""
-
-    def __call__(
-        self,
-        circuit: QuantumCircuit,
-        angles: Sequence[Angles],
-        *,
-        method: str,
-        seed: int,
-        threads: int,
-        limits: Limits,
-        **options: Any,
-    ) -> list[Mapping[str, Any]]: ...
 
 
 def execute(

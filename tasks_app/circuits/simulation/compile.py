@@ -24,7 +24,7 @@ from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.program import Program
 from tasks_app.circuits.simulation import methods, rewriting
-from tasks_app.circuits.simulation.aer import Execute, execute
+from tasks_app.circuits.simulation.aer import Angles, execute
 from tasks_app.circuits.simulation.noise import Noise
 from tasks_app.circuits.simulation.observables import Observables
 from tasks_app.circuits.simulation.rewriting import Ending
@@ -48,7 +48,7 @@ class Compiled:
     truncate: bool
     sampling: Sampling | None
     """How to count without running each shot, where that is possible."""
-    execute: Execute = execute
+    execute: Callable[..., list[Mapping[str, Any]]] = execute
     ending: Ending | None = None
     """The circuit before its final measurements, where it is compiled apart."""
     final: "Compiled | None" = None
@@ -59,6 +59,19 @@ class Compiled:
     """What the metadata tell of it besides."""
     hardware: Sequence[int] = ()
     """The numbers of its qubits on a device."""
+
+    def run(
+        self, circuit: QuantumCircuit, angles: Sequence[Angles], **options: Any
+    ) -> list[Mapping[str, Any]]:
+        """Aer's data of each run of a circuit made of this one. Raises CircuitError."""
+        return self.execute(
+            circuit,
+            angles,
+            method=self.method,
+            noise_model=self.noise,
+            enable_truncation=self.truncate,
+            **options,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +126,7 @@ def compile_program(program: Program, options: Options, limits: Limits) -> Compi
     registers = program.registers if "measure" in names else ()
     model = None
     if noise is not None:
-        model = noise.model(*_noisy_gates(method))
+        model = noise.model(_basis(method, True) - methods.NOT_GATES)
         circuit, registers = rewriting.with_measured_bit_last(circuit, registers)
     drawn = None
     if not noisy and method in ("statevector", "stabilizer"):
@@ -183,13 +196,4 @@ def _basis(method: str, noisy: bool) -> frozenset[str]:
     matrices = () if noisy else {"unitary"}.intersection(known)
     return methods.NOT_GATES.union(
         (name for name in known if name in gates and gates[name].num_qubits <= widest), matrices
-    )
-
-
-def _noisy_gates(method: str) -> tuple[list[str], list[str]]:
-    gates = get_standard_gate_name_mapping()
-    names = sorted(_basis(method, True) - methods.NOT_GATES)
-    return (
-        [name for name in names if gates[name].num_qubits == 1],
-        [name for name in names if gates[name].num_qubits == 2],
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from tasks_app.circuits.errors import result_too_large
@@ -32,17 +33,14 @@ def run(
     if not compiled.registers:
         return [Outcome({}, [] if memory else None)] * len(angles)
     drawn = compiled.sampling
-    data = compiled.execute(
+    data = compiled.run(
         drawn.circuit if drawn else compiled.circuit,
         angles,
-        method=compiled.method,
         seed=seed,
         threads=threads,
         limits=limits,
         shots=1 if drawn else shots,
         memory=memory and not drawn,
-        noise_model=compiled.noise,
-        enable_truncation=compiled.truncate,
     )
     outcome = formatter(compiled)
     outcomes = []
@@ -94,9 +92,5 @@ def formatter(compiled: Compiled) -> Callable[[str], str]:
 
 def _picker(places: list[int]) -> Callable[[str], str]:
     if places == list(range(places[0], places[-1] + 1)):
-        return lambda bits: bits[places[0] : places[-1] + 1]
-    return lambda bits: "".join(_at(bits, places))
-
-
-def _at(bits: str, places: Iterable[int]) -> Iterable[str]:
-    return (bits[place] for place in places)
+        return itemgetter(slice(places[0], places[-1] + 1))
+    return lambda bits: "".join(bits[place] for place in places)

@@ -9,31 +9,18 @@ import math
 from collections.abc import Sequence
 
 from qiskit import QuantumCircuit
-from qiskit.circuit import (
-    BreakLoopOp,
-    ContinueLoopOp,
-    Delay,
-    ForLoopOp,
-    IfElseOp,
-    Measure,
-    Parameter,
-    SwitchCaseOp,
-    WhileLoopOp,
-)
+from qiskit.circuit import BreakLoopOp, ContinueLoopOp, Delay, Measure, Parameter
+from qiskit.circuit.controlflow import get_control_flow_name_mapping
 from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.transpiler import InstructionProperties, QubitProperties, Target
 from qiskit_aer.noise import NoiseModel, QuantumError, ReadoutError, RelaxationNoisePass
 from qiskit_aer.noise.device import basic_device_gate_errors
 
 from tasks_app.circuits.device import Cost, Device, Places, Qubit
-from tasks_app.circuits.simulation.rewriting import operations
+from tasks_app.circuits.simulation.rewriting import instructions
 
 _GATES = get_standard_gate_name_mapping()
-_CONTROL_FLOW = {
-    "if_else": IfElseOp,
-    "while_loop": WhileLoopOp,
-    "for_loop": ForLoopOp,
-    "switch_case": SwitchCaseOp,
+_CONTROL_FLOW = get_control_flow_name_mapping() | {
     "break_loop": BreakLoopOp,
     "continue_loop": ContinueLoopOp,
 }
@@ -67,8 +54,12 @@ class DeviceNoise:
     def model(self, circuit: QuantumCircuit, numbers: Sequence[int]) -> NoiseModel | None:
         """Of the gates of a circuit whose qubits have these numbers on the device; None without."""
         model = NoiseModel()
-        instructions = {(operation.name, places) for operation, places in operations(circuit)}
-        for name, places in instructions:
+        place_of = {qubit: place for place, qubit in enumerate(circuit.qubits)}
+        used = {
+            (each.name, tuple(place_of[qubit] for qubit in each.qubits))
+            for each in instructions(circuit)
+        }
+        for name, places in used:
             error = self._error(name, tuple(numbers[place] for place in places))
             if error is not None:
                 model.add_quantum_error(error, name, places, warnings=False)
@@ -78,7 +69,7 @@ class DeviceNoise:
             if up or down:
                 error = ReadoutError([[1 - up, up], [down, 1 - down]])
                 model.add_readout_error(error, [place], warnings=False)
-        waits = any(name == "delay" for name, _ in instructions)
+        waits = any(name == "delay" for name, _ in used)
         if waits and any(each.t1_s or each.t2_s for each in qubits):
             model._custom_noise_passes.append(self._relaxation(qubits))
         return None if model.is_ideal() else model

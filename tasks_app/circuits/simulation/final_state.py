@@ -109,16 +109,8 @@ class FinalState:
             )
         if not self._circuit.data:  # Aer wants something to run.
             self._circuit.id(0)
-        data = self._compiled.execute(
-            self._circuit,
-            angles,
-            method=self._compiled.method,
-            seed=seed,
-            threads=threads,
-            limits=self._limits,
-            shots=shots,
-            noise_model=self._compiled.noise,
-            enable_truncation=self._compiled.truncate,
+        data = self._compiled.run(
+            self._circuit, angles, seed=seed, threads=threads, limits=self._limits, shots=shots
         )
         return [self._parts(each) for each in data]
 

@@ -5,11 +5,10 @@ from itertools import accumulate, pairwise
 from math import log2
 
 from qiskit import QuantumCircuit
-from qiskit.circuit import ControlFlowOp
 
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import Limits
-from tasks_app.circuits.simulation.rewriting import used
+from tasks_app.circuits.simulation.rewriting import instructions, parts, used
 
 CLIFFORD = frozenset(
     ("id", "x", "y", "z", "h", "s", "sdg", "sx", "sxdg", "cx", "cy", "cz", "swap", "ecr", "pauli")
@@ -60,10 +59,7 @@ def check(circuit: QuantumCircuit, names: set[str], method: str, limits: Limits)
 
 def operation_names(circuit: QuantumCircuit) -> set[str]:
     """Names of all operations, those inside control flow included."""
-    names = set(circuit.count_ops())
-    for block in _blocks(circuit):
-        names |= operation_names(block)
-    return names
+    return {name for part in parts(circuit) for name in part.count_ops()}
 
 
 def used_qubits(circuit: QuantumCircuit) -> int:
@@ -104,7 +100,7 @@ def _bonds(circuit: QuantumCircuit) -> list[float]:
     size = circuit.num_qubits
     crossing = [0.0] * (size + 1)
     last, first = list(range(size)), list(range(size))  # Partners farthest right and left.
-    for low, high, rank in _spans(circuit, {bit: i for i, bit in enumerate(circuit.qubits)}):
+    for low, high, rank in _spans(circuit):
         crossing[low] += rank
         crossing[high] -= rank
         last[low] = max(last[low], high)
@@ -123,21 +119,11 @@ def _bonds(circuit: QuantumCircuit) -> list[float]:
     return bonds[: max(size - 1, 1)]
 
 
-def _spans(circuit: QuantumCircuit, places: dict[object, int]) -> Iterator[tuple[int, int, float]]:
+def _spans(circuit: QuantumCircuit) -> Iterator[tuple[int, int, float]]:
     """Lowest qubit, highest qubit and log2 of the rank of each gate on several qubits."""
-    for instruction in circuit.data:
-        if isinstance(instruction.operation, ControlFlowOp):
-            for block in instruction.operation.blocks:
-                inner = zip(block.qubits, instruction.qubits, strict=True)
-                yield from _spans(block, {bit: places[outer] for bit, outer in inner})
-        elif len(instruction.qubits) > 1 and instruction.name not in NOT_GATES:
+    places = {bit: place for place, bit in enumerate(circuit.qubits)}
+    for instruction in instructions(circuit):
+        if len(instruction.qubits) > 1 and instruction.name not in NOT_GATES:
             spots = [places[bit] for bit in instruction.qubits]
             rank = 2.0 if len(spots) > 2 or instruction.name in _RANK_4 else 1.0
             yield min(spots), max(spots), rank
-
-
-def _blocks(circuit: QuantumCircuit) -> Iterator[QuantumCircuit]:
-    if circuit.has_control_flow_op():
-        for instruction in circuit.data:
-            if isinstance(instruction.operation, ControlFlowOp):
-                yield from instruction.operation.blocks

@@ -1,20 +1,19 @@
 """A small noise model: depolarizing gates and misread bits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from qiskit.circuit import Gate
 from qiskit.circuit.library import get_standard_gate_name_mapping
-from qiskit_aer.noise import (
-    NoiseModel,
-    ReadoutError,
-    depolarizing_error,
-)
+from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
 
 from tasks_app.circuits.errors import CircuitError
 
+_GATES = get_standard_gate_name_mapping()
+_NOISY = {
+    name for name, gate in _GATES.items() if isinstance(gate, Gate) and 1 <= gate.num_qubits <= 2
+}
 _KEYS = ("depolarizing_1q", "depolarizing_2q", "readout", "gates")
 
 
@@ -59,22 +58,25 @@ class Noise:
         flip = _of(self.readout, qubit)
         return flip, flip
 
-    def model(self, one_qubit: Sequence[str], two_qubit: Sequence[str]) -> NoiseModel:
-        """As Aer takes it, for gates of these names."""
+    def model(self, names: Iterable[str]) -> NoiseModel:
+        """As Aer takes it, for gates of these names, on one or two qubits."""
         model = NoiseModel()
-        alone = [name for name in one_qubit if name not in self.gates]
+        widths = {name: _GATES[name].num_qubits for name in sorted(names)}
+        alone, both = (
+            [name for name, width in widths.items() if width == wanted and name not in self.gates]
+            for wanted in (1, 2)
+        )
         for place, chance in enumerate(self.one_qubit):
             if chance and len(self.one_qubit) == 1:
                 model.add_all_qubit_quantum_error(depolarizing_error(chance, 1), alone)
             elif chance:
                 model.add_quantum_error(depolarizing_error(chance, 1), alone, [place])
         if self.two_qubit:
-            both = [name for name in two_qubit if name not in self.gates]
             model.add_all_qubit_quantum_error(depolarizing_error(self.two_qubit, 2), both)
-        for width, names in ((1, one_qubit), (2, two_qubit)):
-            for name in self.gates.keys() & set(names):
-                if chance := self.gates[name]:
-                    model.add_all_qubit_quantum_error(depolarizing_error(chance, width), [name])
+        for name in self.gates.keys() & widths.keys():
+            if chance := self.gates[name]:
+                error = depolarizing_error(chance, widths[name])
+                model.add_all_qubit_quantum_error(error, [name])
         for place, flip in enumerate(self.readout):
             error = ReadoutError([[1 - flip, flip], [flip, 1 - flip]])
             if flip and len(self.readout) == 1:
@@ -97,7 +99,7 @@ def check_noise(noise: Mapping[str, Any]) -> Noise:
     gates = noise.get("gates", {})
     if not isinstance(gates, Mapping):
         raise CircuitError("invalid_noise", "noise.gates must be an object of gates' names.")
-    if unknown := gates.keys() - _noisy_names():
+    if unknown := gates.keys() - _NOISY:
         raise CircuitError(
             "invalid_noise",
             f"noise.gates has {min(unknown)!r:.80}, which is no gate of Qiskit's on one or two "
@@ -121,11 +123,3 @@ def _chance(value: Any, key: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise CircuitError("invalid_noise", f"noise.{key} must be a number from 0 to 1.")
     return float(value)
-
-
-@cache
-def _noisy_names() -> frozenset[str]:
-    gates = get_standard_gate_name_mapping().items()
-    return frozenset(
-        name for name, gate in gates if isinstance(gate, Gate) and 1 <= gate.num_qubits <= 2
-    )

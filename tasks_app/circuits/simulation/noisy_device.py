@@ -106,7 +106,8 @@ class AerDevice(Kind):
         self._check_delays(program.circuit)
 
     def _check_delays(self, circuit: QuantumCircuit) -> None:
-        for delay in (each for each, _ in rewriting.operations(circuit) if isinstance(each, Delay)):
+        operations = (each.operation for each in rewriting.instructions(circuit))
+        for delay in (each for each in operations if isinstance(each, Delay)):
             length = delay.duration
             if not isinstance(length, int | float) or not 0 <= length < math.inf:
                 raise CircuitError(
@@ -156,9 +157,9 @@ class AerDevice(Kind):
     def _check_gates(self, circuit: QuantumCircuit) -> None:
         """Refuse by name what the device cannot do even by itself."""
         gates = {
-            each.name: each
-            for each, _ in rewriting.operations(circuit)
-            if isinstance(each, Gate) or each.name == "reset"
+            each.name: each.operation
+            for each in rewriting.instructions(circuit)
+            if isinstance(each.operation, Gate) or each.name == "reset"
         }
         missing = []
         for name, operation in sorted(gates.items()):

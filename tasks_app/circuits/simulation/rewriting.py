@@ -1,11 +1,11 @@
 """Circuits changed to what the simulator takes, or takes sooner, without changing what they say."""
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from qiskit import QuantumCircuit
-from qiskit.circuit import Clbit, Gate, ParameterExpression, Qubit
+from qiskit.circuit import CircuitInstruction, Clbit, Gate, ParameterExpression, Qubit
 
 _WAITS = ("barrier", "delay")
 Registers = tuple[tuple[int, ...], ...]
@@ -21,22 +21,34 @@ def used(circuit: QuantumCircuit) -> set[object]:
     return found
 
 
-def operations(
-    circuit: QuantumCircuit, outer: Sequence[int] | None = None
-) -> Iterator[tuple[Any, tuple[int, ...]]]:
-    """Its operations, those inside control flow included, with the places of their qubits.
+def parts(circuit: QuantumCircuit) -> Iterator[QuantumCircuit]:
+    """The circuit, and the blocks of control flow in it."""
+    yield circuit
+    if circuit.has_control_flow_op():
+        for instruction in circuit.data:
+            if instruction.is_control_flow():
+                for block in instruction.operation.blocks:
+                    yield from parts(block)
 
-    `outer`: those of the qubits of a block.
+
+def instructions(
+    circuit: QuantumCircuit, outer: Mapping[Any, Any] | None = None
+) -> Iterator[CircuitInstruction]:
+    """Those inside control flow in its place, on bits of the circuit.
+
+    `outer`: what stands for the bits of a block.
     """
-    numbers = range(circuit.num_qubits) if outer is None else outer
-    places = dict(zip(circuit.qubits, numbers, strict=True))
-    for instruction in circuit.data:
-        at = tuple(places[qubit] for qubit in instruction.qubits)
-        if instruction.is_control_flow():
-            for block in instruction.operation.blocks:
-                yield from operations(block, at)
+    for each in circuit.data:
+        if outer is not None:
+            qubits, clbits = ([outer[bit] for bit in bits] for bits in (each.qubits, each.clbits))
+            each = each.replace(qubits=qubits, clbits=clbits)
+        if each.is_control_flow():
+            bits = (*each.qubits, *each.clbits)
+            for block in each.operation.blocks:
+                inner = zip((*block.qubits, *block.clbits), bits, strict=True)
+                yield from instructions(block, dict(inner))
         else:
-            yield instruction.operation, at
+            yield each
 
 
 def without_idle_qubits(circuit: QuantumCircuit) -> QuantumCircuit:
@@ -97,7 +109,8 @@ def with_measured_bit_last(
 
     In Aer 0.18, noise leaves a circuit no memory for bits beyond the last one that is measured.
     """
-    measured = _measured(circuit)
+    measures = (each for each in instructions(circuit) if each.name == "measure")
+    measured = {bit for each in measures for bit in each.clbits}
     if not measured or circuit.clbits[-1] in measured:
         return circuit, registers
     last = next(bit for bit in reversed(circuit.clbits) if bit in measured)
@@ -110,19 +123,6 @@ def with_measured_bit_last(
         tuple(places[circuit.clbits[place]] for place in register) for register in registers
     )
     return ordered, moved
-
-
-def _measured(circuit: QuantumCircuit) -> set[Clbit]:
-    found: set[Clbit] = set()
-    for instruction in circuit.data:
-        if instruction.name == "measure":
-            found.update(instruction.clbits)
-        elif instruction.is_control_flow():
-            for block in instruction.operation.blocks:
-                inner = _measured(block)
-                pairs = zip(block.clbits, instruction.clbits, strict=True)
-                found.update(outer for bit, outer in pairs if bit in inner)
-    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from tasks_app.circuits.language.program import Program
 from tasks_app.circuits.simulation.conditions import NotWritten
 from tasks_app.circuits.simulation.drawing import Drawing
 from tasks_app.circuits.simulation.export import Export
+from tasks_app.circuits.simulation.rewriting import parts
 
 
 def show(
@@ -40,18 +41,9 @@ def show(
         "svg": Drawing(circuit, registers, names).svg(),
         "qubits": circuit.num_qubits,
         "depth": circuit.depth(),
-        "gate_counts": dict(_counts(circuit)),
+        # Those inside control flow once.
+        "gate_counts": dict(sum((Counter(part.count_ops()) for part in parts(circuit)), Counter())),
     }
-
-
-def _counts(circuit: QuantumCircuit) -> Counter[str]:
-    """By name, those inside control flow once."""
-    counts = Counter(dict(circuit.count_ops()))
-    for instruction in circuit.data:
-        if instruction.is_control_flow():
-            for block in instruction.operation.blocks:
-                counts += _counts(block)
-    return counts
 
 
 def _all_names(program: Program) -> dict[Any, tuple[str, int | None]]:
