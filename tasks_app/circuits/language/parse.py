@@ -28,7 +28,6 @@ _MICRO = re.compile(r"(?<=[0-9.])(\s*)μ(?=s\b)")
 _OLD_CASE = re.compile(r"(\bcase\s[^:{};]+|\bdefault\s*)(?<!\s):\s*\{")
 _OLD_LABELS = re.compile(r":(?=\s*case\b)\s*case\b")
 _BREAK = re.compile(r"\s*(break\s*;)")
-_BRACED = (ast.CompoundStatement, ast.Box, ast.SwitchStatement)
 
 
 def parse_statement(text: str, start: int, end: int) -> list[Any]:
@@ -36,13 +35,10 @@ def parse_statement(text: str, start: int, end: int) -> list[Any]:
     check_nesting(text[start:end])
     statements = _parsed(text, start, _as_specified(text[start:end]))
     if _LOOSE_ALIAS.search(text, start, end):
-        for alias in filter(_is_alias, statements):  # A register, also of a single bit.
+        aliases: list[Any] = [each for each in statements if isinstance(each, ast.AliasStatement)]
+        for alias in aliases:  # A register, also of a single bit.
             alias.value = ast.DiscreteSet([alias.value])
     return statements
-
-
-def _is_alias(statement: Any) -> bool:
-    return isinstance(statement, ast.AliasStatement)
 
 
 def _as_specified(text: str) -> str:
@@ -77,7 +73,7 @@ def _parsed(text: str, start: int, statement: str) -> list[Any]:
     parser.removeErrorListeners()
     parser._errHandler = BailErrorStrategy()
     try:
-        program = _Visitor().visitProgram(parser.program())
+        program = _Visitor(links).visitProgram(parser.program())
     except (RecognitionException, ParseCancellationException) as error:
         raise _syntax_error(error, statement) from None
     except reference.QASM3ParsingError as error:
@@ -90,7 +86,9 @@ def _parsed(text: str, start: int, statement: str) -> list[Any]:
         raise CircuitError(
             "syntax_error", "The version line comes first and once.", line=line, column=column
         )
-    return _linked(program.statements, links) if links else list(program.statements)
+    for line, column in sorted(links):  # Those that are left.
+        raise CircuitError("syntax_error", "This else belongs to no if.", line=line, column=column)
+    return list(program.statements)
 
 
 def _retype(tokens: Sequence[Any]) -> None:
@@ -119,6 +117,33 @@ def _modifies(tokens: Sequence[Any], place: int) -> bool:
 
 
 class _Visitor(reference.QASMNodeVisitor):  # type: ignore[misc]
+    """`links`: lines and columns of each `if` that follows an `else`."""
+
+    def __init__(self, links: set[tuple[int, int]]) -> None:
+        super().__init__()
+        self._links = links
+
+    def visitProgram(self, ctx: Any) -> Any:
+        return self._linked(super().visitProgram(ctx))
+
+    def visitScope(self, ctx: Any) -> Any:
+        return self._linked(super().visitScope(ctx))
+
+    def _linked(self, block: Any) -> Any:
+        """With each of the links as the else block that it is."""
+        linked: list[Any] = []
+        last: Any = None
+        for statement in block.statements:
+            place = statement.span.start_line, statement.span.start_column + 1
+            if place in self._links and (branch := _open_branch(last)):
+                branch.else_block = [statement]
+                self._links.remove(place)
+            else:
+                linked.append(statement)
+            last = statement
+        block.statements = linked
+        return block
+
     def visitAdditiveExpression(self, ctx: Any) -> Any:
         if ctx.op.text != "++":
             return super().visitAdditiveExpression(ctx)
@@ -136,55 +161,19 @@ class _Visitor(reference.QASMNodeVisitor):  # type: ignore[misc]
         return reference.add_span(argument, reference.get_span(ctx))
 
 
-def _linked(statements: Sequence[Any], links: set[tuple[int, int]]) -> list[Any]:
-    """The statements with each `if` that followed an `else` as the else block it is."""
-    linked: list[Any] = []
-    last: Any = None
-    for statement in statements:
-        for block in inner_blocks(statement):
-            block[:] = _linked(block, links)
-        place = statement.span.start_line, statement.span.start_column + 1
-        if place in links:
-            branch = _open_branch(last)
-            if branch is None:
-                raise CircuitError(
-                    "syntax_error", "This else belongs to no if.", line=place[0], column=place[1]
-                )
-            branch.else_block = [statement]
-        else:
-            linked.append(statement)
-        last = statement
-    return linked
-
-
 def _open_branch(statement: Any) -> Any:
-    """The innermost `if` at the end of a statement, when it has no else block yet."""
+    """The innermost `if` at the end of a statement that has no else block yet."""
     found = None
     while statement is not None:
         end = statement.span.end_line, statement.span.end_column
-        if isinstance(statement, ast.BranchingStatement):
-            found = None if statement.else_block else statement
-        inner = [block[-1] for block in inner_blocks(statement) if block]
-        last = inner[-1] if inner and not isinstance(statement, _BRACED) else None
+        if isinstance(statement, ast.BranchingStatement) and not statement.else_block:
+            found = statement
+        bodies = (getattr(statement, name, None) for name in ("else_block", "if_block", "block"))
+        last = next((body[-1] for body in bodies if body), None)
+        # Else a brace ends it.
         ends = last is not None and (last.span.end_line, last.span.end_column) == end
         statement = last if ends else None
     return found
-
-
-def inner_blocks(statement: Any) -> list[Any]:
-    """The blocks of statements inside a statement."""
-    if isinstance(statement, ast.BranchingStatement):
-        return [statement.if_block, statement.else_block]
-    if isinstance(statement, ast.WhileLoop | ast.ForInLoop):
-        return [statement.block]
-    if isinstance(statement, ast.CompoundStatement):
-        return [statement.statements]
-    if isinstance(statement, ast.Box | ast.SubroutineDefinition | ast.QuantumGateDefinition):
-        return [statement.body]
-    if isinstance(statement, ast.SwitchStatement):
-        bodies = [body for _, body in statement.cases]
-        return [body.statements for body in (*bodies, statement.default) if body is not None]
-    return []
 
 
 class _RaiseAtOnce(ErrorListener):  # type: ignore[misc]

@@ -594,6 +594,11 @@ d[1] = measure q[1]; x q[1]; c = measure q; d = n - 1; e = 1; if (c[2]) { c = "1
 //// long_else_if_chains_of_measured_bits: 1 01010 10100
 qubit[5] q; bit[5] c; bit[5] d; bit e; x q[2]; x q[4]; c = measure q; if (c == 3) { d = 1; } else if (c == 7 && c[0]) { d = 2; } else if (c > 19 && !d[1]) { d = 10; c[0] = 0; } else if (c == 20) { d = 4; } else { d = 5; } if (c == 0) { } else if (d == 10) { e = 1; } else { e = 0; }
 
+//// else_if_after_a_closed_inner_if: 10
+int n = 2; qubit[2] q; bit[2] c;
+if (n == 1) if (n == 2) x q; else x q; else if (n == 2) x q[1]; else x q[0];
+c = measure q;
+
 //// a_loose_alias_and_an_old_switch: 10 1 0
 qubit a; qubit b; bit c; bit d; bit[2] e; let ab = {a, b}; let cd = {c, d}; x ab[1]; cd = measure ab;
 switch (cd) {
