@@ -30,6 +30,8 @@ class QpyFile:
     version: int
     qubits: int
     clbits: int
+    metadata: slice
+    """Where the JSON text of the circuit's metadata stands."""
 
     @property
     def language(self) -> str:
@@ -61,41 +63,29 @@ def read_file(circuit: str, max_bytes: int) -> QpyFile:
             f"Decompressed, the circuit has more than the {most:,} bytes that are allowed; "
             "split the job.",
         )
-    header = _header(data)
-    return QpyFile(data, header.version, header.qubits, header.clbits)
+    return _file(data)
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What a file says before its circuit's registers and instructions."""
-
-    version: int
-    qubits: int
-    clbits: int
-    metadata: slice
-    """Where the JSON text of the circuit's metadata stands."""
-
-
-def _header(data: bytes) -> Header:
+def _file(data: bytes) -> QpyFile:
     version = _version(data)
     place = _FILE_HEADER.size + (8 if version >= _TABLE_FROM else 0)
     if len(data) < place + _CIRCUIT_HEADER.size:
         raise CircuitError("invalid_qpy", "The QPY file ends in its header.")
     name, _, phase, qubits, clbits, metadata = _CIRCUIT_HEADER.unpack_from(data, place)
     begin = place + _CIRCUIT_HEADER.size + name + phase
-    return Header(version, qubits, clbits, slice(begin, begin + metadata))
+    return QpyFile(data, version, qubits, clbits, slice(begin, begin + metadata))
 
 
-def read_header(circuit: str) -> Header:
-    """Of a file as it is sent. Raises CircuitError."""
+def read_header(circuit: str) -> QpyFile:
+    """The file without what follows its header. Raises CircuitError."""
     longest = _FILE_HEADER.size + 8 + _CIRCUIT_HEADER.size
-    return _header(_decompressed(decode(circuit), longest))
+    return _file(_decompressed(decode(circuit), longest))
 
 
 def read_metadata(circuit: str, max_bytes: int) -> str:
     """The circuit's metadata as the JSON text that the file has. Raises CircuitError."""
-    data = _decompressed(decode(circuit), _MOST_GROWTH * max_bytes)
-    return data[_header(data).metadata].decode()
+    file = _file(_decompressed(decode(circuit), _MOST_GROWTH * max_bytes))
+    return file.data[file.metadata].decode()
 
 
 def split(circuits: str, max_bytes: int) -> list[str]:
