@@ -230,7 +230,7 @@ class FastLane:
                 left, right = self._value(tree.left), self._value(tree.right)
                 return arithmetic.binary(_OPERATORS[type(op)], left, right)
             case ast.Call(func=ast.Name(id=name), args=arguments):
-                if functions.is_function(name[1:]) and name[1:] not in self._run.globals:
+                if name[1:] in functions.FUNCTIONS and name[1:] not in self._run.globals:
                     return functions.call(name[1:], *map(self._value, arguments))
         raise _NotPlain
 

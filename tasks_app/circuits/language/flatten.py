@@ -82,11 +82,8 @@ class Flattening:
             case ForLoopOp() if not _may_break(operation.blocks[0]):
                 self._unroll(operation, target, instruction)
                 return
-            case Gate() | Instruction() if type(operation) in _OWN:
+            case Instruction() if type(operation) in (*_OWN, Initialize):
                 self._inline(_definition(operation), target, instruction)
-                return
-            case Initialize():
-                self._inline(operation.definition, target, instruction)
                 return
             case ControlFlowOp():
                 operation = self._control_flow(operation, instruction, mapper)
@@ -103,10 +100,8 @@ class Flattening:
     ) -> ControlFlowOp:
         blocks = [self._block(block, instruction) for block in operation.blocks]
         match operation:
-            case IfElseOp():
-                return IfElseOp(_condition(mapper, operation), *blocks)
-            case WhileLoopOp():
-                return WhileLoopOp(_condition(mapper, operation), *blocks)
+            case IfElseOp() | WhileLoopOp():
+                return type(operation)(_condition(mapper, operation), *blocks)
             case SwitchCaseOp():
                 labels = [labels for labels, _ in operation.cases_specifier()]
                 cases = list(zip(labels, blocks, strict=True))

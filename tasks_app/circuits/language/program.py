@@ -8,7 +8,6 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 
 from tasks_app.circuits.language.interpreter.deferred import Deferred
-from tasks_app.circuits.language.interpreter.values import Bits
 
 Names = Mapping[Any, tuple[str, int | None]]
 """Of qubits and bits: that of the register and the place in it, or their own and none."""
@@ -29,8 +28,3 @@ class Program:
     """What its user calls its qubits and bits."""
     named_bits: Mapping[str, list[int]] = field(default_factory=dict)
     """The places of a register's bits in an outcome, from the right; registers may overlap."""
-
-
-def indices(circuit: QuantumCircuit, bits: Any) -> tuple[int, ...]:
-    items = bits.items if isinstance(bits, Bits) else (bits,)
-    return tuple(circuit.find_bit(bit).index for bit in items)

@@ -15,7 +15,7 @@ from tasks_app.circuits.language.interpreter.values import (
     flat,
     width_of,
 )
-from tasks_app.circuits.language.program import Names, Program, indices
+from tasks_app.circuits.language.program import Names, Program
 from tasks_app.circuits.language.qasm3 import Steered, read_qasm3
 from tasks_app.circuits.language.qpy import read_qpy
 from tasks_app.circuits.language.source import Source
@@ -38,7 +38,8 @@ def parse(source: Source | QpyFile, limits: Limits, inputs: Inputs) -> Program |
     except interpreter.Steered:
         return Steered(text, limits, inputs, source.notes)
     circuit = run.circuit
-    registers = tuple(indices(circuit, bits) for bits in run.counted.values())
+    counted = map(flat, run.counted.values())
+    registers = tuple(tuple(circuit.find_bit(bit).index for bit in bits) for bits in counted)
     notes = (*source.notes, *run.notes)
     return Program(circuit, registers, notes, run.deferred, _names(run), named_bits(run))
 

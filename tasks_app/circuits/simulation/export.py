@@ -20,7 +20,9 @@ from qiskit.circuit import (
 from qiskit.circuit.library import get_standard_gate_name_mapping
 
 from tasks_app.circuits.errors import result_too_large
+from tasks_app.circuits.language.interpreter.functions import CONSTANTS, FUNCTIONS
 from tasks_app.circuits.language.interpreter.library import LIBRARY_GATES
+from tasks_app.circuits.language.parse import reference
 from tasks_app.circuits.language.program import Names
 from tasks_app.circuits.simulation.conditions import Conditions, NotWritten
 
@@ -36,15 +38,9 @@ _FRACTIONS = {
 }
 _WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _WHOLE = re.compile(r"(?<![\w.])\d+(?![\w.])", re.ASCII)
-_KEYWORDS = """
-    OPENQASM include defcalgrammar def cal defcal gate extern box let break continue if else end
-    return for while in switch case default pragma input output const readonly mutable qreg qubit
-    creg bool bit int uint float angle complex array void duration stretch gphase inv pow ctrl
-    negctrl dim durationof delay reset measure barrier true false im pi tau euler U CX sizeof
-    abs sign mod popcount rotl rotr arccos arcsin arctan acos asin atan conj ceiling floor exp log
-    ln sin cos tan sqrt
-"""
-_TAKEN = {*_KEYWORDS.split(), *_STANDARD, *_STDGATES}
+_TAKEN = {name.strip("'") for name in reference.qasm3Lexer.literalNames}
+_TAKEN |= {*["pragma", "dim", "true", "false", "sizeof", "U"], *CONSTANTS, *FUNCTIONS}
+_TAKEN |= {*_STANDARD, *_STDGATES}
 
 
 class _Words:

@@ -16,7 +16,7 @@ from qiskit.circuit import Clbit
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.interpreter import ProgramEnd, Run, steps
-from tasks_app.circuits.language.interpreter.values import Variable, Word, flat, width_of
+from tasks_app.circuits.language.interpreter.values import Variable, Word, bits, flat, width_of
 from tasks_app.circuits.language.qasm3 import Steered
 from tasks_app.circuits.simulation.compile import translate
 from tasks_app.circuits.simulation.counts import Outcome, check_size
@@ -94,9 +94,7 @@ class Walk:
         """What the result's metadata tell, known when the walk is over."""
         run = self.run
         assert run is not None
-        notes = [*self._program.notes, *run.notes]
         return {
-            **({"notes": notes} if notes else {}),
             "qubits": len(run.places),
             "clbits": sum(map(width_of, run.counted.values())),
             "gates": self.gates,
@@ -167,11 +165,11 @@ class Walk:
             return self._again()
         known, unknown = self._state.ones, self._state.unknown(qubits)
 
-        def bits(outcome: int) -> _Bits:
-            drawn = dict(zip(unknown, _bits(outcome, len(unknown)), strict=True))
+        def bits_of(outcome: int) -> _Bits:
+            drawn = dict(zip(unknown, bits(outcome, len(unknown)), strict=True))
             return tuple(drawn.get(qubit, qubit in known) for qubit in qubits)
 
-        return self._choose(self._state.probabilities(unknown), bits, qubits)
+        return self._choose(self._state.probabilities(unknown), bits_of, qubits)
 
     def _misread(self, bit: bool, flip: float) -> bool:
         if self._repeat:
@@ -180,11 +178,11 @@ class Walk:
 
     def _again(self) -> _Bits:
         """The next outcome that this path has had before."""
-        bits = self._repeat.pop(0)
-        self._history.append(bits)
+        outcome = self._repeat.pop(0)
+        self._history.append(outcome)
         if not self._repeat:
             self._state.collapse(self._collapse)
-        return bits
+        return outcome
 
     def _choose(
         self, chances: Any, bits_of: Callable[[int], _Bits], qubits: Sequence[int]
@@ -193,15 +191,15 @@ class Walk:
         outcomes = np.flatnonzero(times).tolist()
         for outcome in outcomes[1:]:
             self._wait(bits_of(outcome), qubits, int(times[outcome]))
-        bits, self._left = bits_of(outcomes[0]), int(times[outcomes[0]])
-        self._history.append(bits)
-        self._state.collapse(dict(zip(qubits, bits, strict=False)))
-        return bits
+        chosen, self._left = bits_of(outcomes[0]), int(times[outcomes[0]])
+        self._history.append(chosen)
+        self._state.collapse(dict(zip(qubits, chosen, strict=False)))
+        return chosen
 
-    def _wait(self, bits: _Bits, qubits: Sequence[int], shots: int) -> None:
+    def _wait(self, outcome: _Bits, qubits: Sequence[int], shots: int) -> None:
         assert self._start is not None, "a statement that measures was not expected to"
-        history = (*self._history, bits)
-        collapse = dict(zip(qubits, bits, strict=False))
+        history = (*self._history, outcome)
+        collapse = dict(zip(qubits, outcome, strict=False))
         state = self._state.copy()
         self._splits.append(
             _Split(self._start, self._statement, history, state, collapse, shots, self._applied)
@@ -237,10 +235,6 @@ def _method(asked: str, noisy: bool) -> str:
     )
 
 
-def _bits(outcome: int, width: int) -> _Bits:
-    return tuple(bool(outcome >> place & 1) for place in range(width))
-
-
 def _key(run: Run) -> str:
     """As Qiskit prints it: the last bit leftmost, registers apart, the last of them leftmost."""
     groups = [_written(run, each) for each in run.counted.values()]
@@ -249,7 +243,7 @@ def _key(run: Run) -> str:
 
 def _written(run: Run, output: Any) -> str:
     if not isinstance(output, Variable):
-        bits: list[Clbit] = flat(output)
-        return "".join("01"[run.memory.get(bit, False)] for bit in reversed(bits))
+        clbits: list[Clbit] = flat(output)
+        return "".join("01"[run.memory.get(bit, False)] for bit in reversed(clbits))
     value = output.value
     return f"{value.pattern:0{value.type.width}b}" if isinstance(value, Word) else str(int(value))

@@ -149,17 +149,20 @@ class SetsRun:
         outcome = walk.outcome(memory="memory" in self._outputs)
         if "registers" in self._outputs and walk.run is not None:
             self._shown["registers"] = _registers(named_bits(walk.run))
-        self._remember(prepared, walk.facts())
+        self._remember(prepared, walk.facts(), walk.run.notes if walk.run else ())
         return self._told(outcome)
 
     def _told(self, outcome: counts.Outcome) -> dict[str, Any]:
-        told = {"counts": outcome.counts, "memory": outcome.memory}
-        return {name: told[name] for name in ("counts", "memory") if name in self._outputs}
+        return {name: getattr(outcome, name) for name in sorted(COUNTED & self._outputs)}
 
-    def _remember(self, prepared: Prepared, facts: dict[str, Any]) -> None:
+    def _remember(
+        self, prepared: Prepared, facts: dict[str, Any], notes: Sequence[str] = ()
+    ) -> None:
         """The metadata are those of the first set."""
         if not self._facts:
             self._facts = {**prepared.facts, **facts}
+            if notes := [*prepared.facts.get("notes", ()), *notes]:
+                self._facts["notes"] = notes
 
     def _add_precision(self, parts: list[dict[str, Any]]) -> None:
         precision = self._request["precision"]

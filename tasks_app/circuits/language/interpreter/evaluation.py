@@ -63,11 +63,6 @@ def parameter(run: Run, node: Any) -> Any:
     return as_parameter(known(value(run, node)))
 
 
-def number(run: Run, node: Any) -> float:
-    """The same, known."""
-    return float(parameter(run, node))
-
-
 def integer(run: Run, node: Any) -> int:
     return arithmetic.exact(known(value(run, node)))
 
@@ -88,7 +83,7 @@ def coerced(run: Run, found: Any, declared: Type) -> Any:
     if declared.kind == "bit" and len(bits) == max(declared.width, 1):
         return found
     if declared.kind == "uint" and len(bits) <= declared.width:
-        return measured.Signal(measured.widened(bits, declared.width))
+        return measured.Signal((*bits, *[False] * (declared.width - len(bits))))
     raise Steered
 
 

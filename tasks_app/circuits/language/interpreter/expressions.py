@@ -154,15 +154,8 @@ def _cast(run: Run, node: ast.Cast) -> Any:
 
 @deferrable
 def _casted(found: Any, declared: Type) -> Any:
-    if declared.kind == "int" and _has_the_sign(found, declared):
+    bits = isinstance(found, bool) or arithmetic.has_kind(found, "bit")
+    if bits and declared.kind == "int" and arithmetic.exact(found) >> (declared.width - 1) & 1:
         # The specification's own programs compare `int[2](bits)` with 3.
         declared = Type("uint", declared.width)
     return convert(found, declared)
-
-
-def _has_the_sign(found: Any, declared: Type) -> bool:
-    """Whether bits make a negative number of this signed type."""
-    if isinstance(found, bool):
-        return found and declared.width == 1
-    bits = isinstance(found, Word) and found.type.kind == "bit"
-    return bits and bool(found.number >> (declared.width - 1) & 1)

@@ -67,8 +67,7 @@ _FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {
 }
 
 
-def is_function(name: str) -> bool:
-    return name in _FUNCTIONS or name in _REAL_FUNCTIONS
+FUNCTIONS = _FUNCTIONS.keys() | _REAL_FUNCTIONS.keys()
 
 
 @deferrable

@@ -13,7 +13,7 @@ from tasks_app.circuits.language.interpreter import library
 from tasks_app.circuits.language.interpreter.assignments import operand
 from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure
 from tasks_app.circuits.language.interpreter.deferred import Decides, decided
-from tasks_app.circuits.language.interpreter.evaluation import integer, number, parameter, value
+from tasks_app.circuits.language.interpreter.evaluation import integer, parameter, value
 from tasks_app.circuits.language.interpreter.library import WITHOUT_INCLUDE, GateSpec
 from tasks_app.circuits.language.interpreter.run import Run, statement
 from tasks_app.circuits.language.interpreter.values import (
@@ -177,8 +177,8 @@ def _modified(
         else:
             if not 1 <= argument <= run.limits.max_qubits:
                 raise failure("The number of controls must be at least 1.")
-            on = kind is ast.GateModifierName.ctrl
-            gate = library.controlled(gate, int(argument), on=on)
+            state = 2 ** int(argument) - 1 if kind is ast.GateModifierName.ctrl else 0
+            gate = gate.control(int(argument), ctrl_state=state, annotated=False)
     return gate, size
 
 
@@ -187,7 +187,7 @@ def _modifier(run: Run, modifier: ast.QuantumGateModifier) -> tuple[ast.GateModi
     if argument is None:
         return kind, 1
     if kind is ast.GateModifierName.pow:
-        return kind, number(run, argument)
+        return kind, float(parameter(run, argument))
     return kind, integer(run, argument)
 
 

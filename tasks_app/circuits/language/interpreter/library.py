@@ -142,11 +142,6 @@ LIBRARY_GATES = {
 WITHOUT_INCLUDE = _QISKIT | _BRAKET | _QUANTINUUM | _MQT | _QELIB1 | _STDGATES
 
 
-def controlled(gate: Gate, controls: int, *, on: bool) -> Gate:
-    """The gate under `controls` more qubits that must all be 1 (`on`) or all be 0."""
-    return gate.control(controls, ctrl_state=2**controls - 1 if on else 0, annotated=False)
-
-
 def power(gate: Gate, exponent: float) -> Gate:
     """The gate to a real power."""
     if exponent != int(exponent) or len(gate.params) or gate.num_qubits <= 3:

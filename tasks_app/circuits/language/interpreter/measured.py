@@ -4,18 +4,18 @@ Comparisons, logic and shifts of bits are here; whatever asks for more raises `S
 program is run path by path.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import starmap, zip_longest
 from typing import Any
 
 from qiskit.circuit import Clbit
 from qiskit.circuit.classical import expr
 
-from tasks_app.circuits.language.interpreter.arithmetic import truth
+from tasks_app.circuits.language.interpreter.arithmetic import has_kind, truth
 from tasks_app.circuits.language.interpreter.deferred import decided
 from tasks_app.circuits.language.interpreter.run import Steered
-from tasks_app.circuits.language.interpreter.values import Bits, Word
+from tasks_app.circuits.language.interpreter.values import Bits, Word, bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +36,11 @@ def bits_of(value: Any) -> tuple[Any, ...]:
     if isinstance(value, Clbit | expr.Expr | bool):
         return (value,)
     if isinstance(value, Word) and value.type.kind == "bit":
-        return tuple(bool(value.number >> place & 1) for place in range(value.type.width))
+        return bits(value.number, value.type.width)
     number = value.number if isinstance(decided(value), Word) else value
-    if not isinstance(number, int) or number < 0 or _is_angle(value):
+    if not isinstance(number, int) or number < 0 or has_kind(value, "angle"):
         raise Steered
-    return tuple(bool(number >> place & 1) for place in range(max(number.bit_length(), 1)))
-
-
-def _is_angle(value: Any) -> bool:
-    return isinstance(value, Word) and value.type.kind == "angle"
+    return bits(number, max(number.bit_length(), 1))
 
 
 def condition(value: Any) -> Any:
@@ -91,18 +87,16 @@ def binary(operation: str, a: Any, b: Any) -> Any:
         # Written numbers take the width of the register beside them.
         if len(x) != len(y) and (is_runtime(narrow) or isinstance(narrow, Word)):
             raise Steered
-        bits = tuple(map(_LOGIC[operation], *_as_wide(x, y)))
+        joined = tuple(starmap(_LOGIC[operation], zip_longest(x, y, fillvalue=False)))
         single = all(isinstance(value, Clbit | expr.Expr | bool) for value in (a, b))
-        return bits[0] if single else Signal(bits)
+        return joined[0] if single else Signal(joined)
     if operation not in _ORDER:
         raise Steered
-    x, y = _as_wide(x, y)
+    pairs = zip_longest(x, y, fillvalue=False)
     if operation in ("==", "!="):
-        differ = _tree(_or, map(_xor, x, y))
+        differ = _tree(_or, starmap(_xor, pairs))
         return differ if operation == "!=" else _not(differ)
-    if operation in (">", "<="):
-        x, y = y, x
-    less = _less(x, y)
+    less = _less((b, a) if operation in (">", "<=") else (a, b) for a, b in pairs)
     return less if operation in ("<", ">") else _not(less)
 
 
@@ -110,40 +104,30 @@ def any_equal(value: Any, numbers: Iterable[int]) -> Any:
     return _tree(_or, [False, *(binary("==", value, number) for number in numbers)])
 
 
-def widened(bits: Sequence[Any], width: int) -> tuple[Any, ...]:
-    """With zeros above."""
-    return (*bits, *[False] * (width - len(bits)))
-
-
-def _as_wide(x: Sequence[Any], y: Sequence[Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    width = max(len(x), len(y))
-    return widened(x, width), widened(y, width)
-
-
-def _less(x: Sequence[Any], y: Sequence[Any]) -> Any:
-    """Whether the first number is the smaller one."""
+def _less(pairs: Iterable[tuple[Any, Any]]) -> Any:
+    """Whether the first number is the smaller one; their bits in pairs, the lowest first."""
 
     def joined(low: Any, high: Any) -> Any:
         return _or(high[0], _and(high[1], low[0])), _and(high[1], low[1])
 
     # Of each place, whether it is less there and whether it is equal.
-    places = [(_and(_not(a), b), _not(_xor(a, b))) for a, b in zip(x, y, strict=True)]
+    places = [(_and(_not(a), b), _not(_xor(a, b))) for a, b in pairs]
     return _tree(joined, places, (False, True))[0]
 
 
 def _shifted(operation: str, value: Any, places: Any) -> Signal:
     if not isinstance(value, Bits | Signal) or not isinstance(places, int) or places < 0:
         raise Steered
-    bits = bits_of(value)
-    places = min(places, len(bits))
+    items = bits_of(value)
+    places = min(places, len(items))
     if operation == "<<":
-        return Signal((*[False] * places, *bits[: len(bits) - places]))
-    return Signal((*bits[places:], *[False] * places))
+        return Signal((*[False] * places, *items[: len(items) - places]))
+    return Signal((*items[places:], *[False] * places))
 
 
-def _tree(combine: Callable[[Any, Any], Any], bits: Iterable[Any], neutral: Any = False) -> Any:
+def _tree(combine: Callable[[Any, Any], Any], items: Iterable[Any], neutral: Any = False) -> Any:
     """All bits combined, as a tree because a chain of thousands is too deep."""
-    terms = list(bits)
+    terms = list(items)
     while len(terms) > 1:
         pairs = zip_longest(terms[::2], terms[1::2], fillvalue=neutral)
         terms = [combine(left, right) for left, right in pairs]

@@ -60,7 +60,7 @@ def _call(run: Run, node: ast.FunctionCall) -> Any:
     routine = run.globals.get(name)
     if isinstance(routine, ast.SubroutineDefinition):
         return _call_subroutine(run, routine, node)
-    if not functions.is_function(name):
+    if name not in functions.FUNCTIONS:
         raise failure(f"The subroutine {name!r:.80} is not defined.")
     arguments = [known(value(run, argument)) for argument in node.arguments]
     return functions.call(name, *arguments)

@@ -2,8 +2,9 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+from openqasm3 import ast
 from qiskit.circuit import Clbit, Qubit
 
 from tasks_app.circuits.errors import CircuitError
@@ -112,6 +113,11 @@ def as_register(value: Any) -> Any:
     return Bits((value,)) if isinstance(value, Clbit) else value
 
 
+def bits(number: int, width: int) -> tuple[bool, ...]:
+    """The lowest first."""
+    return tuple(bool(number >> place & 1) for place in range(width))
+
+
 def flat(value: Any) -> list[Any]:
     return list(value.items) if isinstance(value, Qubits | Bits) else [value]
 
@@ -123,13 +129,8 @@ def width_of(counted: Any) -> int:
     return counted.value.type.width if isinstance(counted.value, Word) else 1
 
 
-class _Node(Protocol):
-    @property
-    def span(self) -> Any: ...
-
-
 def failure(
-    message: str, code: str = "invalid_program", *, at: _Node | None = None
+    message: str, code: str = "invalid_program", *, at: ast.QASMNode | None = None
 ) -> CircuitError:
     """An error at a node of the syntax tree, else at the one that is being executed."""
     error = CircuitError(code, message)
@@ -139,13 +140,13 @@ def failure(
 
 
 def unsupported(
-    feature: str, instead: str = "write the circuit without it", *, at: _Node | None = None
+    feature: str, instead: str = "write the circuit without it", *, at: ast.QASMNode | None = None
 ) -> CircuitError:
     """The error for a part of the language, by name."""
     return failure(f"{feature} is not supported; {instead}.", "unsupported_feature", at=at)
 
 
-def locate(error: CircuitError, node: _Node) -> None:
+def locate(error: CircuitError, node: ast.QASMNode) -> None:
     """Say where an error is, unless it is said already."""
     if error.line is None and node.span is not None:
         error.line, error.column = node.span.start_line, node.span.start_column + 1
