@@ -29,8 +29,8 @@ _SIGNS_OF_ONE = {"BIT_NOT": "~", "LOGIC_NOT": "!"}
 
 
 def condition(node: expr.Expr) -> expr.Expr:
-    """Raises CircuitError."""
-    return expr.lift(measured.condition(value(node)))
+    """As it is, where the simulator knows it. Raises CircuitError."""
+    return node if _is_plain(node) else expr.lift(measured.condition(value(node)))
 
 
 def store(target: expr.Expr, node: expr.Expr) -> Store:
@@ -87,7 +87,7 @@ def _value(node: expr.Expr) -> Any:
             return measured.condition(_value(node.operand))
         case expr.Cast(type=types.Uint(width=width)):
             bits = measured.bits_of(_value(node.operand))
-            return measured.Signal(measured.widened(bits, width)[:width])
+            return measured.Signal((*bits, *[False] * width)[:width])
         case expr.Unary() if node.op.name in _SIGNS_OF_ONE:
             operand = _value(node.operand)
             unary = measured.unary if measured.is_runtime(operand) else arithmetic.unary
