@@ -144,6 +144,9 @@ def test_an_unsupported_part_is_named_and_placed(
         "ctrl @ x q[0];",
         "float f = 1; gate g a { rx(f) a; } g q[0];",
         "array[int, 2] n; gate g a { rx(n[0]) a; } g q[0];",
+        "bit[2] n; gate g a { rx(n) a; } g q[0];",
+        "gate g a { end; }",
+        "def f(int n, int n) { }",
         "def f(readonly array[int, 2] n) { n[0] = 1; } array[int, 2] m; f(m);",
         "def g(mutable array[int, #dim = 1] n) { n[0] = 1; } "
         "def f(readonly array[int, #dim = 1] n) { g(n); } array[int, 2] m; f(m);",

@@ -221,4 +221,5 @@ def _continue(run: Run, node: ast.ContinueStatement) -> None:
 
 @statement(ast.EndStatement)
 def _end(run: Run, node: ast.EndStatement) -> None:
+    run.forbid_in_gate()
     raise ProgramEnd

@@ -19,7 +19,6 @@ from tasks_app.circuits.language.interpreter.values import (
     failure,
 )
 
-_QUANTUM = (Qubit, Qubits, Clbit, Bits)
 _MAX_CALLS = 100  # Calls of subroutines and gates inside one another.
 _LOOP_RAN_AWAY = "The program unrolls to more than {:,} operations; use fewer iterations or gates."
 
@@ -70,9 +69,11 @@ class Names:
         raise failure(f"The name {name!r:.80} is not defined.")
 
     def _check_seen_in_gate(self, name: str, found: Any) -> None:
-        if isinstance(found, _QUANTUM):
+        if isinstance(found, Qubit | Qubits):
             raise failure("The body of a gate sees no qubit but its own.")
-        if isinstance(found, Array) or (isinstance(found, Variable) and not found.constant):
+        if isinstance(found, Array | Bits | Clbit) or (
+            isinstance(found, Variable) and not found.constant
+        ):
             raise failure(
                 f"The body of a gate sees constants only; give {name!r:.80} as a parameter."
             )

@@ -36,6 +36,8 @@ class _Return(Leave):
 
 @statement(ast.SubroutineDefinition)
 def _subroutine(run: Run, node: ast.SubroutineDefinition) -> None:
+    if len({argument.name.name for argument in node.arguments}) < len(node.arguments):
+        raise failure("Two parameters of this subroutine have the same name.")
     run.define(node.name.name, node)
 
 
