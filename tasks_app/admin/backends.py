@@ -1,16 +1,45 @@
 """The admin's page of backends: made, changed, taken offline, and deleted once nothing waits."""
 
+import json
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
+from django.forms.fields import InvalidJSONInput
 from django.http import HttpRequest
 
 from tasks_app import access
 from tasks_app.circuits.backend import DEFAULT_BACKEND, check_definition
 from tasks_app.circuits.device import InvalidDefinition
+from tasks_app.circuits.job import is_storable
 from tasks_app.models import Backend, Status, Task
+
+
+class DefinitionField(forms.JSONField):
+    """JSON that PostgreSQL keeps and every reader takes: Django's own reads and shows any text."""
+
+    def to_python(self, value: Any) -> Any:
+        try:
+            definition = super().to_python(value)
+            json.dumps(definition, allow_nan=False)
+        except (RecursionError, ValueError):
+            raise self._invalid(value) from None
+        if not is_storable(definition):
+            raise self._invalid(value)
+        return definition
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        try:
+            self.to_python(data)
+        except ValidationError:
+            return InvalidJSONInput(data)
+        return super().bound_data(data, initial)
+
+    def _invalid(self, value: Any) -> ValidationError:
+        return ValidationError(
+            self.error_messages["invalid"], code="invalid", params={"value": value}
+        )
 
 
 class BackendForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
@@ -19,6 +48,7 @@ class BackendForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
     class Meta:
         model = Backend
         fields = ("name", "kind", "description", "online", "max_qubits", "max_shots", "definition")
+        field_classes = {"definition": DefinitionField}
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data

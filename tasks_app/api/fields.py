@@ -1,6 +1,6 @@
 """Fields that take JSON strictly, and look at the size of what they get before its content."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from itertools import islice
 from typing import Any
 
@@ -15,6 +15,7 @@ from tasks_app.circuits.job import (
     TOO_MANY_OBSERVABLES,
     UNSTORABLE,
     is_number,
+    is_storable,
     observable_problem,
 )
 
@@ -182,20 +183,6 @@ def first_of(names: Collection[str], problem: str) -> dict[str, list[str]]:
 def unstorable(names: Collection[str]) -> dict[str, list[str]]:
     """The problem with names that PostgreSQL does not keep, by name."""
     return first_of([name for name in names if UNSTORABLE.search(name)], NOT_STORABLE)
-
-
-def is_storable(data: Any) -> bool:
-    """Whether PostgreSQL keeps all text in it: no null character, no half of a surrogate pair."""
-    left = [data]
-    while left:
-        value = left.pop()
-        if isinstance(value, Mapping):
-            left += (*value.keys(), *value.values())
-        elif isinstance(value, list):
-            left += value
-        elif isinstance(value, str) and UNSTORABLE.search(value):
-            return False
-    return True
 
 
 class StorableField(serializers.JSONField):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any
+from urllib.parse import unquote
 
 import structlog
 from django.conf import settings
@@ -43,7 +44,7 @@ class ApiMiddleware:
             request.path_info = request.path_info.rstrip("/") or "/"
         request.encoding = "utf-8"  # Python knows charsets that decompress: zlib, bz2
         with request_deadline():
-            refusal = _wrong_body(request) or _wrong_cookie(request) or _foreign_page(request)
+            refusal = _wrong_body(request) or _null_character(request) or _foreign_page(request)
             response = refusal.response() if refusal else self._get_response(request)
         response[correlation.HEADER] = correlation_id
         _seal(response)
@@ -104,11 +105,17 @@ def _wrong_body(request: HttpRequest) -> errors.ApiError | None:
     return errors.ApiError(413, "payload_too_large", sentence)
 
 
-def _wrong_cookie(request: HttpRequest) -> errors.ApiError | None:
-    """One that PostgreSQL would refuse to look for: quoted, it may have any character."""
-    if not any("\0" in value for value in request.COOKIES.values()):
+def _null_character(request: HttpRequest) -> errors.ApiError | None:
+    """What PostgreSQL has in no text, where nobody else looks for it: in cookies, which may have
+    any character when they are quoted, and in addresses of Django's admin.
+    """
+    given = [*request.COOKIES.values()]
+    if request.path_info.startswith("/admin"):
+        given += [request.path_info, unquote(request.META.get("QUERY_STRING", ""))]
+    if not any("\0" in text for text in given):
         return None
-    return errors.ApiError(400, "malformed_request", "A cookie has a null character in it.")
+    sentence = "The address or a cookie has a null character in it."
+    return errors.ApiError(400, "malformed_request", sentence)
 
 
 def _foreign_page(request: HttpRequest) -> errors.ApiError | None:

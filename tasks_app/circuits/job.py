@@ -222,5 +222,19 @@ def is_number(value: object) -> bool:
         return False
 
 
+def is_storable(data: Any) -> bool:
+    """Whether PostgreSQL keeps all text in it: no null character, no half of a surrogate pair."""
+    left = [data]
+    while left:
+        value = left.pop()
+        if isinstance(value, Mapping):
+            left += (*value.keys(), *value.values())
+        elif isinstance(value, list):
+            left += value
+        elif isinstance(value, str) and UNSTORABLE.search(value):
+            return False
+    return True
+
+
 def _is_int(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)

@@ -13,8 +13,9 @@ from rest_framework.request import Request
 
 from tasks_app import access, lifecycle
 from tasks_app.api.errors import ApiError
-from tasks_app.api.fields import NOT_STORABLE, checked, is_storable
+from tasks_app.api.fields import NOT_STORABLE, checked
 from tasks_app.api.submissions import MAX_BATCH, BatchSubmissionSerializer, new_task
+from tasks_app.circuits.job import is_storable
 from tasks_app.models import TERMINAL, Backend, Batch, RuntimeJob, Status, Task
 from tasks_app.runtime_api import estimator, executor, pubs, sampler
 from tasks_app.runtime_api.arrays import invalid

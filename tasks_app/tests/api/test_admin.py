@@ -17,6 +17,7 @@ from tasks_app import lifecycle
 from tasks_app.admin import tasks as task_admin
 from tasks_app.models import Batch, Status, Task
 from tasks_app.tests.api import people
+from tasks_app.tests.api.client import error
 from tasks_app.tests.unit import tasks
 from tasks_app.tests.unit.tasks import submitted
 from tasks_app.wording import short_id
@@ -189,6 +190,17 @@ def test_tasks_are_found_by_their_whole_name_and_by_a_tag(operator: Client) -> N
 def test_a_search_for_anything_else_finds_nothing(operator: Client, term: str) -> None:
     submit()
     assert listed(operator, f"?q={term}") == []
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        *("backend/%00/change/", "worker/a%00b/history/", "task/?current_status__exact=%00"),
+        *("auditentry/?action=x%00", "backend/?%00=1", "task/?q=%00"),
+    ],
+)
+def test_an_address_with_a_null_character_is_refused(superuser: Client, page: str) -> None:
+    error(superuser.get(f"/admin/tasks_app/{page}"), 400, "malformed_request")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("query", ["?circuit__contains=h", "?worker=x", "?result__isnull=1"])

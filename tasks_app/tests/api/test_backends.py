@@ -1,5 +1,6 @@
 """What tasks can be run on: told, chosen, and changed by operators."""
 
+import html
 import json
 from typing import Any
 
@@ -160,6 +161,21 @@ def test_an_operator_makes_one_and_a_wrong_definition_is_refused(superuser: Clie
     save(superuser, path, good)
     assert Backend.objects.get(name="mine").definition == good
     assert AuditEntry.objects.filter(action="backend_made", target="mine").exists()
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        *("[" * 5_000, "[" * 900 + "]" * 900, '{"a": NaN}', '{"a": -Infinity}', '{"a": 1e999}'),
+        *(r'{"a": "\ud800"}', r'{"\u0000": 1}', "{" * 5_000, "x", "1" * 5_000, "[]", "1"),
+    ],
+    ids=lambda text: text[:12],
+)
+def test_a_definition_that_is_none_is_shown_again(superuser: Client, definition: str) -> None:
+    response = superuser.post("/admin/tasks_app/backend/add/", {**FORM, "definition": definition})
+    assert response.status_code == 200
+    assert definition[:1_000] in html.unescape(response.content.decode())
+    assert not Backend.objects.filter(name="mine").exists()
 
 
 def test_an_operator_deletes_only_what_nothing_waits_for(superuser: Client) -> None:
