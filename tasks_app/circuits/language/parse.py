@@ -51,8 +51,8 @@ def _as_specified(text: str) -> str:
     text = _OLD_LABELS.sub(",", text)
     while match := _OLD_CASE.search(text):
         text = f"{text[: match.end(1)]} {text[match.end(1) + 1 :]}"
-        body = _after_group(text, match.end() - 1)
-        if left := _BREAK.match(text, body):
+        body = statement_end(text, match.end() - 1)
+        if body and (left := _BREAK.match(text, body)):
             text = text[: left.start(1)] + " " * len(left[1]) + text[left.end(1) :]
     return text
 
@@ -215,63 +215,29 @@ def _refused(message: str) -> CircuitError:
 
 
 _SPACE = re.compile(r"\s*")
-_WORD = re.compile(r"[A-Za-z_]\w*")
-_ELSE = re.compile(r"\s*else\b")
-_IF = re.compile(r"if\b")
-_IN = re.compile(r"\bin\b\s*")
-_BRACKET = re.compile(r"""[(\[{]|[)\]}]|;|"[^"\n]*"|'[^'\n]*'""")
+_SIGN = re.compile(r"""\bin\s*\{|[(\[{]|[)\]}]|;|"[^"\n]*"|'[^'\n]*'""")
+_GOES_ON = re.compile(r"\s*(?:else\b|;)")
 
 
 def statement_end(text: str, start: int, end: int | None = None) -> int | None:
     """The offset behind the statement at `start`; `None` if only space is left before `end`.
 
-    A text that is no statement ends anywhere behind its start: a parser will refuse it.
+    It ends with a semicolon or a block outside of brackets, unless there is an `else`. A text that
+    is no statement ends anywhere behind its start: a parser will refuse it.
     """
-    start, end = _after_space(text, start), len(text) if end is None else end
-    return None if start >= end else min(_end(text, start), end)
-
-
-def _end(text: str, start: int) -> int:
-    start = _after_space(text, start)
-    if text.startswith("{", start):
-        return _after_group(text, start)
-    word = match.group() if (match := _WORD.match(text, start)) else ""
-    if word in ("while", "switch"):
-        return _end(text, _after_group(text, text.find("(", start)))
-    while word == "if":
-        end = _end(text, _after_group(text, text.find("(", start)))
-        if not (otherwise := _ELSE.match(text, end)):
-            return end
-        start = _after_space(text, otherwise.end())
-        if not _IF.match(text, start):
-            return _end(text, start)
-    if word == "for" and (match := _IN.search(text, start)):
-        start = match.end()
-        if text.startswith(("[", "{"), start):
-            return _end(text, _after_group(text, start))
-        name = _WORD.match(text, start)
-        return _end(text, name.end() if name else start + 1)
-    if word in ("gate", "def", "box", "cal", "defcal"):
-        return _after_group(text, text.find("{", start))
-    return _after(text, start, ";")
-
-
-def _after_space(text: str, start: int) -> int:
-    match = _SPACE.match(text, start)
-    assert match is not None
-    return match.end()
-
-
-def _after_group(text: str, start: int) -> int:
-    """Behind the bracket that closes the one at `start`; where it is -1, there is none."""
-    return len(text) if start < 0 else _after(text, start, ")]}")
-
-
-def _after(text: str, start: int, signs: str) -> int:
-    """Behind the first of these signs that leaves no bracket open."""
-    depth = 0
-    for match in _BRACKET.finditer(text, start):
-        depth += (match.group() in "([{") - (match.group() in ")]}")
-        if match.group() in signs and depth <= 0:
+    end = len(text) if end is None else end
+    if _SPACE.fullmatch(text, start, end):
+        return None
+    depth, opened = 0, ""
+    for match in _SIGN.finditer(text, start, end):
+        sign = match.group()
+        if sign[-1] in "([{":
+            opened = opened if depth else sign
+            depth += 1
+        elif sign in ")]}":
+            depth -= 1
+        # The braces of a set, of an array or of an alias are no block.
+        last = sign == ";" or (sign == "}" and not opened.startswith("in"))
+        if last and depth <= 0 and not _GOES_ON.match(text, match.end(), end):
             return match.end()
-    return len(text)
+    return end
