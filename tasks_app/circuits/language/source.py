@@ -2,20 +2,24 @@
 
 import re
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Literal
 
 from tasks_app.circuits.errors import CircuitError
 
 Language = Literal["OpenQASM 2", "OpenQASM 3"]
 
-_MAX_NESTING = 100
+_MAX_NESTING = 200
 _NO_BRACKETS = re.compile(r"[^()\[\]{}]+")
 _FORBIDDEN = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-_COMMENT_OR_STRING = re.compile(r"""//[^\n]*|/\*|"[^"\n]*"|'[^'\n]*'""")
-# In OpenQASM 3 an annotation and a pragma reach to the end of their line, whatever it holds.
+_COMMENT_OR_STRING = re.compile(r"""//[^\n]*|/\*[\s\S]*?\*/|/\*|"[^"\n]*"|'[^'\n]*'""")
+# In OpenQASM 3 an annotation and a pragma reach to the end of their line, whatever it holds. Any
+# other @ belongs to a statement that has begun, as in `ctrl @x`.
 _COMMENT_STRING_OR_LINE = re.compile(
-    _COMMENT_OR_STRING.pattern + r"|@(?P<annotation>[^\W\d]\w*(?:\.[^\W\d]\w*)*)[^\n]*"
-    r"|(?:#|\b)pragma\b(?P<pragma>[^\n]*)"
+    _COMMENT_OR_STRING.pattern
+    + r"|(?:^|(?<=[;{}/]))[ \t]*@(?P<annotation>[^\W\d]\w*(?:\.[^\W\d]\w*)*)[^\n]*"
+    r"|(?:#|\b)pragma\b(?P<pragma>[^\n]*)|@(?=[^\W\d])",
+    re.MULTILINE,
 )
 _CHANGES_THE_PROGRAM = re.compile(r"\s*braket\s+(?:unitary|noise)\b")
 _OPENQASM_2 = re.compile(r"(?>\s+|//[^\n]*|/\*.*?\*/)*+OPENQASM\s+2\b", re.DOTALL)
@@ -67,41 +71,24 @@ def _blanked(circuit: str, notes: dict[str, None]) -> str:
     """The text without comments, annotations and pragmas, every other character in its place."""
     if not any(sign in circuit for sign in ("//", "/*", "@", "pragma")):
         return circuit
-    what = _COMMENT_OR_STRING if _OPENQASM_2.match(circuit) else _COMMENT_STRING_OR_LINE
-    pieces = []
-    done = 0
-    while match := what.search(circuit, done):
-        start, end = match.span()
-        pieces.append(circuit[done:start])
-        if match.group() == "/*":
-            end = circuit.find("*/", end) + 2
-            if end == 1:
-                message = "This comment has no end; add */."
-                raise error_at(circuit, start, "syntax_error", message)
-        done = end
-        if circuit[start] in "\"'":
-            pieces.append(match.group())
-            continue
-        if circuit[start] == "@" and _follows_a_modifier(circuit, start):
-            pieces.append("@ ")  # Without the space its grammar takes it for an annotation.
-            done = start + 1
-            continue
-        if circuit[start] in "@#p":
+
+    def blanked(match: re.Match[str]) -> str:
+        text = match.group()
+        if text == "/*":
+            message = "This comment has no end; add */."
+            raise error_at(circuit, match.start(), "syntax_error", message)
+        if text == "@":
+            return "@ "  # Without the space its grammar takes it for an annotation.
+        if match.lastgroup:
             notes[_left_out(circuit, match)] = None
-        pieces.append(_blank(circuit[start:end]))
-    pieces.append(circuit[done:])
-    return "".join(pieces)
+        return text if text[0] in "\"'" else _blank(text)
+
+    what = _COMMENT_OR_STRING if _OPENQASM_2.match(circuit) else _COMMENT_STRING_OR_LINE
+    return what.sub(blanked, circuit)
 
 
 def _blank(text: str) -> str:
     return "\n".join(" " * len(line) for line in text.split("\n"))
-
-
-def _follows_a_modifier(circuit: str, at: int) -> bool:
-    """Whether the `@` belongs to a statement that has begun, as in `ctrl @x`."""
-    while at > 0 and circuit[at - 1] in " \t":
-        at -= 1
-    return at > 0 and circuit[at - 1] not in "\n;{}/"
 
 
 def _left_out(circuit: str, match: re.Match[str]) -> str:
@@ -137,14 +124,9 @@ def check_nesting(text: str) -> None:
     Raises CircuitError. Takes time linear in the length of the text.
     """
     brackets = _NO_BRACKETS.sub("", text)
-    for _ in range(_MAX_NESTING):
-        shorter = brackets.replace("()", "").replace("[]", "").replace("{}", "")
-        if len(shorter) == len(brackets):
-            break
-        brackets = shorter
-    # What is left is either nested deeper or does not match, which a parser tells better.
-    if len(brackets) > 2 * _MAX_NESTING:
+    depths = accumulate(1 if sign in "([{" else -1 for sign in brackets)
+    if max(depths, default=0) > _MAX_NESTING:
         raise CircuitError(
             "too_deeply_nested",
-            f"Brackets are nested deeper than {_MAX_NESTING} levels or do not match.",
+            f"Brackets are nested deeper than {_MAX_NESTING} levels, or are not closed.",
         )
