@@ -14,7 +14,6 @@ from tasks_app.circuits.language.interpreter.conversion import (
     ArithmeticFailure,
     as_float,
     convert,
-    nearest_angle,
     rounded,
 )
 from tasks_app.circuits.language.interpreter.deferred import decided, deferrable
@@ -149,21 +148,25 @@ def _calculated(operation: str, a: Any, b: Any) -> Any:
     if operation in ("/", "%") and b == 0:
         raise ArithmeticFailure("divides by zero")
     try:
-        if operation == "/" and isinstance(a, int):
-            return _quotient(a, b)
-        if operation == "%":
-            return a - b * _quotient(a, b) if isinstance(a, int) else math.fmod(a, b)
-        result = {"+": operator.add, "-": operator.sub, "*": operator.mul}.get(
-            operation, operator.truediv
-        )(a, b)
-    except OverflowError:
+        return _ARITHMETIC[operation](a, b)
+    except (OverflowError, ValueError):  # the latter of an infinite number
         raise ArithmeticFailure("gives a number that is too large") from None
-    return result
 
 
-def _quotient(a: int, b: int) -> int:
+def _quotient(a: Any, b: Any) -> Any:
+    if isinstance(a, float):
+        return a / b
     quotient = abs(a) // abs(b)  # Integers divide to an integer, toward zero.
     return quotient if (a < 0) == (b < 0) else -quotient
+
+
+def _rest(a: Any, b: Any) -> Any:
+    return math.fmod(a, b) if isinstance(a, float) else a - b * _quotient(a, b)
+
+
+_ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+    **{"+": operator.add, "-": operator.sub, "*": operator.mul, "/": _quotient, "%": _rest},
+}
 
 
 def power(a: Any, b: Any) -> Any:
@@ -244,7 +247,8 @@ def _with_angle(operation: str, a: Any, b: Any) -> Any:
         if any(reals):
             return _calculated(operation, as_float(a), as_float(b))
         if operation == "*":
-            return wrapped(common, exact_or_angle(a) * exact_or_angle(b))
+            x, y = (v.number if has_kind(v, "angle") else exact(v) for v in (a, b))
+            return wrapped(common, x * y)
         if not has_kind(a, "angle"):
             return refuse(f"{_named(a)} / {_named(b)}")
         if exact(b) <= 0:
@@ -262,18 +266,10 @@ def _with_angle(operation: str, a: Any, b: Any) -> Any:
     return wrapped(common, _calculated(operation, x, y))
 
 
-def exact_or_angle(value: Any) -> int:
-    return int(value.number) if has_kind(value, "angle") else exact(value)
-
-
 def _beside_angle(operation: str, value: Any, common: Type) -> int:
-    if has_kind(value, "angle"):
-        return int(convert(value, common).number)
-    if operation in _BITWISE or isinstance(value, bool):
-        return int(refuse(f"{operation} on {_named(value)} and {common}"))
-    if isinstance(value, int | float) or has_kind(value, "float"):
-        return int(nearest_angle(as_float(value), common).number)
-    return int(refuse(f"{_named(value)} beside {common}; cast one of them"))
+    if has_kind(value, "bit") or (operation in _BITWISE and not has_kind(value, "angle")):
+        refuse(f"{operation} on {_named(value)} and {common}; cast one of them")
+    return int(convert(value, common).number)
 
 
 def _with_duration(operation: str, a: Any, b: Any) -> Any:

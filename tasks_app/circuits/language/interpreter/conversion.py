@@ -1,6 +1,7 @@
 """Values as the types of OpenQASM 3 hold them: casts and assignments."""
 
 import math
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -88,10 +89,6 @@ def _to_integer(value: Any, to: Type) -> Word:
     return wrapped(to, int(_finite(number) if isinstance(number, float) else number))
 
 
-def _to_float(value: Any, to: Type) -> Any:
-    return rounded(to, as_float(value))
-
-
 def _to_angle(value: Any, to: Type) -> Word:
     if not isinstance(value, Word):
         if isinstance(value, bool):
@@ -99,12 +96,8 @@ def _to_angle(value: Any, to: Type) -> Word:
         return nearest_angle(as_float(value), to)
     kind = value.type.kind
     if kind == "angle":
-        spare = value.type.width - to.width
-        if spare <= 0:
-            return Word(to, value.number << -spare)
-        step = 1 << spare
-        quotient, rest = divmod(value.number, step)
-        return wrapped(to, quotient + (2 * rest > step or (2 * rest == step and quotient & 1)))
+        turns = Fraction(value.number, 1 << value.type.width)
+        return wrapped(to, round(turns * (1 << to.width)))  # Ties to even.
     if kind == "bit" and value.type.width == to.width:
         return Word(to, value.number)
     if kind == "float":
@@ -130,7 +123,7 @@ def _to_bits(value: Any, to: Type) -> Any:
 _TO: Any = {
     "int": _to_integer,
     "uint": _to_integer,
-    "float": _to_float,
+    "float": lambda value, to: rounded(to, as_float(value)),
     "angle": _to_angle,
     "bit": _to_bits,
 }

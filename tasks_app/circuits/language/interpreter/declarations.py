@@ -65,7 +65,7 @@ def _variable(run: Run, node: ast.ClassicalDeclaration) -> None:
 def _zero(node: Any, declared: Type) -> Any:
     if isinstance(node, ast.StretchType):
         return Duration(0.0, "stretch")
-    return Duration(0.0) if declared.kind == "duration" else 0.0 if declared.kind == "angle" else 0
+    return Duration(0.0) if declared.kind == "duration" else 0
 
 
 def _array(run: Run, declared: ast.ArrayType, initial: Any) -> Array:
