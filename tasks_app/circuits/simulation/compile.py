@@ -16,6 +16,7 @@ from qiskit.transpiler import PassManager, TranspilerError
 from qiskit.transpiler.passes import (
     BasisTranslator,
     HighLevelSynthesis,
+    RemoveResetInZeroState,
     UnrollCustomDefinitions,
 )
 from qiskit_aer import AerSimulator
@@ -110,7 +111,8 @@ def compile_program(program: Program, options: Options, limits: Limits) -> Compi
     if noise is not None:
         noise.check_width(circuit.num_qubits)
     if "reset" in circuit.count_ops():
-        circuit = rewriting.without_first_resets(circuit)
+        # For one that changes nothing, too, Aer runs the whole circuit anew for each shot.
+        circuit = RemoveResetInZeroState()(circuit)
     # The state vector method knows most gates: what it leaves unchanged shows what is used.
     circuit = translate(circuit, "statevector" if asked == "automatic" else asked, noisy)
     if circuit.has_control_flow_op() and not options.counts_qubits:

@@ -1,13 +1,12 @@
 """A circuit as SVG: boxes on wires, as far as the first columns and wires go."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from fractions import Fraction
 from typing import Any
 
 from qiskit import QuantumCircuit
 from qiskit.circuit import CASE_DEFAULT, ClassicalRegister, Clbit, ParameterExpression
 from qiskit.circuit.library import get_standard_gate_name_mapping
+from qiskit.circuit.tools import pi_check
 
 from tasks_app.circuits.language.program import Names
 from tasks_app.circuits.simulation import shapes
@@ -224,9 +223,4 @@ def _short(name: str, most: int = 16) -> str:
 def _angle(angle: Any) -> str:
     if isinstance(angle, ParameterExpression) and angle.parameters:
         return _short(str(angle))
-    value = float(angle)
-    part = Fraction(value / math.pi).limit_denominator(16)
-    if not part or abs(float(part) * math.pi - value) > 1e-9:
-        return f"{value:.3g}"
-    top = {1: "π", -1: "-π"}.get(part.numerator, f"{part.numerator}π")
-    return top if part.denominator == 1 else f"{top}/{part.denominator}"
+    return str(pi_check(float(angle), ndigits=3))
