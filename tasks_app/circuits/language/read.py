@@ -33,7 +33,7 @@ def parse(source: Source | QpyFile, limits: Limits, inputs: Inputs) -> Program |
         text = _EMPTY.sub(r"\1 ", text.replace("^", "**"))
     try:
         run = read_qasm3(text, limits, inputs, old=old)
-        if run.outputs and not run.measures:  # The simulator counts nothing without.
+        if run.outputs and run.measured is None:  # The simulator counts nothing without.
             raise interpreter.Steered
     except interpreter.Steered:
         return Steered(text, limits, inputs, source.notes)

@@ -84,7 +84,9 @@ class Export:
         self._registers: dict[tuple[Clbit, ...], str] = {}
         self._aliases: list[str] = []
         self._conditions = Conditions(self._operands.__getitem__, self._register)
-        self._parameters = {each: self._renamed(each) for each in circuit.parameters}
+        self._parameters = {
+            each: Parameter(self._words.new(each.name)) for each in circuit.parameters
+        }
         head = [f"input float {each.name};" for each in self._parameters.values()]
         for group in _groups(circuit.qubits, names) if declared else ():
             head.append(self._declaration("qubit", group, names))
@@ -100,9 +102,6 @@ class Export:
         self.text = "\n".join([*begin, *gates, *head, *self._aliases, *body, ""])
 
     # Declarations.
-
-    def _renamed(self, parameter: Parameter) -> Parameter:
-        return Parameter(self._words.new(parameter.name))
 
     def _bits(
         self, circuit: QuantumCircuit, registers: Sequence[Sequence[Clbit]], names: Names

@@ -37,7 +37,7 @@ class FinalState:
         self._save()
 
     def _check(self) -> None:
-        outputs, method, qubits = self._options.outputs, self._compiled.method, self._width
+        outputs, method, qubits = self._options.outputs, self._compiled.method, len(self._qubits)
         if not qubits:
             raise CircuitError("method_unsuitable", "A program without qubits has no state.")
         if method == "extended_stabilizer":
@@ -72,10 +72,6 @@ class FinalState:
                 "too_much_memory",
                 f"{len(self._measured)} measured bits have too many probabilities; measure fewer.",
             )
-
-    @property
-    def _width(self) -> int:
-        return len(self._qubits)
 
     def _save(self) -> None:
         circuit, outputs, qubits = self._circuit, self._options.outputs, self._qubits

@@ -32,9 +32,6 @@ class Observables:
                 weights.append(float(weight))
             self._sums.append((constant, indices, weights))
 
-    def __len__(self) -> int:
-        return len(self._sums)
-
     @property
     def qubits(self) -> set[int]:
         """Those that anything but the identity is asked of."""

@@ -98,7 +98,7 @@ class SetsRun:
         threads, final_state = self._request["threads"], prepared.final_state
         parts: list[dict[str, Any]] = [{} for _ in angles]
         sampling = "shots" if final_state and not final_state.exact else "exact"
-        if self._counted:
+        if not self._outputs.isdisjoint(COUNTED):
             outcomes = counts.run(
                 program,
                 angles,
@@ -121,10 +121,6 @@ class SetsRun:
             {"method": program.method, "sampling": sampling, "measured": bool(program.registers)},
         )
         return parts
-
-    @property
-    def _counted(self) -> bool:
-        return not self._outputs.isdisjoint(COUNTED)
 
     def _show(self, prepared: Prepared, angles: Angles) -> None:
         """The circuit of the first set: with its parameters by name if there may be more sets."""

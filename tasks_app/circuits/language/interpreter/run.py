@@ -111,7 +111,7 @@ class Run(Names):
         """What the circuit has in place of angles that are not known yet."""
         self.made: dict[Any, Any] = {}  # Gates with their modifiers, and of the program's own.
         self._bits = 0
-        self._measured: Qubit | None = None  # The last one that was.
+        self.measured: Qubit | None = None  # The last one that was.
 
     def fork(self, paths: Paths) -> "Run":
         """A copy between two statements of the top level, which goes on by itself."""
@@ -241,13 +241,9 @@ class Run(Names):
             outcomes = self.paths.measure([self.places[qubit] for qubit in qubits])
             self.memory.update(zip(bits, outcomes, strict=True))
             return
-        self._measured = qubits[-1]
+        self.measured = qubits[-1]
         for qubit, bit in zip(qubits, bits, strict=True):
             self.put(CircuitInstruction(_MEASURE, (qubit,), (bit,)))
-
-    @property
-    def measures(self) -> bool:
-        return self._measured is not None
 
     def reset(self, operand: Any) -> None:
         if not self.old:  # Where Qiskit writes gates that begin with resets.
@@ -266,7 +262,7 @@ class Run(Names):
     def tie(self) -> None:
         """Aer keeps the order of what shares a qubit: without one, a block with stores moves."""
         if self.circuit.qubits:
-            self.circuit.barrier(self._measured or self.circuit.qubits[0])
+            self.circuit.barrier(self.measured or self.circuit.qubits[0])
 
     def read(self, value: Any) -> Any:
         """The value of bits where it is known, and any other value as it is."""
