@@ -13,13 +13,12 @@ from tasks_app.circuits.language.interpreter.deferred import decided
 from tasks_app.circuits.language.interpreter.evaluation import (
     coerced,
     evaluate,
-    expression,
     integer,
     known,
     value,
 )
 from tasks_app.circuits.language.interpreter.parts import indices_of, places_of, selected
-from tasks_app.circuits.language.interpreter.run import Run, Steered, statement
+from tasks_app.circuits.language.interpreter.run import Run, Steered, handles
 from tasks_app.circuits.language.interpreter.values import (
     Array,
     Bits,
@@ -33,7 +32,7 @@ from tasks_app.circuits.language.interpreter.values import (
 )
 
 
-@expression(ast.QuantumMeasurement)
+@handles(ast.QuantumMeasurement)
 def _measurement(run: Run, node: ast.QuantumMeasurement) -> Any:
     """Measure into hidden bits."""
     run.forbid_in_gate()
@@ -54,7 +53,7 @@ def operand(run: Run, node: Any) -> Any:
     return found
 
 
-@statement(ast.QuantumMeasurementStatement)
+@handles(ast.QuantumMeasurementStatement)
 def _measure(run: Run, node: ast.QuantumMeasurementStatement) -> None:
     run.forbid_in_gate()
     if node.target is None:
@@ -72,7 +71,7 @@ def _name_of(lvalue: Any) -> ast.Identifier:
     return lvalue.name if isinstance(lvalue, ast.IndexedIdentifier) else lvalue
 
 
-@statement(ast.ClassicalAssignment)
+@handles(ast.ClassicalAssignment)
 def _assignment(run: Run, node: ast.ClassicalAssignment) -> None:
     # An indexed identifier is no expression to the type checker.
     target: Any = node.lvalue

@@ -23,7 +23,7 @@ from tasks_app.circuits.language.interpreter.run import (
     ProgramEnd,
     Run,
     Steered,
-    statement,
+    handles,
 )
 from tasks_app.circuits.language.interpreter.values import (
     INT,
@@ -44,7 +44,7 @@ class _Continue(Leave):
     pass
 
 
-@statement(ast.CompoundStatement)
+@handles(ast.CompoundStatement)
 def _block(run: Run, node: ast.CompoundStatement) -> None:
     with run.scope():
         run.run_block(node.statements)
@@ -64,7 +64,7 @@ def _decided_at_run_time(run: Run) -> Iterator[None]:
         run.depth -= 1
 
 
-@statement(ast.BranchingStatement)
+@handles(ast.BranchingStatement)
 def _if(run: Run, node: Any) -> None:
     branches: list[tuple[Any, Sequence[Any]]] = []
     default: Sequence[Any] = [node]
@@ -116,7 +116,7 @@ def _run_one(run: Run, branches: list[tuple[Any, Sequence[Any]]], default: Seque
                     run.run_block(block)
 
 
-@statement(ast.SwitchStatement)
+@handles(ast.SwitchStatement)
 def _switch(run: Run, node: ast.SwitchStatement) -> None:
     target = value(run, node.target)
     kind, seen = _kind_of(target), set[int]()
@@ -153,7 +153,7 @@ def _label(run: Run, node: Any, kind: Type, seen: set[int]) -> int:
     return label
 
 
-@statement(ast.ForInLoop)
+@handles(ast.ForInLoop)
 def _for(run: Run, node: ast.ForInLoop) -> None:
     declared = type_of(run, node.type)
     for each in _loop_values(run, node.set_declaration):
@@ -189,7 +189,7 @@ def _loop_values(run: Run, node: Any) -> Any:
     return list(found.items)
 
 
-@statement(ast.WhileLoop)
+@handles(ast.WhileLoop)
 def _while(run: Run, node: ast.WhileLoop) -> None:
     while True:
         called, operations = run.called, len(run.circuit.data)
@@ -209,17 +209,17 @@ def _while(run: Run, node: ast.WhileLoop) -> None:
                 return
 
 
-@statement(ast.BreakStatement)
+@handles(ast.BreakStatement)
 def _break(run: Run, node: ast.BreakStatement) -> None:
     raise _Break
 
 
-@statement(ast.ContinueStatement)
+@handles(ast.ContinueStatement)
 def _continue(run: Run, node: ast.ContinueStatement) -> None:
     raise _Continue
 
 
-@statement(ast.EndStatement)
+@handles(ast.EndStatement)
 def _end(run: Run, node: ast.EndStatement) -> None:
     run.forbid_in_gate()
     raise ProgramEnd

@@ -17,7 +17,7 @@ from tasks_app.circuits.language.interpreter.evaluation import (
 )
 from tasks_app.circuits.language.interpreter.functions import CONSTANTS
 from tasks_app.circuits.language.interpreter.inputs import define_input
-from tasks_app.circuits.language.interpreter.run import Run, Steered, statement
+from tasks_app.circuits.language.interpreter.run import Run, Steered, handles
 from tasks_app.circuits.language.interpreter.values import (
     Array,
     Bits,
@@ -31,7 +31,7 @@ from tasks_app.circuits.language.interpreter.values import (
 )
 
 
-@statement(ast.QubitDeclaration)
+@handles(ast.QubitDeclaration)
 def _qubits(run: Run, node: ast.QubitDeclaration) -> None:
     run.declare_qubits(node.qubit.name, size_of(run, node))
 
@@ -41,7 +41,7 @@ def size_of(run: Run, declared: Any) -> int | None:
     return None if declared.size is None else integer(run, declared.size)
 
 
-@statement(ast.ClassicalDeclaration)
+@handles(ast.ClassicalDeclaration)
 def _variable(run: Run, node: ast.ClassicalDeclaration) -> None:
     run.forbid_in_gate()
     name, initial = node.identifier.name, node.init_expression
@@ -80,7 +80,7 @@ def _array(run: Run, declared: ast.ArrayType, initial: Any) -> Array:
     return Array(base, items, run.depth)
 
 
-@statement(ast.ConstantDeclaration)
+@handles(ast.ConstantDeclaration)
 def _constant(run: Run, node: ast.ConstantDeclaration) -> None:
     _check_constant(run, node.init_expression)
     held = evaluate(run, node.init_expression)
@@ -116,7 +116,7 @@ def _check_constant(run: Run, node: Any) -> None:
             parts += vars(each).values()
 
 
-@statement(ast.IODeclaration)
+@handles(ast.IODeclaration)
 def _io(run: Run, node: ast.IODeclaration) -> None:
     declare = _output if node.io_identifier is ast.IOKeyword.output else define_input
     declare(run, node)
@@ -139,7 +139,7 @@ def _output(run: Run, node: ast.IODeclaration) -> None:
     run.outputs.append(name)
 
 
-@statement(ast.AliasStatement)
+@handles(ast.AliasStatement)
 def _alias(run: Run, node: Any) -> None:
     if isinstance(node.value, ast.DiscreteSet):  # Of loose bits.
         found = as_register(evaluate(run, node.value.values[0]))
@@ -152,6 +152,6 @@ def _alias(run: Run, node: Any) -> None:
     run.define(node.target.name, found)
 
 
-@statement(ast.Include)
+@handles(ast.Include)
 def _include(run: Run, node: ast.Include) -> None:
     run.include(node.filename)

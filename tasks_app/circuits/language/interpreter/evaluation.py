@@ -1,6 +1,5 @@
 """What every expression is evaluated by, and the kinds of value that statements ask for."""
 
-from collections.abc import Callable
 from math import prod
 from typing import Any
 
@@ -10,7 +9,7 @@ from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import MAX_DIMENSIONS
 from tasks_app.circuits.language.interpreter import arithmetic, measured
 from tasks_app.circuits.language.interpreter.conversion import as_parameter, convert
-from tasks_app.circuits.language.interpreter.run import Run, Steered
+from tasks_app.circuits.language.interpreter.run import HANDLERS, Run, Steered
 from tasks_app.circuits.language.interpreter.values import (
     BIT,
     BOOL,
@@ -21,22 +20,10 @@ from tasks_app.circuits.language.interpreter.values import (
     unsupported,
 )
 
-EXPRESSIONS: dict[type, Callable[[Run, Any], Any]] = {}
-
-
-def expression(*kinds: type) -> Callable[[Callable[[Run, Any], Any]], Any]:
-    """Registers the function that evaluates expressions of these kinds."""
-
-    def register(function: Callable[[Run, Any], Any]) -> Any:
-        EXPRESSIONS.update(dict.fromkeys(kinds, function))
-        return function
-
-    return register
-
 
 def evaluate(run: Run, node: Any) -> Any:
     """What an expression stands for; bits and qubits stay references."""
-    function = EXPRESSIONS.get(type(node))
+    function = HANDLERS.get(type(node))
     if function is None:
         raise unsupported(f"An expression of kind {type(node).__name__}", at=node)
     try:

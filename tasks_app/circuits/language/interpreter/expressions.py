@@ -13,13 +13,12 @@ from tasks_app.circuits.language.interpreter.evaluation import (
     coerced,
     condition,
     evaluate,
-    expression,
     integer,
     type_of,
     value,
 )
 from tasks_app.circuits.language.interpreter.parts import length_of, part
-from tasks_app.circuits.language.interpreter.run import Run, Steered
+from tasks_app.circuits.language.interpreter.run import Run, Steered, handles
 from tasks_app.circuits.language.interpreter.values import (
     UINT,
     Array,
@@ -37,17 +36,17 @@ from tasks_app.circuits.language.interpreter.values import (
 _MAX_ARRAY = 1_000_000  # Elements.
 
 
-@expression(ast.IntegerLiteral, ast.FloatLiteral, ast.BooleanLiteral)
+@handles(ast.IntegerLiteral, ast.FloatLiteral, ast.BooleanLiteral)
 def _literal(run: Run, node: Any) -> Any:
     return node.value
 
 
-@expression(ast.BitstringLiteral)
+@handles(ast.BitstringLiteral)
 def _bitstring(run: Run, node: ast.BitstringLiteral) -> Any:
     return Word(Type("bit", node.width), node.value)
 
 
-@expression(ast.DurationLiteral)
+@handles(ast.DurationLiteral)
 def _duration(run: Run, node: ast.DurationLiteral) -> Duration:
     if node.unit.name == "dt":
         return Duration(node.value, "dt")
@@ -56,23 +55,23 @@ def _duration(run: Run, node: ast.DurationLiteral) -> Duration:
     return Duration(float(written.scaleb({"ns": 0, "us": 3, "ms": 6}.get(node.unit.name, 9))))
 
 
-@expression(ast.ArrayLiteral)
+@handles(ast.ArrayLiteral)
 def _array(run: Run, node: ast.ArrayLiteral) -> list[Any]:
     return [value(run, item) for item in node.values]
 
 
-@expression(ast.Identifier)
+@handles(ast.Identifier)
 def _identifier(run: Run, node: ast.Identifier) -> Any:
     found = run.lookup(node.name)
     return found.value if isinstance(found, Variable) else found
 
 
-@expression(ast.IndexExpression)
+@handles(ast.IndexExpression)
 def _index(run: Run, node: ast.IndexExpression) -> Any:
     return part(run, evaluate(run, node.collection), node.index)
 
 
-@expression(ast.IndexedIdentifier)
+@handles(ast.IndexedIdentifier)
 def _indexed(run: Run, node: ast.IndexedIdentifier) -> Any:
     found = _identifier(run, node.name)
     for index in node.indices:
@@ -80,7 +79,7 @@ def _indexed(run: Run, node: ast.IndexedIdentifier) -> Any:
     return found
 
 
-@expression(ast.Concatenation)
+@handles(ast.Concatenation)
 def _concatenation(run: Run, node: ast.Concatenation) -> Any:
     left, right = (as_register(evaluate(run, side)) for side in (node.lhs, node.rhs))
     if isinstance(left, Array) and isinstance(right, Array):
@@ -100,7 +99,7 @@ def _concatenation(run: Run, node: ast.Concatenation) -> Any:
     raise failure("Only registers and arrays of one kind can be joined.")
 
 
-@expression(ast.UnaryExpression)
+@handles(ast.UnaryExpression)
 def _unary(run: Run, node: ast.UnaryExpression) -> Any:
     found = value(run, node.expression)
     if measured.is_runtime(found):
@@ -108,7 +107,7 @@ def _unary(run: Run, node: ast.UnaryExpression) -> Any:
     return arithmetic.unary(node.op.name, found)
 
 
-@expression(ast.BinaryExpression)
+@handles(ast.BinaryExpression)
 def _binary(run: Run, node: ast.BinaryExpression) -> Any:
     operation = node.op.name
     left = value(run, node.lhs)
@@ -131,7 +130,7 @@ def _binary(run: Run, node: ast.BinaryExpression) -> Any:
     return arithmetic.binary(operation, left, right)
 
 
-@expression(ast.SizeOf)
+@handles(ast.SizeOf)
 def _sizeof(run: Run, node: ast.SizeOf) -> Any:
     target = evaluate(run, node.target)
     dimension = 0 if node.index is None else integer(run, node.index)
@@ -142,7 +141,7 @@ def _sizeof(run: Run, node: ast.SizeOf) -> Any:
     return wrapped(UINT, target.items.shape[dimension])
 
 
-@expression(ast.Cast)
+@handles(ast.Cast)
 def _cast(run: Run, node: ast.Cast) -> Any:
     found, declared = value(run, node.argument), type_of(run, node.type)
     if not measured.is_runtime(found):

@@ -15,7 +15,7 @@ from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure
 from tasks_app.circuits.language.interpreter.deferred import Decides, decided
 from tasks_app.circuits.language.interpreter.evaluation import integer, parameter, value
 from tasks_app.circuits.language.interpreter.library import WITHOUT_INCLUDE, GateSpec
-from tasks_app.circuits.language.interpreter.run import Run, statement
+from tasks_app.circuits.language.interpreter.run import Run, handles
 from tasks_app.circuits.language.interpreter.values import (
     Duration,
     Qubits,
@@ -25,7 +25,7 @@ from tasks_app.circuits.language.interpreter.values import (
 )
 
 
-@statement(ast.QuantumGateDefinition)
+@handles(ast.QuantumGateDefinition)
 def _definition(run: Run, node: ast.QuantumGateDefinition) -> None:
     parameters, qubits = [each.name for each in node.arguments], [each.name for each in node.qubits]
     define(run, node.name.name, parameters, qubits, lambda run: run.run_block(node.body))
@@ -86,7 +86,7 @@ def _body(run: Run, qubits: Sequence[str], execute: Callable[[Run], None]) -> Qu
         run.circuit, run.depth, run.in_gate = outer
 
 
-@statement(ast.QuantumGate)
+@handles(ast.QuantumGate)
 def _gate(run: Run, node: ast.QuantumGate) -> None:
     spec = named(run, node.name.name)
     values = tuple(parameter(run, argument) for argument in node.arguments)
@@ -147,7 +147,7 @@ def named(run: Run, name: str) -> GateSpec:
     return spec
 
 
-@statement(ast.QuantumPhase)
+@handles(ast.QuantumPhase)
 def _phase(run: Run, node: ast.QuantumPhase) -> None:
     (angle,) = run.angles((parameter(run, node.argument),))
     run.note_beyond("gphase")
@@ -191,17 +191,17 @@ def _modifier(run: Run, modifier: ast.QuantumGateModifier) -> tuple[ast.GateModi
     return kind, integer(run, argument)
 
 
-@statement(ast.QuantumBarrier)
+@handles(ast.QuantumBarrier)
 def _barrier(run: Run, node: ast.QuantumBarrier) -> None:
     run.barrier([qubit for item in node.qubits for qubit in flat(operand(run, item))])
 
 
-@statement(ast.QuantumReset)
+@handles(ast.QuantumReset)
 def _reset(run: Run, node: ast.QuantumReset) -> None:
     run.reset(operand(run, node.qubits))
 
 
-@statement(ast.DelayInstruction)
+@handles(ast.DelayInstruction)
 def _delay(run: Run, node: ast.DelayInstruction) -> None:
     duration = decided(value(run, node.duration))
     if not isinstance(duration, Duration):
@@ -223,7 +223,7 @@ def _length(duration: Duration) -> tuple[float, str]:
     return 0 if duration.unit == "stretch" else round(duration.length, 6), "ns"
 
 
-@statement(ast.Box)
+@handles(ast.Box)
 def _box(run: Run, node: ast.Box) -> None:
     with run.scope():
         run.run_block(node.body)

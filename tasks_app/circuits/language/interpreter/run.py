@@ -51,14 +51,14 @@ _OLD = (
     ast.QuantumReset,
 )
 
-STATEMENTS: dict[type, Callable[["Run", Any], None]] = {}
+HANDLERS: dict[type, Callable[["Run", Any], Any]] = {}
 
 
-def statement(kind: type) -> Callable[[Callable[["Run", Any], None]], Any]:
-    """Registers the function that executes statements of this kind."""
+def handles(*kinds: type) -> Callable[[Callable[["Run", Any], Any]], Any]:
+    """Registers the function that executes statements, or evaluates expressions, of these kinds."""
 
-    def register(function: Callable[["Run", Any], None]) -> Any:
-        STATEMENTS[kind] = function
+    def register(function: Callable[["Run", Any], Any]) -> Any:
+        HANDLERS.update(dict.fromkeys(kinds, function))
         return function
 
     return register
@@ -132,7 +132,7 @@ class Run(Names):
         """Raises CircuitError, Steered or ProgramEnd."""
         try:
             self.count_steps(1)
-            function = STATEMENTS.get(type(node))
+            function = HANDLERS.get(type(node))
             if function is None:
                 kind = re.sub("(?<=.)([A-Z])", r" \1", type(node).__name__).lower()
                 raise unsupported(f"A statement of the kind {kind!r}")

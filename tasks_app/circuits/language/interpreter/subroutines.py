@@ -10,7 +10,6 @@ from tasks_app.circuits.language.interpreter.declarations import size_of
 from tasks_app.circuits.language.interpreter.evaluation import (
     coerced,
     evaluate,
-    expression,
     integer,
     known,
     type_of,
@@ -19,7 +18,7 @@ from tasks_app.circuits.language.interpreter.evaluation import (
 from tasks_app.circuits.language.interpreter.run import (
     Leave,
     Run,
-    statement,
+    handles,
 )
 from tasks_app.circuits.language.interpreter.values import (
     Array,
@@ -34,21 +33,21 @@ class _Return(Leave):
         self.value = value
 
 
-@statement(ast.SubroutineDefinition)
+@handles(ast.SubroutineDefinition)
 def _subroutine(run: Run, node: ast.SubroutineDefinition) -> None:
     if len({argument.name.name for argument in node.arguments}) < len(node.arguments):
         raise failure("Two parameters of this subroutine have the same name.")
     run.define(node.name.name, node)
 
 
-@statement(ast.ExpressionStatement)
+@handles(ast.ExpressionStatement)
 def _expression_statement(run: Run, node: ast.ExpressionStatement) -> None:
     if not isinstance(node.expression, ast.FunctionCall):
         raise failure("This statement does nothing; is something missing?")
     evaluate(run, node.expression)
 
 
-@statement(ast.ReturnStatement)
+@handles(ast.ReturnStatement)
 def _return(run: Run, node: ast.ReturnStatement) -> None:
     run.forbid_in_gate()
     if not run.calls:
@@ -56,7 +55,7 @@ def _return(run: Run, node: ast.ReturnStatement) -> None:
     raise _Return(None if node.expression is None else value(run, node.expression))
 
 
-@expression(ast.FunctionCall)
+@handles(ast.FunctionCall)
 def _call(run: Run, node: ast.FunctionCall) -> Any:
     name = node.name.name
     routine = run.globals.get(name)
