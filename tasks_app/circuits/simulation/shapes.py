@@ -47,17 +47,13 @@ def text(x: float, y: float, words: str, *, size: float = 12, anchor: str = "mid
     return f'<text x="{x:.1f}" y="{y:.1f}"{other}>{escape(printable)}</text>'
 
 
-def line(x1: float, y1: float, x2: float, y2: float, *, dashes: str = "") -> str:
-    dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
-    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"{dashed}/>'
+def line(x1: float, y1: float, x2: float, y2: float, style: str = "") -> str:
+    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"{style}/>'
 
 
 def wire(x1: float, x2: float, row: int, *, double: bool) -> str:
-    return "".join(
-        f'<line x1="{x1:.1f}" y1="{middle(row) + off}" x2="{x2:.1f}" y2="{middle(row) + off}" '
-        'stroke-opacity="0.5"/>'
-        for off in ((-1.5, 1.5) if double else (0,))
-    )
+    heights = [middle(row) + off for off in ((-1.5, 1.5) if double else (0,))]
+    return "".join(line(x1, y, x2, y, ' stroke-opacity="0.5"') for y in heights)
 
 
 def frame(x: float, y: float, width: float, height: float) -> str:
@@ -161,9 +157,8 @@ def meter(row: int, target: int, index: str, colour: str) -> Part:
 def barrier(rows: Sequence[int]) -> Part:
     def draw(x: float) -> str:
         half = ROW / 2
-        return "".join(
-            line(x, middle(row) - half, x, middle(row) + half, dashes="4 3") for row in rows
-        )
+        dashed = ' stroke-dasharray="4 3"'
+        return "".join(line(x, middle(r) - half, x, middle(r) + half, dashed) for r in rows)
 
     return Part(rows, 6, draw)
 

@@ -15,9 +15,10 @@ from tasks_app.circuits.language.interpreter.evaluation import (
     known,
     type_of,
 )
-from tasks_app.circuits.language.interpreter.functions import CONSTANTS
+from tasks_app.circuits.language.interpreter.functions import CONSTANTS, FUNCTIONS
 from tasks_app.circuits.language.interpreter.inputs import define_input
 from tasks_app.circuits.language.interpreter.run import Run, Steered, handles
+from tasks_app.circuits.language.interpreter.steps import nodes
 from tasks_app.circuits.language.interpreter.values import (
     Array,
     Bits,
@@ -91,16 +92,14 @@ def _constant(run: Run, node: ast.ConstantDeclaration) -> None:
 
 def _check_constant(run: Run, node: Any) -> None:
     """Refuse an initial value that is made of anything but constants."""
-    parts = [node]
-    while parts:
-        each = parts.pop()
+    for each in nodes(node, but=ast.SizeOf):
         if isinstance(each, ast.QuantumMeasurement):
             raise failure("A constant cannot depend on a measurement.", at=each)
         if isinstance(each, ast.FunctionCall) and isinstance(
             run.globals.get(each.name.name), ast.SubroutineDefinition
         ):
             raise failure(f"A constant cannot come from a call of {each.name.name!r:.80}.", at=each)
-        if isinstance(each, ast.Identifier) and each.name not in CONSTANTS:
+        if isinstance(each, ast.Identifier) and each.name not in {*CONSTANTS, *FUNCTIONS}:
             found = run.lookup(each.name)
             if isinstance(found, Variable | Array | Bits | Clbit) and not getattr(
                 found, "constant", False
@@ -108,12 +107,6 @@ def _check_constant(run: Run, node: Any) -> None:
                 raise failure(
                     f"A constant is made of constants; {each.name!r:.80} is a variable.", at=each
                 )
-        if isinstance(each, ast.FunctionCall):
-            parts += each.arguments
-        elif isinstance(each, list | tuple):
-            parts += each
-        elif isinstance(each, ast.QASMNode) and not isinstance(each, ast.SizeOf):
-            parts += vars(each).values()
 
 
 @handles(ast.IODeclaration)
