@@ -7,16 +7,13 @@ from functools import cache
 from typing import Any
 
 from qiskit import QuantumCircuit
-from qiskit.circuit.equivalence_library import (
-    SessionEquivalenceLibrary,
-)
+from qiskit.circuit.equivalence_library import SessionEquivalenceLibrary
 from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.exceptions import QiskitError
 from qiskit.transpiler import PassManager, TranspilerError
 from qiskit.transpiler.passes import (
     BasisTranslator,
     HighLevelSynthesis,
-    RemoveResetInZeroState,
     UnrollCustomDefinitions,
 )
 from qiskit_aer import AerSimulator
@@ -111,8 +108,7 @@ def compile_program(program: Program, options: Options, limits: Limits) -> Compi
     if noise is not None:
         noise.check_width(circuit.num_qubits)
     if "reset" in circuit.count_ops():
-        # For one that changes nothing, too, Aer runs the whole circuit anew for each shot.
-        circuit = RemoveResetInZeroState()(circuit)
+        circuit = rewriting.without_first_resets(circuit)
     # The state vector method knows most gates: what it leaves unchanged shows what is used.
     circuit = translate(circuit, "statevector" if asked == "automatic" else asked, noisy)
     if circuit.has_control_flow_op() and not options.counts_qubits:

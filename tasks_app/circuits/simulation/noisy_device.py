@@ -9,7 +9,6 @@ from typing import Any
 from qiskit import QuantumCircuit
 from qiskit.circuit import Delay, Gate
 from qiskit.transpiler import PassManager, TranspilerError, generate_preset_pass_manager
-from qiskit.transpiler.passes import RemoveResetInZeroState
 from qiskit.transpiler.passes.synthesis.plugin import HighLevelSynthesisPluginManager
 from qiskit.transpiler.preset_passmanagers.plugin import PassManagerStagePluginManager
 from qiskit_aer.noise import thermal_relaxation_error
@@ -66,7 +65,7 @@ class AerDevice(Kind):
     def compile(self, program: Program, options: Options, limits: Limits) -> Compiled:
         """Raises CircuitError."""
         self._check(program, options)
-        circuit = RemoveResetInZeroState()(program.circuit)
+        circuit = rewriting.without_first_resets(program.circuit)
         circuit, registers = rewriting.with_measured_bit_last(circuit, program.registers)
         if "measure" not in methods.operation_names(circuit):
             registers = ()

@@ -71,6 +71,23 @@ def on_qubits(circuit: QuantumCircuit, wanted: Container[object]) -> QuantumCirc
     return kept
 
 
+def without_first_resets(circuit: QuantumCircuit) -> QuantumCircuit:
+    """The circuit without resets of qubits that nothing has acted on.
+
+    They change nothing, but for one reset Aer runs the whole circuit anew for each shot. Qiskit's
+    pass for it leaves those behind a barrier.
+    """
+    fresh = set(circuit.qubits)
+    kept = circuit.copy_empty_like()
+    for instruction in circuit.data:
+        if instruction.name == "reset" and instruction.qubits[0] in fresh:
+            continue
+        if instruction.name not in _WAITS:
+            fresh.difference_update(instruction.qubits)
+        kept._append(instruction)
+    return kept
+
+
 def with_phase_as_gates(circuit: QuantumCircuit, *, wanted: bool) -> QuantumCircuit:
     """Without a global phase that waits for parameters, which Aer 0.18 gives to the wrong run."""
     phase = circuit.global_phase
