@@ -89,6 +89,13 @@ class SandboxStopped(Exception):
     """`Sandbox.stop()` was called while this run was under way."""
 
 
+def check_width(kind: str, have: int, allowed: int) -> None:
+    """`kind`: qubits, or classical bits. Raises CircuitError."""
+    if have > allowed:
+        code = "too_many_qubits" if kind == "qubits" else "too_many_clbits"
+        raise CircuitError(code, f"{have:,} {kind} are declared, {allowed:,} are allowed.")
+
+
 class SimulatorUnavailable(Exception):
     """Qiskit Aer cannot run a circuit on this machine; the text is the reason."""
 

@@ -16,7 +16,7 @@ from qiskit import QuantumCircuit, qpy
 from qiskit.circuit import Parameter
 from qiskit.exceptions import QiskitError
 
-from tasks_app.circuits.errors import CircuitError, wrong_number
+from tasks_app.circuits.errors import CircuitError, check_width, wrong_number
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.flatten import Flattening
 from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure
@@ -31,7 +31,8 @@ _EVOLUTION = "qiskit.synthesis.evolution"
 
 def read_qpy(file: QpyFile, limits: Limits, inputs: Inputs) -> Program:
     """Raises CircuitError."""
-    _check_width(file, limits)
+    check_width("qubits", file.qubits, limits.max_qubits)
+    check_width("classical bits", file.clbits, limits.max_clbits)
     loaded = _understood(lambda: _load(file))
     circuit = _understood(lambda: Flattening(limits).circuit(loaded))
     if 0 in inputs:  # They come in order.
@@ -77,15 +78,6 @@ def _registers(circuit: QuantumCircuit) -> tuple[tuple[int, ...], ...]:
         registers = circuit.find_bit(bit).registers
         groups.setdefault(registers[0][0] if registers else bit, []).append(index)
     return tuple(map(tuple, groups.values()))
-
-
-def _check_width(file: QpyFile, limits: Limits) -> None:
-    for code, kind, have, allowed in (
-        ("too_many_qubits", "qubits", file.qubits, limits.max_qubits),
-        ("too_many_clbits", "classical bits", file.clbits, limits.max_clbits),
-    ):
-        if have > allowed:
-            raise CircuitError(code, f"The circuit has {have:,} {kind}, {allowed:,} are allowed.")
 
 
 def _load(file: QpyFile) -> QuantumCircuit:

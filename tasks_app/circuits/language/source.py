@@ -23,8 +23,7 @@ _COMMENT_STRING_OR_LINE = re.compile(
 )
 _CHANGES_THE_PROGRAM = re.compile(r"\s*braket\s+(?:unitary|noise)\b")
 _OPENQASM_2 = re.compile(r"(?>\s+|//[^\n]*|/\*.*?\*/)*+OPENQASM\s+2\b", re.DOTALL)
-_VERSION = re.compile(r"\s*OPENQASM\s+([0-9]+)(?:\.[0-9]+)?\s*;")
-_VERSION_WORD = re.compile(r"\s*(OPENQASM)\b")
+_VERSION = re.compile(r"\s*(OPENQASM)\b(?:\s+([0-9]+)(?:\.[0-9]+)?\s*;)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +106,15 @@ def _left_out(circuit: str, match: re.Match[str]) -> str:
 
 
 def _language(text: str, match: re.Match[str] | None) -> Language:
-    if match and match[1] in ("2", "3"):
-        return "OpenQASM 2" if match[1] == "2" else "OpenQASM 3"
-    if match:
-        what = f"OpenQASM {match[1][:20]} is not supported; write OPENQASM 2.0; or OPENQASM 3.0;"
-        raise error_at(text, match.start(1), "unsupported_version", what)
-    if word := _VERSION_WORD.match(text):
-        what = "The version line must read OPENQASM 2.0; or OPENQASM 3.0;"
-        raise error_at(text, word.start(1), "unsupported_version", what)
-    return "OpenQASM 3"
+    if match is None or match[2] == "3":
+        return "OpenQASM 3"
+    if match[2] == "2":
+        return "OpenQASM 2"
+    if match[2]:
+        what = f"OpenQASM {match[2][:20]} is not supported; write OPENQASM 2.0; or OPENQASM 3.0;"
+        raise error_at(text, match.start(2), "unsupported_version", what)
+    what = "The version line must read OPENQASM 2.0; or OPENQASM 3.0;"
+    raise error_at(text, match.start(1), "unsupported_version", what)
 
 
 def check_nesting(text: str) -> None:

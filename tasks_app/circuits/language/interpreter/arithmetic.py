@@ -173,7 +173,10 @@ def power(a: Any, b: Any) -> Any:
     a, b = _as_number(a), _as_number(b)
     whole = [isinstance(v, int) or (isinstance(v, Word) and not _real(v)) for v in (a, b)]
     if not all(whole) or exact(b) < 0:
-        return typed(None, _real_power(as_float(a), as_float(b)))
+        try:
+            return math.pow(as_float(a), as_float(b))
+        except (OverflowError, ValueError):
+            raise ArithmeticFailure("has no real value for these operands") from None
     base, exponent, common = exact(a), exact(b), common_type(a, b)
     if isinstance(a, Word) and common is not None:
         return wrapped(common, pow(base, exponent, 1 << common.width))
@@ -187,16 +190,6 @@ def power(a: Any, b: Any) -> Any:
 
 def _real(value: Word) -> bool:
     return value.type.kind in ("float", "angle")
-
-
-def _real_power(a: float, b: float) -> float:
-    try:
-        result = a**b
-    except (OverflowError, ZeroDivisionError):
-        raise ArithmeticFailure("has no value for these operands") from None
-    if isinstance(result, complex):
-        raise ArithmeticFailure("has no real value")
-    return float(result)
 
 
 def exact(value: Any) -> int:

@@ -13,17 +13,10 @@ from typing import Any, Protocol
 
 from openqasm3 import ast
 from qiskit import QuantumCircuit
-from qiskit.circuit import (
-    CircuitInstruction,
-    Clbit,
-    Measure,
-    Parameter,
-    Qubit,
-    Reset,
-)
+from qiskit.circuit import CircuitInstruction, Clbit, Measure, Parameter, Qubit, Reset
 from qiskit.circuit.classical import expr
 
-from tasks_app.circuits.errors import CircuitError
+from tasks_app.circuits.errors import CircuitError, check_width
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.interpreter.deferred import Deferred, Inputs
 from tasks_app.circuits.language.interpreter.names import Names
@@ -202,9 +195,7 @@ class Run(Names):
         more = 1 if size is None else size
         if more < 1:
             raise failure("A register needs at least one element.")
-        if have + more > allowed:
-            code = "too_many_qubits" if kind == "qubits" else "too_many_clbits"
-            raise failure(f"{have + more:,} {kind} are declared, {allowed:,} are allowed.", code)
+        check_width(kind, have + more, allowed)
 
     def forbid_in_gate(self) -> None:
         if self.in_gate:
