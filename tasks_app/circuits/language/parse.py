@@ -7,10 +7,7 @@ from typing import Any
 
 from antlr4 import CommonTokenStream, InputStream
 from antlr4.error.ErrorListener import ErrorListener
-from antlr4.error.Errors import (
-    ParseCancellationException,
-    RecognitionException,
-)
+from antlr4.error.Errors import ParseCancellationException, RecognitionException
 from antlr4.error.ErrorStrategy import BailErrorStrategy
 from openqasm3 import ast
 from openqasm3 import parser as _parser

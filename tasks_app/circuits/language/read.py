@@ -8,13 +8,7 @@ from qiskit.circuit import Clbit, Qubit
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language import interpreter
 from tasks_app.circuits.language.interpreter.deferred import Inputs
-from tasks_app.circuits.language.interpreter.values import (
-    Bits,
-    Qubits,
-    Variable,
-    flat,
-    width_of,
-)
+from tasks_app.circuits.language.interpreter.values import Bits, Qubits, Variable, flat, width_of
 from tasks_app.circuits.language.program import Names, Program
 from tasks_app.circuits.language.qasm3 import Steered, read_qasm3
 from tasks_app.circuits.language.qpy import read_qpy

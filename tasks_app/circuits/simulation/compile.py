@@ -11,11 +11,7 @@ from qiskit.circuit.equivalence_library import SessionEquivalenceLibrary
 from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.exceptions import QiskitError
 from qiskit.transpiler import PassManager, TranspilerError
-from qiskit.transpiler.passes import (
-    BasisTranslator,
-    HighLevelSynthesis,
-    UnrollCustomDefinitions,
-)
+from qiskit.transpiler.passes import BasisTranslator, HighLevelSynthesis, UnrollCustomDefinitions
 from qiskit_aer import AerSimulator
 
 from tasks_app.circuits.errors import CircuitError

@@ -10,13 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from qiskit import QuantumCircuit
-from qiskit.circuit import (
-    CASE_DEFAULT,
-    Clbit,
-    Gate,
-    Parameter,
-    ParameterExpression,
-)
+from qiskit.circuit import CASE_DEFAULT, Clbit, Gate, Parameter, ParameterExpression
 from qiskit.circuit.library import get_standard_gate_name_mapping
 
 from tasks_app.circuits.errors import result_too_large

@@ -18,13 +18,7 @@ from tasks_app.circuits.language.interpreter.evaluation import (
     value,
 )
 from tasks_app.circuits.language.interpreter.parts import range_of
-from tasks_app.circuits.language.interpreter.run import (
-    Leave,
-    ProgramEnd,
-    Run,
-    Steered,
-    handles,
-)
+from tasks_app.circuits.language.interpreter.run import Leave, ProgramEnd, Run, Steered, handles
 from tasks_app.circuits.language.interpreter.values import (
     INT,
     Array,

@@ -16,13 +16,7 @@ from tasks_app.circuits.language.interpreter.deferred import Decides, decided
 from tasks_app.circuits.language.interpreter.evaluation import integer, parameter, value
 from tasks_app.circuits.language.interpreter.library import WITHOUT_INCLUDE, GateSpec
 from tasks_app.circuits.language.interpreter.run import Run, handles
-from tasks_app.circuits.language.interpreter.values import (
-    Duration,
-    Qubits,
-    Variable,
-    failure,
-    flat,
-)
+from tasks_app.circuits.language.interpreter.values import Duration, Qubits, Variable, failure, flat
 
 
 @handles(ast.QuantumGateDefinition)

@@ -11,13 +11,7 @@ from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.interpreter import library
 from tasks_app.circuits.language.interpreter.deferred import Deferred, Inputs, Tape
 from tasks_app.circuits.language.interpreter.functions import CONSTANTS
-from tasks_app.circuits.language.interpreter.values import (
-    Array,
-    Bits,
-    Qubits,
-    Variable,
-    failure,
-)
+from tasks_app.circuits.language.interpreter.values import Array, Bits, Qubits, Variable, failure
 
 _MAX_CALLS = 100  # Calls of subroutines and gates inside one another.
 _LOOP_RAN_AWAY = "The program unrolls to more than {:,} operations; use fewer iterations or gates."

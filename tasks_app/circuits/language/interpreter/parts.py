@@ -10,14 +10,7 @@ from tasks_app.circuits.language.interpreter.deferred import decided
 from tasks_app.circuits.language.interpreter.evaluation import integer
 from tasks_app.circuits.language.interpreter.measured import Signal
 from tasks_app.circuits.language.interpreter.run import Run
-from tasks_app.circuits.language.interpreter.values import (
-    Array,
-    Bits,
-    Qubits,
-    Type,
-    Word,
-    failure,
-)
+from tasks_app.circuits.language.interpreter.values import Array, Bits, Qubits, Type, Word, failure
 
 
 def range_of(run: Run, node: ast.RangeDefinition, length: int | None = None) -> range:

@@ -15,17 +15,8 @@ from tasks_app.circuits.language.interpreter.evaluation import (
     type_of,
     value,
 )
-from tasks_app.circuits.language.interpreter.run import (
-    Leave,
-    Run,
-    handles,
-)
-from tasks_app.circuits.language.interpreter.values import (
-    Array,
-    Qubits,
-    Variable,
-    failure,
-)
+from tasks_app.circuits.language.interpreter.run import Leave, Run, handles
+from tasks_app.circuits.language.interpreter.values import Array, Qubits, Variable, failure
 
 
 class _Return(Leave):
