@@ -20,7 +20,7 @@ _PLACE = re.compile(r"L(\d+):C(\d+): ")
 _ELSE_IF = re.compile(r"\belse(?=\s+(if)\b)")
 _LOOSE_ALIAS = re.compile(r"\blet\s+\w+\s*=\s*\{[^{}]*\}")
 _NO_BRACES = str.maketrans("{}", "  ")
-_MORE_THAN_GRAMMAR = re.compile(r"\+\+|\bpow\b")
+_MORE_THAN_GRAMMAR = re.compile(r"\+\+|\bpow\b|\bfor\s+\w+\s+in\b")
 _MICRO = re.compile(r"(?<=[0-9.])(\s*)μ(?=s\b)")
 _OLD_CASE = re.compile(r"(\bcase\s[^:{};]+|\bdefault\s*)(?<!\s):\s*\{")
 _OLD_LABELS = re.compile(r":(?=\s*case\b)\s*case\b")
@@ -66,6 +66,7 @@ def _parsed(text: str, start: int, statement: str) -> list[Any]:
     if _MORE_THAN_GRAMMAR.search(statement):
         tokens.fill()
         _retype(tokens.tokens)
+        _type_loops(tokens.tokens)
     parser = reference.qasm3Parser(tokens)
     parser.removeErrorListeners()
     parser._errHandler = BailErrorStrategy()
@@ -101,6 +102,21 @@ def _retype(tokens: Sequence[Any]) -> None:
             token.type = types.PLUS
         elif token.type == types.POW and not _modifies(tokens, place):
             token.type = types.Identifier
+
+
+def _type_loops(tokens: list[Any]) -> None:
+    """Let a loop over whole numbers do without the type, as Qiskit wrote it until 1.3."""
+    types = reference.qasm3Lexer
+    written = (types.DecimalIntegerLiteral, types.MINUS, types.COMMA)
+    for place in reversed(range(len(tokens) - 4)):
+        kinds = [token.type for token in tokens[place : place + 4]]
+        if kinds[:3] != [types.FOR, types.Identifier, types.IN]:
+            continue
+        after = next(token.type for token in tokens[place + 4 :] if token.type not in written)
+        if kinds[3] == types.LBRACKET or (kinds[3] == types.LBRACE and after == types.RBRACE):
+            kind = tokens[place].clone()
+            kind.type, kind.text = types.INT, "int"
+            tokens.insert(place + 1, kind)
 
 
 def _modifies(tokens: Sequence[Any], place: int) -> bool:

@@ -639,3 +639,8 @@ c = measure q;
 
 //// micro: 1
 float μs = pi; qubit q; bit c; delay[3 μs] q; rx(μs) q; c = measure q;
+
+//// untyped_loops: 111
+qubit[3] q; bit[3] c;
+for i in [0:1] { x q[i]; } for _ in {1, -3, 5} { x q[2]; }
+c = measure q;
