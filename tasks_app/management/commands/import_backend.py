@@ -1,6 +1,7 @@
 """`manage.py import_backend`: a simulated device from what Qiskit knows of a real one."""
 
 import inspect
+from argparse import ArgumentTypeError
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -8,8 +9,9 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from tasks_app.circuits.device import InvalidDefinition
+from tasks_app.circuits.device import MAX_QUBITS, InvalidDefinition
 from tasks_app.circuits.snapshot import definition_of
+from tasks_app.management.arguments import whole
 from tasks_app.models import Backend
 
 _SNAPSHOTS = "qiskit_ibm_runtime.fake_provider"
@@ -27,7 +29,8 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("source", help="FakeSherbrooke, or generic:27")
         parser.add_argument("--name", help="what tasks call it (default: as the source does)")
-        parser.add_argument("--seed", type=int, default=0, help="of a generic one's figures")
+        any_seed = whole(0, 2**53)
+        parser.add_argument("--seed", type=any_seed, default=0, help="of a generic one's figures")
 
     def handle(self, *args: Any, source: str, name: str | None, seed: int, **options: Any) -> None:
         try:
@@ -58,11 +61,13 @@ def _generic(source: str, seed: int) -> Any:
     kind, _, qubits = source.partition(":")
     if kind != "generic":
         return None
-    if not qubits.isdecimal() or not int(qubits):
-        raise CommandError("Say how many qubits: generic:27.")
+    try:
+        number = whole(2, MAX_QUBITS)(qubits)
+    except ArgumentTypeError as error:
+        raise CommandError(f"For the qubits of generic:27 {error}.") from None
     from qiskit.providers.fake_provider import GenericBackendV2
 
-    return GenericBackendV2(int(qubits), seed=seed)
+    return GenericBackendV2(number, seed=seed)
 
 
 def _snapshot(source: str) -> Any:

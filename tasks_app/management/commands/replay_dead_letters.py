@@ -5,6 +5,7 @@ from typing import Any
 import dramatiq
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from tasks_app.management.arguments import whole
 from tasks_app.queue.broker import DoorbellBroker
 from tasks_app.queue.doorbell import DEAD_LETTER_QUEUE
 from tasks_app.queue.publisher import QueueUnavailable
@@ -17,7 +18,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="only print them")
-        parser.add_argument("--limit", type=int, default=1000, help="at most (default: 1000)")
+        at_most = whole(1, 1_000_000)
+        parser.add_argument("--limit", type=at_most, default=1000, help="at most (default: 1000)")
 
     def handle(self, *args: Any, dry_run: bool, limit: int, **options: Any) -> None:
         queue = dramatiq.get_broker()

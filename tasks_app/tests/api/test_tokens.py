@@ -100,6 +100,21 @@ def test_one_is_made_on_the_command_line(ada: User) -> None:
         call_command("create_token", "nobody")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["", "--days=1"], ["ada\0"], ["ada", "--label="], ["ada", f"--label={'x' * 101}"]),
+        *(["ada", "--label=\udcff"], ["ada", "--days=0"], ["ada", "--days=-5"]),
+        *(["ada", "--days=3651"], ["ada", "--days=x"], ["ada", f"--days={'9' * 5000}"]),
+    ],
+    ids=lambda arguments: ascii(arguments)[:40],
+)
+def test_the_command_line_refuses_what_the_api_does(ada: User, arguments: list[str]) -> None:
+    with pytest.raises(CommandError, match="give"):
+        call_command("create_token", *arguments)
+    assert not ApiToken.objects.exists()
+
+
 def test_one_is_made_in_the_admin_and_shown_once(ada: User) -> None:
     client = Client()
     client.force_login(people.user("root", is_staff=True, is_superuser=True))

@@ -243,8 +243,10 @@ def test_a_generic_backend_of_qiskits_is_imported_and_changed() -> None:
 @pytest.mark.parametrize(
     ("args", "sentence"),
     [
-        (["generic:"], "how many qubits"),
-        (["generic:0"], "how many qubits"),
+        (["generic:"], "qubits of generic:27 give a whole number from 2 to 1,000"),
+        (["generic:1"], "from 2 to 1,000"),
+        (["generic:99999999999"], "from 2 to 1,000"),
+        (["generic:2", "--seed", "-1"], "give a whole number from 0"),
         (["generic:2", "--name", "A b"], "Lower-case letters"),
         (["FakeNowhere"], "snapshot"),
     ],
