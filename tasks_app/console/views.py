@@ -74,6 +74,7 @@ def tasks(request: HttpRequest) -> HttpResponse:
     context = {
         "statuses": Status.values,
         "chosen": wanted.get("status", ()),
+        "batch_id": wanted.get("batch_id"),
         "is_moving": is_moving,
         "backends": _default_first(backends.known().values()),
     }

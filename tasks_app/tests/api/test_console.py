@@ -166,6 +166,13 @@ def test_filters_that_are_left_empty_are_none() -> None:
     assert [task.pk for task in Client().get(path).context["results"]] == [wanted.pk]
 
 
+def test_the_batch_of_a_list_may_be_spelled_in_any_way() -> None:
+    batch = people.batch_of(None, Status.PENDING).batch_id
+    for spelled in (str(batch), str(batch).upper(), batch.hex, f"{{{batch}}}", batch.urn):
+        page = Client().get("/console/tasks", {"batch_id": spelled})
+        assert f'<a href="/console/batches/{batch}">' in page.content.decode()
+
+
 def test_where_there_are_several_backends_one_is_chosen() -> None:
     on_device = people.task_of(None, backend="noisy_line5")
     people.task_of(None)
