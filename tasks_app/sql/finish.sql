@@ -2,7 +2,7 @@
 -- it is lost, for it. Answers which, and how long each ran.
 WITH given AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(outcomes)s::json) AS given (
-        task_id uuid, attempt int, result json, code text, message text, notes text
+        task_id uuid, attempt int, result jsonb, code text, message text, notes text
     )
 ), held AS MATERIALIZED (
     -- By their keys alone, as in renew.sql.
@@ -12,7 +12,7 @@ WITH given AS MATERIALIZED (
 ), finished AS (
     UPDATE tasks_app_task AS task
     SET current_status = CASE WHEN code IS NULL THEN 'completed' ELSE 'failed' END,
-        completed_at = clock_timestamp(), lease_expires_at = NULL, result = given.result::jsonb,
+        completed_at = clock_timestamp(), lease_expires_at = NULL, result = given.result,
         stored_bytes = stored_bytes + coalesce(octet_length(given.result::text), 0),
         error_code = code, error_message = message
     FROM held JOIN given USING (task_id) WHERE task.task_id = held.task_id AND owned
