@@ -20,6 +20,7 @@ class Request(WSGIRequest):
             super()._set_content_type_params(meta)  # type: ignore[misc]  # the stubs lack it
         except ValueError:  # a charset that cannot be: Django has no answer yet to fail with
             self.content_type, self.content_params = "", {}
+            meta["CONTENT_TYPE"] = ""  # which others read on their own
 
 
 _django = get_wsgi_application()
