@@ -79,12 +79,15 @@ class ApiMiddleware:
 
 
 def _look_behind_the_proxy(request: HttpRequest) -> None:
-    """Whom a trusted proxy has seen is who asks: the last address that it names."""
+    """Whom a trusted proxy has seen is who asks: the last address that it names.
+
+    Without a zone (fe80::1%eth0), which says something of the proxy alone and can be any text.
+    """
     if request.META.get("REMOTE_ADDR") not in settings.TRUSTED_PROXIES:
         return
     seen = request.META.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
     with suppress(ValueError):
-        request.META["REMOTE_ADDR"] = str(ip_address(seen))
+        request.META["REMOTE_ADDR"] = str(ip_address(seen.partition("%")[0]))
 
 
 def _wrong_body(request: HttpRequest) -> errors.ApiError | None:

@@ -42,6 +42,24 @@ def test_what_is_done_to_tokens_tasks_and_batches_is_recorded(settings: Settings
         assert entry.correlation_id
 
 
+@pytest.mark.parametrize(
+    ("seen", "kept"),
+    [
+        *(("192.0.2.7", "192.0.2.7"), ("10.0.0.1, 192.0.2.7", "192.0.2.7")),
+        *(("fe80::1%eth0", "fe80::1"), (f"fe80::1%{'z' * 300}", "fe80::1")),
+        *(("nobody", "127.0.0.1"), ("%eth0", "127.0.0.1"), ("192.0.2.7:80", "127.0.0.1")),
+    ],
+)
+def test_the_address_is_the_one_that_a_trusted_proxy_names(
+    settings: Settings, seen: str, kept: str
+) -> None:
+    settings.TRUSTED_PROXIES = ["127.0.0.1"]
+    task = people.task_of(None)
+    response = post({}, f"/tasks/{task.task_id}/cancel", **{"X-Forwarded-For": seen})
+    assert response.status_code == 200
+    assert AuditEntry.objects.get().address == kept
+
+
 def test_what_was_refused_is_not_recorded(settings: Settings) -> None:
     settings.API_AUTH = "required"
     task = people.task_of(people.user("ada"), Status.FAILED).task_id
