@@ -93,12 +93,13 @@ def _understood(read: Callable[[], QuantumCircuit]) -> QuantumCircuit:
         raise
     except QiskitError as error:
         reason = error.message.partition("\n")[0].rstrip(" :")
-    except BaseException as error:  # also a panic of the reader, which is no Exception
-        reason = type(error).__name__
+        told = f" ({reason:.200})"
+    except BaseException:  # also a panic of the reader, which is no Exception
+        told = ""
     raise CircuitError(
         "invalid_qpy",
-        f"Qiskit cannot read the QPY file ({reason:.200}); write it from the circuit decomposed, "
-        "or send OpenQASM.",
+        f"Qiskit cannot read the QPY file{told}; write it from the circuit decomposed, or send "
+        "OpenQASM.",
     )
 
 

@@ -156,11 +156,11 @@ def translating(code: str, what: str) -> Iterator[None]:
         raise CircuitError(code, f"{what}: {error.message[:200]}") from None
     except (CircuitError, QiskitError, MemoryError, RecursionError):
         raise
-    except Exception as error:
+    except Exception:
         # What Qiskit's synthesis makes of an instruction that was read from a file.
         raise CircuitError(
             "invalid_program",
-            f"Qiskit cannot break an instruction down into gates ({type(error).__name__}).",
+            "Qiskit cannot break an instruction down into gates; send the circuit decomposed.",
         ) from None
 
 

@@ -40,8 +40,7 @@ def draw(asked: Mapping[str, Any], seed: int | None) -> tuple[list[list[float]],
         raise
     except Exception as error:  # whatever a file that means nothing leads to
         raise CircuitError(
-            "invalid_parameters",
-            f"Nothing can be drawn from the samplex ({type(error).__name__}: {error})."[:400],
+            "invalid_parameters", f"Nothing can be drawn from the samplex: {error}."[:400]
         ) from None
 
 

@@ -62,7 +62,8 @@ class SetsRun:
         result = {"shots": self._request["shots"], "metadata": self._facts} | self._shown
         if self._single:
             del parts[0]["seed"]  # It is in the metadata.
-            if "counts" in parts[0] and not self._facts["measured"]:
+            told = parts[0].keys() & {"probabilities", *COUNTED}
+            if told and not self._facts["measured"]:
                 self._facts["note"] = "The circuit measures nothing, so there is nothing to count."
             return parts[0] | result
         self._facts["compilations"] = self._template.compilations - compiled

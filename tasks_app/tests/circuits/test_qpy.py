@@ -303,6 +303,13 @@ def test_a_file_may_be_compressed(pack: Callable[[bytes], bytes]) -> None:
     assert set(run_file(pack(file_of(bell())))["counts"]) == {"00", "11"}
 
 
+def isometry() -> QuantumCircuit:
+    """Qiskit cannot read it again."""
+    circuit = QuantumCircuit(2)
+    circuit.append(library.Isometry(np.eye(4)[:, :2], 0, 0), [0, 1])
+    return circuit
+
+
 BELL = file_of(bell())
 
 
@@ -318,6 +325,7 @@ BELL = file_of(bell())
         (BELL[:6] + b"\x13" + BELL[7:], "unsupported_version", "QPY 19 is not supported"),
         (BELL[:19] + b"s" + BELL[20:], "invalid_qpy", "a pulse schedule"),
         (file_of([bell(), bell()]), "invalid_qpy", "2 circuits"),
+        (file_of(isometry()), "invalid_qpy", "Qiskit cannot read the QPY file"),
         (zlib.compress(BELL + bytes(20_000_000)), "circuit_too_large", "Decompressed"),
         (BELL[:33] + b"\xff\xff\xff\xff" + BELL[37:], "too_many_qubits", "4,294,967,295 qubits"),
         (BELL[:37] + b"\xff\xff\xff\xff" + BELL[41:], "too_many_clbits", "4,294,967,295 classical"),
@@ -326,6 +334,7 @@ BELL = file_of(bell())
 def test_another_file_is_refused(data: bytes, code: str, says: str) -> None:
     error = refusal(data)
     assert (error.code, says in error.message) == (code, True), error.message
+    assert "Error" not in error.message  # No exception of Python's, which tells nobody anything.
 
 
 def test_text_is_refused_as_no_base64() -> None:

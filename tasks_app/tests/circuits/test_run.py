@@ -104,7 +104,11 @@ def test_resets_of_fresh_qubits_are_left_out(run: Run) -> None:
 
 
 def test_a_circuit_without_measurement_says_so(run: Run) -> None:
-    result = run(QASM3 + "qubit[2] q; bit[2] c; h q;")
+    program = QASM3 + "qubit[2] q; bit[2] c; h q;"
+    result = run(program, outputs=["probabilities"])
+    assert result["probabilities"] == {}
+    assert "measure" in result["metadata"]["note"]
+    result = run(program)
     assert result["counts"] == {}
     assert result["metadata"]["measured"] is False
     assert "measure" in result["metadata"]["note"]
