@@ -644,3 +644,9 @@ float μs = pi; qubit q; bit c; delay[3 μs] q; rx(μs) q; c = measure q;
 qubit[3] q; bit[3] c;
 for i in [0:1] { x q[i]; } for _ in {1, -3, 5} { x q[2]; }
 c = measure q;
+
+//// narrowed: 1
+bit[3] b = "110"; uint[2] m = uint[2](b); bit[70] wide; wide[3] = 1; int n = wide;
+qubit q; output bit c;
+if (m == 2 && n == 8) { x q; }
+c = measure q;

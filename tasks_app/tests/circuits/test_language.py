@@ -164,6 +164,8 @@ def test_an_unsupported_part_is_named_and_placed(
         "bit b; const bit c = b;",
         "def f() -> int { return 1; } const int m = f();",
         "int n = 1; n[64] = 1;",
+        'bit[3] b = "100"; uint[2] n = b;',
+        "bit[70] b; x q; b[69] = measure q[0]; int n = b;",
         'bit[4] b = "0011"; bit[3] c = "001"; bool d = (b & c) == 1;',
         'const bit[3] b = "001"; bool c = b[3];',
         "angle[4] a = pi; int n = int(a);",

@@ -44,6 +44,15 @@ def convert(value: Any, to: Type) -> Any:
 
 
 @deferrable
+def assigned(value: Any, to: Type) -> Any:
+    """As `convert`, but unlike a cast it drops no bits of a register. Raises ArithmeticFailure."""
+    bits = isinstance(value, Word) and value.type.kind == "bit"
+    if bits and to.kind in ("int", "uint") and value.number >> to.width:
+        raise ArithmeticFailure(f"does not fit {to}; take a slice, or cast it")
+    return convert(value, to)
+
+
+@deferrable
 def as_float(value: Any) -> Any:
     """The number as a float. Raises ArithmeticFailure."""
     if not isinstance(value, int | float | Word):

@@ -8,7 +8,7 @@ from openqasm3 import ast
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import MAX_DIMENSIONS
 from tasks_app.circuits.language.interpreter import arithmetic, measured
-from tasks_app.circuits.language.interpreter.conversion import as_parameter, convert
+from tasks_app.circuits.language.interpreter.conversion import as_parameter, assigned
 from tasks_app.circuits.language.interpreter.run import HANDLERS, Run, Steered
 from tasks_app.circuits.language.interpreter.values import (
     BIT,
@@ -60,10 +60,10 @@ def condition(run: Run, node: Any) -> Any:
 
 
 def coerced(run: Run, found: Any, declared: Type) -> Any:
-    """The value as an assignment to this type or a cast makes it."""
+    """The value as an assignment to this type makes it."""
     found = run.read(found)
     if not measured.is_runtime(found):
-        return convert(found, declared)
+        return assigned(found, declared)
     if declared == BOOL:
         return measured.condition(found)
     bits = measured.bits_of(found)
