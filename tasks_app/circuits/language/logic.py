@@ -10,7 +10,7 @@ from qiskit.circuit import ClassicalRegister, Clbit, Store
 from qiskit.circuit.classical import expr, types
 
 from tasks_app.circuits.errors import CircuitError
-from tasks_app.circuits.language.interpreter import arithmetic, measured
+from tasks_app.circuits.language.interpreter import measured
 from tasks_app.circuits.language.interpreter.run import Steered
 from tasks_app.circuits.language.interpreter.values import (
     MACHINE_BITS,
@@ -89,29 +89,19 @@ def _value(node: expr.Expr) -> Any:
             bits = measured.bits_of(_value(node.operand))
             return measured.Signal((*bits, *[False] * width)[:width])
         case expr.Unary() if node.op.name in _SIGNS_OF_ONE:
-            operand = _value(node.operand)
-            unary = measured.unary if measured.is_runtime(operand) else arithmetic.unary
-            return unary(_SIGNS_OF_ONE[node.op.name], operand)
+            return measured.unary(_SIGNS_OF_ONE[node.op.name], _value(node.operand))
         case expr.Binary() if node.op.name in SIGNS:
-            return _joined(SIGNS[node.op.name], _value(node.left), _value(node.right))
+            return measured.binary(SIGNS[node.op.name], _value(node.left), _value(node.right))
         case expr.Index():
             return _element(measured.bits_of(_value(node.target)), _value(node.index))
     raise _unsupported(node.op.name if hasattr(node, "op") else type(node).__name__)
-
-
-def _joined(sign: str, left: Any, right: Any) -> Any:
-    if sign in ("<<", ">>") and not measured.is_runtime(right):
-        right = arithmetic.exact(right)
-    if measured.is_runtime(left) or measured.is_runtime(right):
-        return measured.binary(sign, left, right)
-    return arithmetic.binary(sign, left, right)
 
 
 def _element(bits: tuple[Any, ...], index: Any) -> Any:
     """False beyond the last bit."""
     found: Any = False
     for place, bit in enumerate(bits):
-        found = measured.either(found, measured.both(bit, _joined("==", index, place)))
+        found = measured.either(found, measured.both(bit, measured.binary("==", index, place)))
     return found
 
 

@@ -101,10 +101,7 @@ def _concatenation(run: Run, node: ast.Concatenation) -> Any:
 
 @handles(ast.UnaryExpression)
 def _unary(run: Run, node: ast.UnaryExpression) -> Any:
-    found = value(run, node.expression)
-    if measured.is_runtime(found):
-        return measured.unary(node.op.name, found)
-    return arithmetic.unary(node.op.name, found)
+    return measured.unary(node.op.name, value(run, node.expression))
 
 
 @handles(ast.BinaryExpression)
@@ -118,16 +115,11 @@ def _binary(run: Run, node: ast.BinaryExpression) -> Any:
         return condition(run, node.rhs)
     before = run.called
     right = value(run, node.rhs)
-    if measured.is_runtime(left) or measured.is_runtime(right):
-        if operation in ("&&", "||") and run.called > before:
-            raise Steered
-        mirrored = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
-        if operation in (*mirrored, "==", "!=") and not measured.is_runtime(left):
-            left, right, operation = right, left, mirrored.get(operation, operation)
-        return measured.binary(operation, left, right)
-    if run.old and operation == "/":
-        return arithmetic.binary("/", as_float(left), as_float(right))
-    return arithmetic.binary(operation, left, right)
+    if operation in ("&&", "||") and run.called > before:
+        raise Steered
+    if run.old and operation == "/" and not measured.is_runtime(left):
+        left = as_float(left)
+    return measured.binary(operation, left, right)
 
 
 @handles(ast.SizeOf)

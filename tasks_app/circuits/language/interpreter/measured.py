@@ -12,7 +12,7 @@ from typing import Any
 from qiskit.circuit import Clbit
 from qiskit.circuit.classical import expr
 
-from tasks_app.circuits.language.interpreter.arithmetic import has_kind, truth
+from tasks_app.circuits.language.interpreter import arithmetic
 from tasks_app.circuits.language.interpreter.deferred import decided
 from tasks_app.circuits.language.interpreter.run import Steered
 from tasks_app.circuits.language.interpreter.values import Bits, Word, bits
@@ -38,7 +38,7 @@ def bits_of(value: Any) -> tuple[Any, ...]:
     if isinstance(value, Word) and value.type.kind == "bit":
         return bits(value.number, value.type.width)
     number = value.number if isinstance(decided(value), Word) else value
-    if not isinstance(number, int) or number < 0 or has_kind(value, "angle"):
+    if not isinstance(number, int) or number < 0 or arithmetic.has_kind(value, "angle"):
         raise Steered
     return bits(number, max(number.bit_length(), 1))
 
@@ -46,7 +46,7 @@ def bits_of(value: Any) -> tuple[Any, ...]:
 def condition(value: Any) -> Any:
     """A value as true or false: a bool, or an expression for the simulator."""
     if not is_runtime(value):
-        return truth(value)
+        return arithmetic.truth(value)
     result = _tree(_or, bits_of(value))
     return expr.lift(result) if isinstance(result, Clbit) else result
 
@@ -64,6 +64,9 @@ def either(a: Any, b: Any) -> Any:
 
 
 def unary(operation: str, value: Any) -> Any:
+    """An operation on a value, known or not."""
+    if not is_runtime(value):
+        return arithmetic.unary(operation, value)
     if operation == "!":
         return negate(value)
     if operation != "~":
@@ -74,12 +77,16 @@ def unary(operation: str, value: Any) -> Any:
 
 
 def binary(operation: str, a: Any, b: Any) -> Any:
-    """An operation on values of which at least one is known at run time only."""
+    """An operation on values, known or not."""
+    if not is_runtime(a) and not is_runtime(b):
+        return arithmetic.binary(operation, a, b)
+    if operation in _MIRRORED and not is_runtime(a):
+        a, b, operation = b, a, _MIRRORED[operation]
     if operation in ("&&", "||"):
         return (both if operation == "&&" else either)(a, b)
     if operation in ("<<", ">>"):
         return _shifted(operation, a, b)
-    if operation in _ORDER and isinstance(b, int) and b < 0 and len(bits_of(a)) < 64:
+    if operation in _MIRRORED and isinstance(b, int) and b < 0 and len(bits_of(a)) < 64:
         return operation in ("!=", ">", ">=")
     x, y = bits_of(a), bits_of(b)
     if operation in _LOGIC:
@@ -90,7 +97,7 @@ def binary(operation: str, a: Any, b: Any) -> Any:
         joined = tuple(starmap(_LOGIC[operation], zip_longest(x, y, fillvalue=False)))
         single = all(isinstance(value, Clbit | expr.Expr | bool) for value in (a, b))
         return joined[0] if single else Signal(joined)
-    if operation not in _ORDER:
+    if operation not in _MIRRORED:
         raise Steered
     pairs = zip_longest(x, y, fillvalue=False)
     if operation in ("==", "!="):
@@ -116,7 +123,9 @@ def _less(pairs: Iterable[tuple[Any, Any]]) -> Any:
 
 
 def _shifted(operation: str, value: Any, places: Any) -> Signal:
-    if not isinstance(value, Bits | Signal) or not isinstance(places, int) or places < 0:
+    if not isinstance(value, Bits | Signal) or is_runtime(places):
+        raise Steered
+    if (places := arithmetic.exact(places)) < 0:
         raise Steered
     items = bits_of(value)
     places = min(places, len(items))
@@ -164,4 +173,4 @@ def _xor(a: Any, b: Any) -> Any:
 
 
 _LOGIC = {"&": _and, "|": _or, "^": _xor}
-_ORDER = ("==", "!=", "<", "<=", ">", ">=")
+_MIRRORED = {"==": "==", "!=": "!=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
