@@ -130,8 +130,8 @@ class DoorbellBroker(dramatiq.Broker):
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Any:
         try:
-            # By then the queue is declared, and the publisher's node is known to serve it.
-            self.depths(queue_name)
+            # By then the publisher's node is known to answer, too.
+            self.publisher.declare(queue_name, timeout_s=PUBLISH_TIMEOUT_S)
         except QueueUnavailable as error:
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
         self._threads.count = prefetch  # all consumers of a worker get the same

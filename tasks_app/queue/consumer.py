@@ -35,7 +35,8 @@ STOCK = 16
 STOCK_S = 0.1
 QUICK_S = 0.05
 RETURNS = 10
-UNSERVED_CHECKS = 3  # Dramatiq lets a consumer look about once a second while no message comes
+UNSERVED_CHECKS = 3
+GLANCE_S = 0.25  # how soon an idle consumer sees that the publisher has gone elsewhere
 
 log = structlog.get_logger(__name__)
 
@@ -112,6 +113,7 @@ class DoorbellConsumer(Consumer):
         self._settled: deque[tuple[int, bool]] = deque()  # tags to acknowledge, or to reject
         self._quick = 0  # messages in a row that took less than `QUICK_S`
         self._unserved = 0  # checks in a row that found messages ready
+        self._asked_at = time.monotonic()  # how full the queue is
         self._polling = False
         try:
             with _closed_connections():
@@ -193,7 +195,7 @@ class DoorbellConsumer(Consumer):
     def _consume(self, prefetch: int) -> None:
         self._prefetch = prefetch
         self._channel.basic_qos(prefetch_count=prefetch)
-        self._messages: Any = self._channel.consume(self._queue, inactivity_timeout=self._idle_s)
+        self._messages: Any = self._channel.consume(self._queue, inactivity_timeout=GLANCE_S)
 
     def _give_back(self) -> None:
         """Consume no more, and return what was not handed on to the head of the queue."""
@@ -253,13 +255,17 @@ class DoorbellConsumer(Consumer):
         consumer of a queue that was deleted and declared anew may be left without either messages
         or a word.
         """
+        if self._broker.publisher.node is not self._node:
+            self._leave("the publisher had to leave this node")
+        if time.monotonic() < self._asked_at + self._idle_s:
+            return
         try:
             ready = self._broker.depths(self._queue).ready
         except QueueUnavailable:
             return  # nowhere to go
+        finally:
+            self._asked_at = time.monotonic()
         self._unserved = self._unserved + 1 if ready else 0
-        if self._broker.publisher.node is not self._node:
-            self._leave("the publisher had to leave this node")
         if self._unserved >= UNSERVED_CHECKS:
             self._leave("messages are ready, but none comes")
 

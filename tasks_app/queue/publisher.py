@@ -34,6 +34,13 @@ RECONNECT_S = 0.5
 HANDSHAKE_S = 3.0
 # A node that stands still takes connections and says nothing: each other one is tried first.
 GLANCE_S = 1.0
+# Callers are refused once an answer has taken `SLOW_S`. A node that still opens a channel within
+# `ALIVE_S` then is left after `PATIENCE_S` only: its connection hangs on a queue's leader that is
+# lost, and goes on by itself when there is another, while a new connection's first message would
+# wait until the lost one's node counts as gone.
+SLOW_S = 2.0
+ALIVE_S = 0.3
+PATIENCE_S = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -57,10 +64,18 @@ class _Call(Future[Any]):
     def __init__(self, missing: int) -> None:
         super().__init__()
         self._missing = missing
+        self.when_late: Callable[[], None] = lambda: None
+        """What is done if it is answered although it was refused."""
+
+    @property
+    def answered(self) -> bool:
+        return not self._missing
 
     def answer(self, answer: QueueDepths | None = None) -> None:
         self._missing -= 1
-        if not self._missing and not self.done():
+        if self.answered and self.done():
+            self.when_late()
+        elif self.answered:
             self.set_result(answer)
 
     def refuse(self, reason: str) -> None:
@@ -85,8 +100,8 @@ class Publisher:
         # Processes begin with different nodes, so that each node has its share of them.
         self._nodes = cycle(random.sample(nodes, len(nodes)))
         self._others = len(nodes) - 1
-        self.node = nodes[0]
-        """To which the connection is, or the latest attempt at one; the next goes to another."""
+        self.node = next(self._nodes)
+        """To which the connection is, or the next attempt at one."""
         self._arguments = arguments
         self._dead_letter_queue = dead_letter_queue
         self._queues = {queue}  # declared anew by each connection, before anything else
@@ -101,6 +116,7 @@ class Publisher:
         self._waiting: list[Callable[[], None]] = []  # for the first connection
         self._tries = 0  # connections in a row that led to nothing
         self._delivery_tag = 0
+        self._proven = False  # the channel has confirmed a message
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
         self._thread.start()
 
@@ -126,6 +142,16 @@ class Publisher:
         except QueueUnavailable:
             metrics.PUBLISHES_REFUSED.inc()
             raise
+
+    def declare(self, queue: str, *, timeout_s: float) -> None:
+        """Make a queue if it is not there. Raises `QueueUnavailable` like `publish`."""
+        call = _Call(1)
+
+        def declared(_: Mapping[str, Any]) -> None:
+            self._queues.add(queue)
+            call.answer()
+
+        self._call(lambda: self._declare(self._channel, {queue}, declared), call, timeout_s)
 
     def depths(self, queue: str, *, timeout_s: float) -> QueueDepths:
         """Ask RabbitMQ how full a queue and the dead letters' are.
@@ -164,8 +190,7 @@ class Publisher:
             return call.result(timeout_s)
         except TimeoutError:
             reason = f"no answer from RabbitMQ within {timeout_s:g} s"
-            self._down = reason  # at once, for the threads behind this one
-            self._ioloop.add_callback_threadsafe(lambda: self._drop(reason))
+            self._ioloop.add_callback_threadsafe(partial(self._doubt, call, timeout_s))
             raise QueueUnavailable(reason) from None
 
     # -- on the publisher's thread -------------------------------------------------------------
@@ -185,7 +210,6 @@ class Publisher:
     def _connect(self) -> None:
         if self._connection is not None:  # two reasons to connect anew, one connection
             return
-        self.node = next(self._nodes)
         connection = SelectConnection(
             self.node,
             on_open_callback=self._opened,
@@ -215,14 +239,14 @@ class Publisher:
         # A new connection declares the queue anew.
         channel.add_on_return_callback(lambda *_: self._drop("the queue was deleted"))
 
-        def prepared(_: Mapping[str, Any]) -> None:
-            self._channel, self._delivery_tag = channel, 0
+        def prepared(_: Any) -> None:
+            self._channel, self._delivery_tag, self._proven = channel, 0, False
             self._ready()
 
-        queues = (self._dead_letter_queue, *self._queues)
-        channel.confirm_delivery(
-            self._confirmed, callback=lambda _: self._declare(channel, queues, prepared)
-        )
+        # Without asking how full they are, for which RabbitMQ waits for a leader that is lost.
+        for queue in (self._dead_letter_queue, *self._queues):
+            channel.queue_declare(queue, durable=True, arguments=dict(self._arguments(queue)))
+        channel.confirm_delivery(self._confirmed, callback=prepared)  # answered after those
 
     def _check_prepared(self, connection: SelectConnection) -> None:
         if connection is self._connection and self._channel is None:
@@ -302,15 +326,54 @@ class Publisher:
                 call.answer()
             else:
                 call.refuse("RabbitMQ refused the message")
+        self._proven |= accepted
+        if not self._proven:
+            # Its first message was for a leader that is gone, and so are the next (seen on 3.10).
+            self._drop("RabbitMQ refused the first message", stay=True)
+
+    def _doubt(self, call: _Call, waited_s: float) -> None:
+        """A caller has gone without its answer: soon nobody else is to wait for the like."""
+        if call.done():
+            return
+        if waited_s < SLOW_S:
+            self._ioloop.call_later(SLOW_S - waited_s, lambda: self._doubt(call, SLOW_S))
+            return
+        connection, reason = self._connection, f"no answer from RabbitMQ within {waited_s:g} s"
+        if connection is None or not connection.is_open or not self._proven:
+            self._drop(reason)
+            return
+        self._refuse(reason)
+        probe = connection.channel()  # which the node opens by itself
+
+        def serve_again() -> None:
+            if self._down is reason:
+                self._ready()
+
+        def give_up() -> None:
+            if connection is self._connection and not call.answered:
+                self._drop(reason)
+
+        def give_up_unless_alive() -> None:
+            if probe.is_open:
+                probe.close()
+            else:
+                give_up()
+
+        call.when_late = serve_again
+        self._ioloop.call_later(ALIVE_S, give_up_unless_alive)
+        self._ioloop.call_later(PATIENCE_S, give_up)
 
     def _lost(self, connection: SelectConnection, reason: Any) -> None:
         """The connection could not be opened, or broke, or its channel was closed by RabbitMQ."""
         if connection is self._connection:
             self._drop(f"{type(reason).__name__}: {reason}")
 
-    def _drop(self, reason: str) -> None:
+    def _drop(self, reason: str, *, stay: bool = False) -> None:
         """Give the connection up without asking the broker, and try a new one after a pause."""
         connection, self._connection, self._channel = self._connection, None, None
+        if connection is not None and not stay:
+            self.node = next(self._nodes)
+        self._unconfirmed.clear()
         self._refuse(reason)
         if connection is not None and not connection.is_closed:
             # close() would wait for a broker that may be frozen; pika's heartbeat checker
@@ -326,7 +389,6 @@ class Publisher:
         if (self._down is None or self._asked) and not self._closing:
             log.warning("queue_down", reason=reason)
         self._down = reason
-        self._unconfirmed.clear()
         self._waiting.clear()
         for call in tuple(self._asked):
             call.refuse(reason)

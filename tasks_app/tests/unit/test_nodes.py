@@ -90,6 +90,14 @@ def serves(broker: DoorbellBroker) -> bool:
     return True
 
 
+def answers(broker: DoorbellBroker) -> bool:
+    try:
+        broker.depths(QUEUE)
+    except QueueUnavailable:
+        return False
+    return True
+
+
 def connected(ways: list[Proxy]) -> Proxy:
     """The way that the publisher takes."""
     way: Proxy = eventually(lambda: next((w for w in ways if w._pairs), None), what="it connects")
@@ -108,6 +116,20 @@ def test_the_publisher_leaves_each_node_that_it_loses(
     for _ in range(2):
         lose(connected(ways))
         eventually(lambda: serves(broker), what="another node serves")
+
+
+def test_an_idle_consumer_follows_the_publisher_to_another_node(
+    broker: DoorbellBroker, ways: list[Proxy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks_app.queue.broker.PUBLISH_TIMEOUT_S", 2.0)  # as in the service
+    seldom_ms = int(10_000 * LIMIT_S)
+    consumer = eventually(lambda: broker.consume(QUEUE, timeout=seldom_ms), what="it consumes")
+    assert next(consumer) is None
+    connected(ways).freeze()
+    assert not serves(broker)
+    with pytest.raises(ConnectionClosed, match="had to leave"):
+        eventually(lambda: next(consumer), what="it leaves")
+    consumer.close()
 
 
 def test_a_silent_node_is_not_waited_for_while_there_are_others(
@@ -191,6 +213,7 @@ def test_a_consumer_leaves_a_frozen_node_long_before_a_heartbeat_would_tell(
 
     eventually(ends, what="it gives up")
     consumer.close()  # without waiting for the node
+    eventually(lambda: answers(broker), what="another node answers")
     again = eventually(lambda: broker.consume(QUEUE, timeout=200), what="it consumes elsewhere")
     assert connected([way for way in ways if way is not frozen])
     frozen.thaw()  # upon which RabbitMQ notices that its first consumer is gone

@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -12,7 +13,7 @@ import pytest
 from tasks_app.queue.broker import DoorbellBroker
 from tasks_app.queue.doorbell import QUEUE
 from tasks_app.queue.publisher import Publisher, QueueUnavailable
-from tasks_app.tests.unit.queues import channel, in_queue, taken
+from tasks_app.tests.unit.queues import channel, in_queue, put, taken
 from testing.servers import RabbitServer
 from testing.service import LIMIT_S, SLACK, Proxy, eventually
 
@@ -228,6 +229,75 @@ def test_a_broker_frozen_in_the_middle_of_a_confirm_is_reported_and_recovers(
     proxy.thaw()
     eventually(lambda: serves(publisher), what="it serves again")
     assert b"before" in taken()
+
+
+@contextmanager
+def standing_still(rabbit: RabbitServer) -> Iterator[None]:
+    """The queue's leader answers nothing, and its node answers all else: as if the leader were on
+    another node, which was lost."""
+    rabbit.ctl("eval", f"sys:suspend('%2F_{QUEUE}').")
+    try:
+        yield
+    finally:
+        rabbit.ctl("eval", f"sys:resume('%2F_{QUEUE}').")
+
+
+def test_a_node_that_answers_is_left_for_no_pause_of_a_queue(
+    publisher: Publisher, rabbit_server: RabbitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks_app.queue.publisher.PATIENCE_S", 10 * LIMIT_S)
+    publish(publisher, b"before")
+    connection = publisher._connection
+    with standing_still(rabbit_server):
+        assert "no answer" in refused(publisher)
+        assert not serves(publisher)
+    eventually(lambda: serves(publisher), what="it serves again")
+    assert publisher._connection is connection
+    assert set(taken()) == {b"before", b"refused", b"served"}
+
+
+def test_a_node_whose_queue_stands_still_for_long_is_left(
+    publisher: Publisher, rabbit_server: RabbitServer
+) -> None:
+    publish(publisher, b"before")
+    connection = publisher._connection
+    with standing_still(rabbit_server):
+        refused(publisher)
+        eventually(lambda: publisher._connection is not connection, what="it is left")
+    eventually(lambda: serves(publisher), what="it serves again")
+
+
+def test_who_waits_for_less_than_others_takes_no_connection_from_them(
+    publisher: Publisher, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks_app.queue.publisher.SLOW_S", 10 * LIMIT_S)
+    publish(publisher, b"before")
+    connection = publisher._connection
+    proxy.freeze()
+    with pytest.raises(QueueUnavailable):
+        publisher.depths(QUEUE, timeout_s=0.01)
+    proxy.thaw()
+    publish(publisher, b"after")
+    assert publisher._connection is connection
+
+
+def test_a_connection_whose_first_message_is_refused_is_made_anew(
+    publisher: Publisher, rabbit_server: RabbitServer
+) -> None:
+    """To the same node, which did answer: consumers follow the publisher to another one."""
+    put(b"the last that fits")
+    put(b"one too many")
+    full = '{"max-length": 1, "overflow": "reject-publish"}'
+    rabbit_server.ctl("set_policy", "--apply-to", "queues", "full", f"^{QUEUE}$", full)
+    try:
+        publisher.depths(QUEUE, timeout_s=LIMIT_S)
+        connection, node = publisher._connection, publisher.node
+        assert "refused the message" in refused(publisher)
+        eventually(lambda: publisher._connection not in {connection, None}, what="another one")
+        assert publisher.node is node
+    finally:
+        rabbit_server.ctl("clear_policy", "full")
+    eventually(lambda: serves(publisher), what="it serves again")
 
 
 def test_a_cut_connection_is_replaced(publisher: Publisher, proxy: Proxy) -> None:
