@@ -26,7 +26,7 @@ from dramatiq.errors import ConnectionClosed, DecodeError
 from pika.exceptions import AMQPError, AMQPHeartbeatTimeout
 
 from tasks_app.queue.doorbell import is_doorbell
-from tasks_app.queue.publisher import QueueUnavailable
+from tasks_app.queue.publisher import ALIVE_S, QueueUnavailable
 
 if TYPE_CHECKING:
     from tasks_app.queue.broker import DoorbellBroker
@@ -118,6 +118,7 @@ class DoorbellConsumer(Consumer):
         try:
             with _closed_connections():
                 self._node = broker.publisher.node
+                self._connections = broker.publisher.connections
                 self.connection = pika.BlockingConnection(self._node)
                 self._channel = self.connection.channel()
                 self._consume(threads.count)
@@ -251,12 +252,17 @@ class DoorbellConsumer(Consumer):
         """Start anew where the process's publisher is once that has left our node, or when messages
         are ready and none comes.
 
-        Our node may be frozen. The publisher notices, which waits for answers in bounded time. A
-        consumer of a queue that was deleted and declared anew may be left without either messages
-        or a word.
+        Our node may be frozen, or the network may have been cut, after which TCP tries again later
+        and later. The publisher notices, which waits for answers in bounded time. A consumer of a
+        queue that was deleted and declared anew may be left without either messages or a word.
         """
-        if self._broker.publisher.node is not self._node:
+        publisher = self._broker.publisher
+        if publisher.node is not self._node:
             self._leave("the publisher had to leave this node")
+        if publisher.connections != self._connections:
+            self._connections = publisher.connections
+            if not self._is_answered():
+                self._leave("the publisher had to connect anew, and so have we")
         if time.monotonic() < self._asked_at + self._idle_s:
             return
         try:
@@ -268,6 +274,14 @@ class DoorbellConsumer(Consumer):
         self._unserved = self._unserved + 1 if ready else 0
         if self._unserved >= UNSERVED_CHECKS:
             self._leave("messages are ready, but none comes")
+
+    def _is_answered(self) -> bool:
+        """Whether our connection carries anything: it says once more what it has said before.
+        The blocking channel would wait for the answer without end."""
+        answers: list[Any] = []
+        self._channel._impl.basic_qos(prefetch_count=self._prefetch, callback=answers.append)
+        self.connection.process_data_events(ALIVE_S)
+        return bool(answers)
 
     def _leave(self, reason: str) -> None:
         """End the connection and raise that. A goodbye would wait for a node that may be frozen;

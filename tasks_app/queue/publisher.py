@@ -102,6 +102,8 @@ class Publisher:
         self._others = len(nodes) - 1
         self.node = next(self._nodes)
         """To which the connection is, or the next attempt at one."""
+        self.connections = 0
+        """How many have served."""
         self._arguments = arguments
         self._dead_letter_queue = dead_letter_queue
         self._queues = {queue}  # declared anew by each connection, before anything else
@@ -241,6 +243,7 @@ class Publisher:
 
         def prepared(_: Any) -> None:
             self._channel, self._delivery_tag, self._proven = channel, 0, False
+            self.connections += 1
             self._ready()
 
         # Without asking how full they are, for which RabbitMQ waits for a leader that is lost.

@@ -4,7 +4,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import pytest
@@ -18,6 +18,7 @@ from tasks_app.tests.unit.queues import doorbell, put
 from testing.service import LIMIT_S, Proxy, eventually
 
 URL = os.environ["RABBITMQ_URL"]
+SELDOM_MS = int(10_000 * LIMIT_S)  # how often a consumer asks how full its queue is
 
 
 # -- the list ----------------------------------------------------------------------------------
@@ -122,8 +123,7 @@ def test_an_idle_consumer_follows_the_publisher_to_another_node(
     broker: DoorbellBroker, ways: list[Proxy], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tasks_app.queue.broker.PUBLISH_TIMEOUT_S", 2.0)  # as in the service
-    seldom_ms = int(10_000 * LIMIT_S)
-    consumer = eventually(lambda: broker.consume(QUEUE, timeout=seldom_ms), what="it consumes")
+    consumer = eventually(lambda: broker.consume(QUEUE, timeout=SELDOM_MS), what="it consumes")
     assert next(consumer) is None
     connected(ways).freeze()
     assert not serves(broker)
@@ -172,27 +172,72 @@ def test_a_name_that_nobody_knows_keeps_nobody_from_the_others(ways: list[Proxy]
     broker.close()
 
 
-def test_a_name_is_looked_up_by_each_connection(
-    ways: list[Proxy], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A node that comes back may have another address."""
+Moving: TypeAlias = tuple[DoorbellBroker, Callable[[Proxy], None]]
+
+
+@pytest.fixture
+def moving(
+    ways: list[Proxy], empty_queue: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Moving]:
+    """One node that is reached by its name, and what moves it to another way than the first."""
     look_up, leads_to = socket.getaddrinfo, [ways[0].port]
 
-    def moving(host: str, port: int, *args: Any, **kwargs: Any) -> Any:
+    def there(host: str, port: int, *args: Any, **kwargs: Any) -> Any:
         if host == "moving.example":
             host, port = "127.0.0.1", leads_to[0]
         return look_up(host, port, *args, **kwargs)
 
-    monkeypatch.setattr(socket, "getaddrinfo", moving)
+    def move(way: Proxy) -> None:
+        leads_to[0] = way.port
+
+    monkeypatch.setattr(socket, "getaddrinfo", there)
     url = urlsplit(URL)
     named = url._replace(netloc=f"{url.username}:{url.password}@moving.example").geturl()
     broker = DoorbellBroker(url=named, middleware=[])
+    yield broker, move
+    ways[0].thaw()
+    broker.close()
+
+
+def test_a_name_is_looked_up_by_each_connection(moving: Moving, ways: list[Proxy]) -> None:
+    """A node that comes back may have another address."""
+    broker, move = moving
     eventually(lambda: serves(broker), what="it serves")
-    leads_to[0] = ways[1].port
+    move(ways[1])
     ways[0].refuse()
     eventually(lambda: serves(broker), what="it serves at the new address")
     eventually(lambda: broker.consume(QUEUE), what="consumers go there too").close()
-    broker.close()
+
+
+def test_a_consumer_whose_connection_is_as_dead_as_its_publishers_was_connects_anew(
+    moving: Moving, ways: list[Proxy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks_app.queue.broker.PUBLISH_TIMEOUT_S", 2.0)  # as in the service
+    broker, move = moving
+    consumer = eventually(lambda: broker.consume(QUEUE, timeout=SELDOM_MS), what="it consumes")
+    assert next(consumer) is None
+    ways[0].freeze()
+    move(ways[1])
+    assert not answers(broker)
+    eventually(lambda: answers(broker), what="the publisher has a new connection")
+    with pytest.raises(ConnectionClosed, match="connect anew"):
+        eventually(lambda: next(consumer), what="it leaves")
+    consumer.close()
+
+
+def test_a_consumer_that_is_answered_stays_when_its_publisher_connects_anew(
+    moving: Moving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks_app.queue.consumer.ALIVE_S", 3.0)
+    broker, _ = moving
+    consumer = eventually(lambda: broker.consume(QUEUE, timeout=SELDOM_MS), what="it consumes")
+    before = broker.publisher.connections
+    broker.publisher._ioloop.add_callback_threadsafe(lambda: broker.publisher._drop("a whim"))
+    eventually(lambda: broker.publisher.connections > before, what="it has a new connection")
+    assert next(consumer) is None
+    put(body := doorbell())
+    assert eventually(lambda: next(consumer), what="a message comes").encode() == body
+    consumer.close()
 
 
 def test_a_consumer_leaves_a_frozen_node_long_before_a_heartbeat_would_tell(
