@@ -193,12 +193,15 @@ class _RaiseAtOnce(ErrorListener):  # type: ignore[misc]
     def syntaxError(
         self, recognizer: Any, symbol: Any, line: int, column: int, message: str, error: Any
     ) -> None:
+        found = _visible(message.removeprefix("token recognition error at: "))
         raise CircuitError(
-            "syntax_error",
-            f"Unexpected characters: {message.removeprefix('token recognition error at: ')}.",
-            line=line,
-            column=column + 1,
+            "syntax_error", f"Unexpected characters: {found}.", line=line, column=column + 1
         )
+
+
+def _visible(text: str) -> str:
+    """By their codes the characters that nobody sees, such as the spaces of a web page."""
+    return "".join(each if each.isprintable() else f"U+{ord(each):04X}" for each in text)
 
 
 def _syntax_error(error: Exception, statement: str) -> CircuitError:

@@ -32,6 +32,13 @@ def test_lines_are_counted_by_any_line_end(error_of: ErrorOf, end: str) -> None:
     assert (error.line, error.column) == (4, 3)
 
 
+@pytest.mark.parametrize("unseen", ["\xa0", "\u200b", "\u2028", "\u3000"])
+def test_a_character_that_nobody_sees_is_told_by_its_code(error_of: ErrorOf, unseen: str) -> None:
+    error = error_of(f"OPENQASM 3.0;\nqubit q;\nreset{unseen}q;")
+    assert error.message == f"Unexpected characters: 'U+{ord(unseen):04X}'."
+    assert (error.code, error.line, error.column) == ("syntax_error", 3, 6)
+
+
 def test_what_was_ignored_is_noted(run: Run) -> None:
     program = V3 + "#pragma vendor fast\nqubit q; bit c;\n@slow 1\nx q;\n@slow 2\nc = measure q;"
     assert run(program)["metadata"]["notes"] == [
