@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import sys
 import traceback
 from typing import Any
 
@@ -12,6 +13,9 @@ from tasks_app.circuits.sandbox import confine, frames
 from tasks_app.circuits.sandbox.answer import MAX_TRACEBACK
 
 _MAX_DESCRIPTOR = 256
+# A sum of hundreds of terms and a hundred blocks inside one another are deep for a parser. The
+# stack of a process, mostly 8 MiB, holds more calls than these.
+_MAX_CALLS = 6_000
 _MAX_MESSAGE = 500  # Characters; parsers quote the program in their errors.
 
 
@@ -22,6 +26,7 @@ def main(
     os.closerange(3, descriptor)  # what belongs to the zygote
     os.closerange(descriptor + 1, _MAX_DESCRIPTOR)
     channel = socket.socket(fileno=descriptor)
+    sys.setrecursionlimit(_MAX_CALLS)
     try:
         confine.tie_to_parent(parent_pid)
         memory = confine.Memory()
@@ -58,7 +63,8 @@ def _answer(runner: Any, request: dict[str, Any], limits: Limits, memory: confin
     except RecursionError:
         error = CircuitError(
             "too_deeply_nested",
-            "The circuit is nested too deeply; use fewer parentheses or blocks.",
+            "The circuit is nested too deeply; use fewer parentheses or blocks inside one another, "
+            "and cut an expression of thousands of terms.",
         )
     except Exception as raised:
         error = _internal_error(raised)

@@ -238,3 +238,25 @@ def test_a_gate_that_openqasm_2_defines_itself_does_what_its_definition_says(
 def test_an_opaque_gate_is_refused(error_of: ErrorOf) -> None:
     error = error_of("OPENQASM 2.0; opaque magic a; qreg q[1]; magic q[0];")
     assert error.code == "unsupported_feature"
+
+
+LONG = {
+    "a sum": f"int n = {'+'.join(['1'] * 700)}; if (n == 700) {{ x q; }}",
+    "an angle": f"rx({'+'.join(['pi/700'] * 700)}) q;",
+    "measured bits": (
+        "qubit[400] r; bit[400] m; x r; m = measure r; "
+        f"if ({' && '.join(f'm[{i}]' for i in range(400))}) {{ x q; }}"
+    ),
+    "blocks": "".join(f"for int i{k} in [0:0] {{ " for k in range(80)) + "x q;" + "}" * 80,
+    "elses": "".join("if (false) { } else { " for _ in range(80)) + "x q;" + "}" * 80,
+    "parameters": (
+        f"gate g({','.join(f'p{k}' for k in range(300))}) a "
+        f"{{ rx({'+'.join(f'p{k}' for k in range(300))}) a; }} g({','.join(['pi/300'] * 300)}) q;"
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", LONG)
+def test_a_program_may_be_long_and_deep(run: Run, kind: str) -> None:
+    result = run(f"{HEADER}qubit q; {LONG[kind]} output bit c; c = measure q;", shots=9)
+    assert result["counts"] == {"1": 9}
