@@ -9,6 +9,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from tasks_app.circuits.backend import DEFAULT_BACKEND
 from tasks_app.circuits.device import MAX_QUBITS, InvalidDefinition
 from tasks_app.circuits.snapshot import definition_of
 from tasks_app.management.arguments import whole
@@ -48,6 +49,8 @@ class Command(BaseCommand):
             backend.clean_fields()
         except ValidationError as error:
             raise CommandError("; ".join(error.messages)) from error
+        if backend.name == DEFAULT_BACKEND:
+            raise CommandError(f"{DEFAULT_BACKEND} is the simulator as it comes; choose a --name.")
         known = Backend.objects.filter(name=backend.name)
         changed = known.update(
             kind=backend.kind, description=backend.description, definition=backend.definition

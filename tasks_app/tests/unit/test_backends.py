@@ -248,6 +248,7 @@ def test_a_generic_backend_of_qiskits_is_imported_and_changed() -> None:
         (["generic:99999999999"], "from 2 to 1,000"),
         (["generic:2", "--seed", "-1"], "give a whole number from 0"),
         (["generic:2", "--name", "A b"], "Lower-case letters"),
+        (["generic:2", "--name", "aer"], "simulator as it comes"),
         (["FakeNowhere"], "snapshot"),
     ],
 )
