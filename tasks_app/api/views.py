@@ -1,6 +1,5 @@
 """The task, batch and queue routes: thin adapters between HTTP and the state machine."""
 
-import json
 import re
 import uuid
 from collections import Counter
@@ -21,7 +20,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSet
 
-from tasks_app import access, lifecycle, pace, submission
+from tasks_app import access, json_text, lifecycle, pace, submission
 from tasks_app.api import read_task, rerun, schema
 from tasks_app.api.auth import AUTHENTICATION, TaskAccess
 from tasks_app.api.batch_results import Results
@@ -150,8 +149,7 @@ class TaskViewSet(TaskApiView, ViewSet):
     def submitted(self, request: Request, task_id: str) -> Response:
         """What was submitted: a body that `POST /tasks` takes."""
         body = rerun.submission_of(self.stored(request, task_id))
-        # orjson writes no integer of more than 64 bits, as which PostgreSQL keeps 1e20.
-        return Response(orjson.Fragment(json.dumps(body)))
+        return Response(orjson.Fragment(json_text.dumps(body)))
 
     @schema.edit_task
     def partial_update(self, request: Request, task_id: str) -> Response:

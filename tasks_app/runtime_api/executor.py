@@ -4,7 +4,6 @@ Its schemas are those of the package `ibm-quantum-schemas`, which the tests chec
 are read here without it, because its models load circuits.
 """
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 import orjson
 from django.conf import settings
 
+from tasks_app import json_text
 from tasks_app.circuits import CircuitError
 from tasks_app.circuits.qpy_file import split
 from tasks_app.runtime_api import bits, options, pubs
@@ -167,8 +167,8 @@ def result(params: Mapping[str, Any], ended: Sequence[Ended]) -> Any:
 
 
 def _as_given(value: Any) -> orjson.Fragment:
-    """orjson writes no integer of more than 64 bits."""
-    return orjson.Fragment(json.dumps(value))
+    """With integers of any size."""
+    return orjson.Fragment(json_text.dumps(value))
 
 
 def _item_result(ended: Sequence[Ended], shape: tuple[int, ...], *, compressed: bool) -> Any:

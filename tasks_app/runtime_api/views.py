@@ -1,6 +1,5 @@
 """The routes of jobs."""
 
-import json
 from typing import Any
 
 import orjson
@@ -10,7 +9,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tasks_app import access, submission
+from tasks_app import access, json_text, submission
 from tasks_app.api import query
 from tasks_app.api.correlation import correlation_id
 from tasks_app.api.errors import ApiError
@@ -140,8 +139,7 @@ class JobView(RuntimeView):
         if request.query_params.get("exclude_params") == "true":
             return Response(shown(jobs.found(request, job_id)))
         job = jobs.found(request, job_id, "circuit", "options")
-        # orjson writes no integer of more than 64 bits.
-        params = orjson.Fragment(json.dumps(jobs.params_of(job)))
+        params = orjson.Fragment(json_text.dumps(jobs.params_of(job)))
         return Response({**shown(job), "params": params})
 
     def delete(self, request: Request, job_id: str) -> Response:
