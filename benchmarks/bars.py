@@ -248,7 +248,7 @@ def fill(side: Side, count: int) -> None:
         return
     ids = side.sql(REFERENCE_WAITING, BELL, count)
     publisher = Publisher(
-        pika.URLParameters(os.environ["RABBITMQ_URL"]),
+        [pika.URLParameters(os.environ["RABBITMQ_URL"])],
         *(side.queue, f"{side.queue}_unused"),
         lambda _: {"x-queue-type": "quorum"},
     )
