@@ -3,7 +3,7 @@
 import multiprocessing
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -29,6 +29,7 @@ class WorkerLifecycle(Middleware):
     def __init__(self) -> None:
         self._threads: list[Periodic] = []
         self._grace: threading.Timer | None = None
+        self._consuming = threading.Lock()  # while held, the worker's consumers stay the same
 
     def before_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         hide_memory()
@@ -41,8 +42,7 @@ class WorkerLifecycle(Middleware):
 
         def attend() -> None:
             served = backends.served()
-            for name in served:  # new ones too, whose messages are consumed from now on
-                broker.declare_queue(queue_of(name))
+            self.consume(broker, served)
             pace.report(slots=worker.worker_threads, walls=slots.walls(), backends=served)
             leader.attend()
 
@@ -54,6 +54,15 @@ class WorkerLifecycle(Middleware):
             thread.start()
         _serve_metrics()
         log.info("worker_ready", worker=worker_id.current(), threads=worker.worker_threads)
+
+    def consume(self, broker: dramatiq.Broker, served: Iterable[str]) -> None:
+        """Consume these backends' messages from now on, unless the worker is about to end: it then
+        goes through its consumers, and falls over a new one.
+        """
+        with self._consuming:
+            if not slots.stopping.is_set():
+                for name in served:
+                    broker.declare_queue(queue_of(name))
 
     def after_worker_thread_boot(self, broker: dramatiq.Broker, thread: Any) -> None:
         slots.current()  # warms its simulation child before the first task comes
@@ -76,7 +85,8 @@ class WorkerLifecycle(Middleware):
 
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         """Let running tasks finish for `SHUTDOWN_GRACE_S`; then they are handed back."""
-        slots.stopping.set()
+        with self._consuming:
+            slots.stopping.set()
         log.info("worker_stopping", running=len(slots.held()))
         self._grace = threading.Timer(settings.SHUTDOWN_GRACE_S, slots.stop_all)
         self._grace.daemon = True

@@ -1,12 +1,14 @@
 """What the heartbeat does to the slots of a worker process."""
 
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
+from dramatiq.brokers.stub import StubBroker
 from structlog.testing import capture_logs
 
 from tasks_app import lifecycle
@@ -23,6 +25,7 @@ from tasks_app.tests.unit.tasks import (
     submitted,
 )
 from tasks_app.worker import actors, slots
+from tasks_app.worker.process import WorkerLifecycle
 from tasks_app.worker.slots import Slot
 from testing.service import ROOT, eventually
 
@@ -129,3 +132,14 @@ def fresh_slot() -> Iterator[None]:
     yield
     slots.close_all()
     slots._local.__dict__.pop("slot", None)
+
+
+def test_a_worker_that_ends_begins_to_consume_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dramatiq goes through its consumers then, and fell over one more."""
+    monkeypatch.setattr(slots, "stopping", threading.Event())
+    hooks, broker = WorkerLifecycle(), StubBroker(middleware=[])
+    hooks.consume(broker, ["one"])
+    assert "quantum_tasks.one" in broker.get_declared_queues()
+    slots.stopping.set()
+    hooks.consume(broker, ["one", "another"])
+    assert "another" not in str(broker.get_declared_queues())
