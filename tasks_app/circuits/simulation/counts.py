@@ -42,28 +42,34 @@ def run(
         shots=1 if drawn else shots,
         memory=memory and not drawn,
     )
-    outcome = formatter(compiled)
+    outcome, width = formatter(compiled), compiled.circuit.num_clbits
+
+    def bits(key: str) -> str:
+        return f"{int(key, 16):0{width}b}"
+
     outcomes = []
     for i, each in enumerate(data):
         if drawn:
-            keys, lines = drawn.draw(
+            found, lines = drawn.draw(
                 each["probabilities"], shots=shots, seed=seed + i * SEED_STEP, memory=memory
             )
+            check_size(len(found) + len(lines), width, limits)
         else:
             keys, lines = each["counts"], each.get("memory", [])
-        check_size(len(keys) + len(lines), compiled.circuit.num_clbits, limits)
-        counts = merged(keys.items(), outcome)
+            check_size(len(keys) + len(lines), width, limits)
+            found, lines = {bits(key): n for key, n in keys.items()}, list(map(bits, lines))
+        counts = merged(found.items(), outcome)
         outcomes.append(Outcome(counts, list(map(outcome, lines)) if memory else None))
     return outcomes
 
 
-def merged(keys: Iterable[tuple[str, N]], outcome: Callable[[str], str]) -> dict[str, N]:
-    """What each outcome has: keys of Aer that differ in hidden bits only are one."""
-    found: dict[str, Any] = {}
-    for key, amount in keys:
-        shown = outcome(key)
-        found[shown] = found.get(shown, 0) + amount
-    return found
+def merged(found: Iterable[tuple[str, N]], outcome: Callable[[str], str]) -> dict[str, N]:
+    """What each outcome has: strings of bits that differ in hidden bits only are one."""
+    amounts: dict[str, Any] = {}
+    for bits, amount in found:
+        shown = outcome(bits)
+        amounts[shown] = amounts.get(shown, 0) + amount
+    return amounts
 
 
 def check_size(outcomes: int, width: int, limits: Limits) -> None:
@@ -73,21 +79,15 @@ def check_size(outcomes: int, width: int, limits: Limits) -> None:
 
 
 def formatter(compiled: Compiled) -> Callable[[str], str]:
-    """From a key of Aer to one as Qiskit prints it: the last bit leftmost, registers apart.
+    """From all bits, the last leftmost, to an outcome as Qiskit prints it: registers apart.
 
     A bit outside registers stands apart, which Qiskit's own formatting drops.
     """
-    width = compiled.circuit.num_clbits
-    registers = compiled.registers
+    width, registers = compiled.circuit.num_clbits, compiled.registers
     if len(registers) == 1 and registers[0] == tuple(range(width)):
-        return lambda key: f"{int(key, 16):0{width}b}"
+        return str
     pickers = [_picker([width - 1 - i for i in reversed(r)]) for r in reversed(registers)]
-
-    def outcome(key: str) -> str:
-        bits = f"{int(key, 16):0{width}b}"
-        return " ".join(pick(bits) for pick in pickers)
-
-    return outcome
+    return lambda bits: " ".join(pick(bits) for pick in pickers)
 
 
 def _picker(places: list[int]) -> Callable[[str], str]:

@@ -14,7 +14,7 @@ from tasks_app.circuits.simulation.aer import Angles
 from tasks_app.circuits.simulation.compile import STATES, Compiled, Options
 from tasks_app.circuits.simulation.counts import check_size, formatter, merged
 from tasks_app.circuits.simulation.rewriting import without_final_measurements
-from tasks_app.circuits.simulation.sampling import key_of
+from tasks_app.circuits.simulation.sampling import bit_strings
 
 _MAX_SAVED = 1 << 25  # Numbers of all shots' expectation values together.
 _LEAST = 1e-14  # Of a probability that is told: below, it is rounding.
@@ -140,8 +140,9 @@ class FinalState:
         outcomes = np.flatnonzero(chances > _LEAST)
         check_size(len(outcomes), self._circuit.num_clbits + _PROBABILITY_BYTES, self._limits)
         clbits = [place(clbit).index for clbit in self._measured]
-        keys = ((key_of(number, clbits), float(chances[number])) for number in outcomes.tolist())
-        return merged(keys, formatter(self._compiled))
+        strings = bit_strings(outcomes, clbits, self._circuit.num_clbits)
+        told = zip(strings, chances[outcomes].tolist(), strict=True)
+        return merged(told, formatter(self._compiled))
 
 
 def _not_exact(compiled: Compiled, others: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit_aer.library import SaveProbabilities
 
@@ -29,20 +30,24 @@ class Sampling:
     def draw(
         self, probabilities: Any, *, shots: int, seed: int, memory: bool
     ) -> tuple[dict[str, int], list[str]]:
-        """Counts by outcome, and if wanted the outcome of each shot, keyed as Aer does."""
+        """Counts by the bits' string, and if wanted the string of each shot."""
         generator = np.random.default_rng(seed)
         times = generator.multinomial(shots, probabilities / np.sum(probabilities))
         outcomes = np.flatnonzero(times)
-        keys = [key_of(outcome, self.clbits) for outcome in outcomes.tolist()]
+        keys = bit_strings(outcomes, self.clbits, self.circuit.num_clbits)
         times = times[outcomes]
         # Given how often each came, every order is as likely.
         order = generator.permutation(np.repeat(np.arange(len(keys)), times)) if memory else ()
         return dict(zip(keys, times.tolist(), strict=True)), [keys[number] for number in order]
 
 
-def key_of(outcome: int, clbits: Sequence[int]) -> str:
-    """Of Aer, for the number of an outcome whose i-th bit is in the i-th of these bits."""
-    return hex(sum((outcome >> i & 1) << clbit for i, clbit in enumerate(clbits)))
+def bit_strings(outcomes: NDArray[np.int64], clbits: Sequence[int], width: int) -> list[str]:
+    """All bits, the last leftmost, for each number whose i-th bit is in the i-th of `clbits`."""
+    digits = np.full((len(outcomes), width), ord("0"), dtype=np.uint8)
+    places = [width - 1 - clbit for clbit in clbits]
+    digits[:, places] = ord("0") + (outcomes[:, np.newaxis] >> np.arange(len(clbits)) & 1)
+    text = digits.tobytes().decode()
+    return [text[start : start + width] for start in range(0, len(text), width)]
 
 
 def sampling(circuit: QuantumCircuit, *, method: str, shots: int) -> Sampling | None:
