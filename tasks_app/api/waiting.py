@@ -36,9 +36,9 @@ class Watch:
         self.left = set(task_ids)
         self.over = threading.Event()
 
-    def leave(self, task_ids: set[uuid.UUID]) -> None:
-        """Only these are left, if they were before."""
-        self.left &= task_ids
+    def remove(self, task_ids: set[uuid.UUID]) -> None:
+        """These have ended."""
+        self.left -= task_ids
         if not self.left:
             self.over.set()
 
@@ -79,7 +79,7 @@ class Waiters:
                 self._listening.wait(min(seconds, RECONNECT_S))
                 still = _ids(unfinished)  # some may have ended before anybody listened
                 with self._lock:
-                    watch.leave(still)
+                    watch.remove(task_ids - still)
                 if not watch.over.wait(deadline - time.monotonic()):
                     return
 
@@ -131,7 +131,7 @@ class Waiters:
     def _tell(self, ended: uuid.UUID) -> None:
         with self._lock:
             for watch in self._watches.get(ended, ()):
-                watch.leave(watch.left - {ended})
+                watch.remove({ended})
 
     def _wake_all(self) -> None:
         with self._lock:

@@ -143,6 +143,9 @@ class Sandbox:
         except (frames.BadFrame, OddAnswer) as odd:
             self._drop_child("nonsense")
             raise SandboxDied(f"the simulator answered nonsense: {odd}") from None
+        except BaseException:  # of `meanwhile`: the answer may still come, and be the next job's
+            self._drop_child("interrupted")
+            raise
         self._tasks += 1
         if (
             self._tasks >= self.limits.max_tasks_per_child

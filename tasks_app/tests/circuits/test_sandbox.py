@@ -193,6 +193,20 @@ def test_bytes_that_nobody_asked_for_replace_the_child(make_sandbox: MakeSandbox
     assert sandbox.pid != first
 
 
+def test_an_answer_is_never_taken_for_that_of_the_next_job(make_sandbox: MakeSandbox) -> None:
+    def interrupt() -> None:
+        raise InterruptedError
+
+    sandbox = make_sandbox()
+    outcomes(sandbox)
+    first = sandbox.pid
+    assert first is not None
+    with pytest.raises(InterruptedError):
+        sandbox.run(Job(circuit=ENDLESS, shots=100_000), meanwhile=interrupt)
+    assert not alive(first)
+    assert outcomes(sandbox) == {"00", "11"}
+
+
 def test_a_zygote_that_dies_takes_its_children_along_and_is_replaced(
     make_sandbox: MakeSandbox,
 ) -> None:
