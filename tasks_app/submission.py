@@ -1,7 +1,7 @@
 """Accepting tasks: store, ring, and take back what the queue did not confirm.
 
 A 2xx answer means that the rows are committed and that RabbitMQ confirmed their messages (or
-`QUEUE_DOWN_POLICY` is accept, and recovery will ring).
+`QUEUE_DOWN_POLICY` is accept: workers that hear nothing of RabbitMQ look by themselves).
 """
 
 import hashlib

@@ -189,6 +189,8 @@ class Outage:
     """From the fault until the service was healthy and a new task completed, without the node."""
     silent_s: float
     """The longest time after the fault in which a worker process began no task."""
+    waited_s: float
+    """The longest time from a task's submission until it began."""
     slowest_s: float
     lost: int
     stuck: int
@@ -216,7 +218,7 @@ class ClusterArena(Arena):
             absence = Absence(self, trial)
             yield absence
             trial.end()
-            silent_s = absence.silent_s()
+            silent_s, waited_s = absence.silent_s(), absence.waited_s()
         ledger = trial.ledger
         self.outages.append(
             Outage(
@@ -226,6 +228,7 @@ class ClusterArena(Arena):
                 refused_for_s=_longest_refusal_s(trial.stream.answers),
                 served_s=absence.served_s,
                 silent_s=silent_s,
+                waited_s=waited_s,
                 slowest_s=ledger.slowest_s,
                 lost=ledger.lost,
                 stuck=ledger.stuck,
@@ -270,6 +273,15 @@ class Absence:
             for worker in self._workers
             for sooner, later in pairwise([self._since, *times.get(worker, []), self._now()])
         )
+
+    def waited_s(self) -> float:
+        """See `Outage`."""
+        ((waited_s,),) = self._arena.sql(
+            "SELECT extract(epoch FROM max(h.transitioned_at - t.submitted_at))"
+            " FROM tasks_app_statushistory h JOIN tasks_app_task t USING (task_id)"
+            f" WHERE h.status = 'processing' AND t.submitted_at >= '{self._trial.begun_at}'"
+        )
+        return float(str(waited_s))
 
     def _now(self) -> float:
         return float(str(self._arena.sql("SELECT extract(epoch FROM clock_timestamp())")[0][0]))

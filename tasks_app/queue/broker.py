@@ -6,6 +6,7 @@ in-memory StubBroker when API and worker share one process (`make run`).
 
 import os
 import threading
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
@@ -19,7 +20,15 @@ from pika.exceptions import AMQPError
 
 from tasks_app.circuits.backend import DEFAULT_BACKEND
 from tasks_app.queue.consumer import DoorbellConsumer, Threads
-from tasks_app.queue.doorbell import DEAD_LETTER_QUEUE, QUEUE, doorbell, queue_of
+from tasks_app.queue.doorbell import (
+    DEAD_LETTER_QUEUE,
+    LOOKOUT,
+    QUEUE,
+    backend_of,
+    doorbell,
+    queue_of,
+)
+from tasks_app.queue.lookout import Lookout
 from tasks_app.queue.nodes import nodes
 from tasks_app.queue.publisher import Publisher, QueueDepths, QueueUnavailable
 
@@ -94,6 +103,9 @@ class DoorbellBroker(dramatiq.Broker):
         self._publisher: tuple[int, Publisher] | None = None
         self._publisher_lock = threading.Lock()
         self._threads = Threads()
+        self.heard: dict[str, float] = {}
+        """When its consumer last came back from RabbitMQ, on the monotonic clock, by queue."""
+        self.queues[LOOKOUT] = None
 
     @property
     def publisher(self) -> Publisher:
@@ -128,7 +140,17 @@ class DoorbellBroker(dramatiq.Broker):
         """`Publisher.depths` within `PUBLISH_TIMEOUT_S`."""
         return self.publisher.depths(queue, timeout_s=PUBLISH_TIMEOUT_S)
 
+    def unheard(self, for_s: float) -> list[str]:
+        """The backends of whose tasks RabbitMQ cannot tell this worker, or has not for so long."""
+        queues = self.queues.keys() - {LOOKOUT}
+        if not self.publisher.refuses:
+            late = time.monotonic() - for_s
+            queues = {queue for queue in queues if self.heard.get(queue, 0) < late}
+        return sorted(map(backend_of, queues))
+
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Any:
+        if queue_name == LOOKOUT:
+            return Lookout(self, self._threads)
         try:
             # By then the publisher's node is known to answer, too.
             self.publisher.declare(queue_name, timeout_s=PUBLISH_TIMEOUT_S)

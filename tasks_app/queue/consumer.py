@@ -92,7 +92,7 @@ class Delivery(MessageProxy):
     The old one has been redelivered by then; dropping the acknowledgement is all there is to do.
     """
 
-    def __init__(self, message: Any, consumer: "DoorbellConsumer", method: Any) -> None:
+    def __init__(self, message: Any, consumer: Consumer, method: Any) -> None:
         super().__init__(message)
         self.consumer, self.tag = consumer, method.delivery_tag
         self.redelivered: bool = method.redelivered
@@ -127,6 +127,7 @@ class DoorbellConsumer(Consumer):
             raise
 
     def __next__(self) -> Delivery | None:
+        self._broker.heard[self._queue] = time.monotonic()
         with _closed_connections():
             if not self._has_free_thread():
                 return None

@@ -9,12 +9,17 @@ from tasks_app.circuits.backend import DEFAULT_BACKEND
 
 QUEUE = "quantum_tasks"  # the default backend's
 DEAD_LETTER_QUEUE = xq_name(QUEUE)
+LOOKOUT = "lookout"  # of a worker itself, see there
 RUN_TASK = "run_task"
 
 
 def queue_of(backend: str) -> str:
     """The queue whose messages say that there is work for this backend."""
     return QUEUE if backend == DEFAULT_BACKEND else f"{QUEUE}.{backend}"
+
+
+def backend_of(queue: str) -> str:
+    return DEFAULT_BACKEND if queue == QUEUE else queue.removeprefix(f"{QUEUE}.")
 
 
 def doorbell(

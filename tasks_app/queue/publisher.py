@@ -124,6 +124,11 @@ class Publisher:
 
     # -- called from any thread ----------------------------------------------------------------
 
+    @property
+    def refuses(self) -> bool:
+        """Whether callers are refused at once: RabbitMQ is away, as far as is known."""
+        return self._down is not None
+
     def publish(self, *messages: tuple[str, bytes], timeout_s: float) -> None:
         """Return once RabbitMQ has confirmed every message: its queue and its body.
 

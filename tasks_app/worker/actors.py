@@ -34,8 +34,9 @@ dramatiq.get_broker().add_middleware(WorkerLifecycle())
 
 
 @dramatiq.actor(actor_name=RUN_TASK, queue_name=queue_of(FIRST_BACKEND))
-def run_task(task_id: str, *, backend: str = DEFAULT_BACKEND) -> None:
+def run_task(task_id: str, *, backend: str = DEFAULT_BACKEND, unasked: bool = False) -> None:
     """Run the backend's task whose turn it is: a message says that there is work, and who rang.
+    Unasked, run them all: no messages come.
 
     A message that comes while an owner runs as many tasks as may is gone, and that owner still
     waits. So whoever ends one of those tasks looks again, unasked; and rings for the others
@@ -45,7 +46,7 @@ def run_task(task_id: str, *, backend: str = DEFAULT_BACKEND) -> None:
         return
     until = time.monotonic() + LOOK_AGAIN_S
     claims = _next_claims(backend)
-    if not claims:
+    if not claims and not unasked:
         log.info("message_spare")
     while claims:
         slots.expect_spare(claims, rung_for=task_id)
@@ -54,9 +55,9 @@ def run_task(task_id: str, *, backend: str = DEFAULT_BACKEND) -> None:
         here = [each for each in waiting if each.backend == backend]
         elsewhere = [each for each in waiting if each.backend != backend]
         if slots.stopping.is_set() or time.monotonic() > until:
-            here, elsewhere = [], waiting
+            here, elsewhere, unasked = [], waiting, False
         _ring(elsewhere)
-        claims = _next_claims(backend) if here else []
+        claims = _next_claims(backend) if here or unasked else []
 
 
 def _next_claims(backend: str) -> list[Claim]:

@@ -17,7 +17,7 @@ from prometheus_client import start_http_server
 from tasks_app import backends, metrics, pace, recovery, tracing, worker_id
 from tasks_app.postgresql.base import DATABASE_ERRORS, why
 from tasks_app.processes import die_with_parent, hide_memory
-from tasks_app.queue.doorbell import queue_of
+from tasks_app.queue.doorbell import LOOKOUT, queue_of
 from tasks_app.worker import slots
 
 log = structlog.get_logger(__name__)
@@ -70,7 +70,8 @@ class WorkerLifecycle(Middleware):
     def before_process_message(self, broker: dramatiq.Broker, message: Any) -> None:
         correlation_id = str(message.options.get("correlation_id", ""))[:128]
         structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
-        log.info("message_received", message_id=message.message_id, args=message.args[:1])
+        if message.queue_name != LOOKOUT:
+            log.info("message_received", message_id=message.message_id, args=message.args[:1])
         if getattr(message, "redelivered", False):  # its worker may have died, with its task
             with suppress(*DATABASE_ERRORS):
                 recovery.expire_leases_of_the_dead()

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from testing.arena import FAST, Arena, Trial, kill, wait_gone
 from testing.service import Service, eventually
 
@@ -56,19 +58,24 @@ def _pending(arena: Arena) -> set[object]:
     return {row[0] for row in rows}
 
 
-def test_with_the_accept_policy_a_task_waits_for_the_queue(arena: Arena, tmp_path: Path) -> None:
-    with arena.trial("RabbitMQ refused, QUEUE_DOWN_POLICY=accept") as trial:
+@pytest.mark.parametrize(("how", "back"), [("refuse", "allow"), ("freeze", "thaw")])
+def test_with_the_accept_policy_tasks_run_without_the_queue(
+    how: str, back: str, arena: Arena, tmp_path: Path
+) -> None:
+    done = {"refuse": "refused", "freeze": "frozen"}[how]
+    with arena.trial(f"RabbitMQ {done}, QUEUE_DOWN_POLICY=accept") as trial:
         with _accepting_api(arena, tmp_path) as accepting:
             for proxy in arena.queues:
-                proxy.refuse()
+                getattr(proxy, how)()
             answers = [accepting.submit() for _ in range(5)]
             trial.extra += answers
+            for answer in answers:
+                assert accepting.finished(answer.body["task_id"])["status"] == "completed"
             for proxy in arena.queues:
-                proxy.allow()
+                getattr(proxy, back)()
         trial.end()
 
     assert {answer.status for answer in answers} == {202}
-    assert {trial.task(a.body["task_id"])["status"] for a in answers} == {"completed"}
 
 
 @contextmanager

@@ -13,14 +13,15 @@ import pytest
 from django.core.management import CommandError, call_command
 from dramatiq.errors import ConnectionClosed
 
+from tasks_app.circuits.backend import DEFAULT_BACKEND
 from tasks_app.queue import broker
 from tasks_app.queue import consumer as consumers
 from tasks_app.queue.broker import DoorbellBroker
 from tasks_app.queue.consumer import STOCK
-from tasks_app.queue.doorbell import DEAD_LETTER_QUEUE, QUEUE
+from tasks_app.queue.doorbell import DEAD_LETTER_QUEUE, LOOKOUT, QUEUE, queue_of
 from tasks_app.queue.publisher import QueueUnavailable
 from tasks_app.tests.unit.queues import bells, channel, doorbell, in_queue, put, rung, taken
-from testing.service import Service, eventually
+from testing.service import LIMIT_S, Service, eventually
 
 pytestmark = pytest.mark.usefixtures("empty_queue")
 
@@ -252,13 +253,42 @@ def test_consuming_makes_a_deleted_queue_again(current: DoorbellBroker) -> None:
     consumer.close()
 
 
-def test_consuming_from_nobody_is_an_error_that_dramatiq_knows() -> None:
-    nobody = DoorbellBroker(url="amqp://a:b@127.0.0.1:1/", middleware=[])
-    try:
-        with pytest.raises(ConnectionClosed):
-            nobody.consume(QUEUE)
-    finally:
-        nobody.close()
+@pytest.fixture
+def nobody() -> Iterator[DoorbellBroker]:
+    """Without a RabbitMQ."""
+    broker = DoorbellBroker(url="amqp://a:b@127.0.0.1:1/", middleware=[])
+    yield broker
+    broker.close()
+
+
+def test_consuming_from_nobody_is_an_error_that_dramatiq_knows(nobody: DoorbellBroker) -> None:
+    with pytest.raises(ConnectionClosed):
+        nobody.consume(QUEUE)
+
+
+def test_a_worker_that_hears_of_no_tasks_rings_for_itself(nobody: DoorbellBroker) -> None:
+    """For each backend in turn, and as often as it has a thread for it."""
+    for queue in (QUEUE, queue_of("vega")):
+        nobody.declare_queue(queue)
+    lookout = nobody.consume(LOOKOUT)
+    first = arrived(lookout)
+    assert (first.queue_name, first.kwargs) == (LOOKOUT, {"backend": "aer", "unasked": True})
+    assert [next(lookout) for _ in range(8)] == [None] * 8  # its only thread is busy
+    lookout.ack(first)
+    second = arrived(lookout)
+    assert second.kwargs == {"backend": "vega", "unasked": True}
+    lookout.nack(second)
+    assert arrived(lookout).kwargs == first.kwargs
+    lookout.close()
+
+
+def test_a_worker_knows_of_which_backends_it_hears_nothing(current: DoorbellBroker) -> None:
+    current.declare_queue(QUEUE)
+    consumer = current.consume(QUEUE)
+    next(consumer)
+    assert DEFAULT_BACKEND not in current.unheard(LIMIT_S)
+    assert DEFAULT_BACKEND in current.unheard(0)
+    consumer.close()
 
 
 # -- dead letters ------------------------------------------------------------------------------
