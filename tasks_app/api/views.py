@@ -149,7 +149,7 @@ class TaskViewSet(TaskApiView, ViewSet):
     def submitted(self, request: Request, task_id: str) -> Response:
         """What was submitted: a body that `POST /tasks` takes."""
         body = rerun.submission_of(self.stored(request, task_id))
-        return Response(orjson.Fragment(json_text.dumps(body)))
+        return Response(json_text.as_given(body))
 
     @schema.edit_task
     def partial_update(self, request: Request, task_id: str) -> Response:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import orjson
 from django.conf import settings
 
 from tasks_app import json_text
@@ -162,13 +161,9 @@ def result(params: Mapping[str, Any], ended: Sequence[Ended]) -> Any:
         "schema_version": params["schema_version"],
         "data": data,
         "metadata": {"chunk_timing": spans},
-        **{name: _as_given(program.get(name)) for name in ("passthrough_data", "semantic_role")},
+        "passthrough_data": json_text.as_given(program.get("passthrough_data")),
+        "semantic_role": json_text.as_given(program.get("semantic_role")),
     }
-
-
-def _as_given(value: Any) -> orjson.Fragment:
-    """With integers of any size."""
-    return orjson.Fragment(json_text.dumps(value))
 
 
 def _item_result(ended: Sequence[Ended], shape: tuple[int, ...], *, compressed: bool) -> Any:

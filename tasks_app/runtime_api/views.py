@@ -139,8 +139,7 @@ class JobView(RuntimeView):
         if request.query_params.get("exclude_params") == "true":
             return Response(shown(jobs.found(request, job_id)))
         job = jobs.found(request, job_id, "circuit", "options")
-        params = orjson.Fragment(json_text.dumps(jobs.params_of(job)))
-        return Response({**shown(job), "params": params})
+        return Response({**shown(job), "params": json_text.as_given(jobs.params_of(job))})
 
     def delete(self, request: Request, job_id: str) -> Response:
         """Cancel it if it has not ended, and delete it with its tasks."""
