@@ -23,14 +23,14 @@ pytestmark = pytest.mark.django_db
 
 ROWS = 100_000
 LIST = "/admin/tasks_app/task/"
-# Copies of one row, a second apart, with ids that carry that time as UUIDv7 does, in all states.
-# A trigger would refuse those not born pending.
+# Copies of one row, so far apart that at no hour more than a tenth is of today, with ids that carry
+# that time as UUIDv7 does, in all states. A trigger would refuse those not born pending.
 COPY = f"""
 INSERT INTO tasks_app_task
 SELECT row.*
 FROM tasks_app_task AS first, generate_series(1, {ROWS}) AS n,
     LATERAL (SELECT
-        now() - ({ROWS} - n) * interval '1 second' AS at,
+        now() - ({ROWS} - n) * interval '8 seconds' AS at,
         CASE n %% 100 WHEN 0 THEN 'failed' WHEN 1 THEN 'cancelled' WHEN 2 THEN 'processing'
             WHEN 3 THEN 'pending' ELSE 'completed' END AS status
     ) AS new,
