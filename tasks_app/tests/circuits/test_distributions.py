@@ -180,6 +180,12 @@ BY_HAND = [
         "c = measure q;",
         {"1": 1.0},
     ),
+    # Under control a global phase shows: that of cu by pi turns its control's control.
+    (
+        "qubit[3] q; bit[3] c; h q[0]; inv @ ctrl @ cu(0, 0, 0, pi) q[0], q[1], q[2];"
+        "x q[1]; inv @ ctrl @ cu(0, 0, 0, pi) q[0], q[1], q[2]; h q[0]; c = measure q;",
+        {"011": 1.0},
+    ),
     # Asymmetric probabilities: bit 0 is rightmost, register b left of register a.
     (
         f"qubit[3] q; bit[2] a; bit[1] b; {ASYMMETRIC} q[0]; x q[2];"

@@ -8,6 +8,7 @@ from typing import Any
 from openqasm3 import ast
 from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitInstruction, Gate, Qubit
+from qiskit.circuit.library import CUGate
 
 from tasks_app.circuits.language.interpreter import library
 from tasks_app.circuits.language.interpreter.assignments import operand
@@ -171,6 +172,8 @@ def _modified(
         else:
             if not 1 <= argument <= run.limits.max_qubits:
                 raise failure("The number of controls must be at least 1.")
+            if isinstance(gate, CUGate):  # Qiskit forgets its phase when that gate is changed.
+                gate = library.with_phase(gate, 0)
             state = 2 ** int(argument) - 1 if kind is ast.GateModifierName.ctrl else 0
             gate = gate.control(int(argument), ctrl_state=state, annotated=False)
     return gate, size
