@@ -86,7 +86,9 @@ class Flattening:
                 self._inline(_definition(operation), target, instruction)
                 return
             case ControlFlowOp():
-                operation = self._control_flow(operation, instruction, mapper)
+                operation = self._control_flow(operation, instruction, mapper, target)
+                # Aer does what is in a block without qubits whether or not it is its turn.
+                instruction = instruction.replace(qubits=_qubits(instruction, target))
             case Store():
                 operation = logic.store(*map(mapper.map_expr, operation.params))
             case AnnotatedOperation():
@@ -96,9 +98,13 @@ class Flattening:
         target._append(instruction.replace(operation=operation))
 
     def _control_flow(
-        self, operation: ControlFlowOp, instruction: CircuitInstruction, mapper: VariableMapper
+        self,
+        operation: ControlFlowOp,
+        instruction: CircuitInstruction,
+        mapper: VariableMapper,
+        outer: QuantumCircuit,
     ) -> ControlFlowOp:
-        blocks = [self._block(block, instruction) for block in operation.blocks]
+        blocks = [self._block(block, instruction, outer) for block in operation.blocks]
         match operation:
             case IfElseOp() | WhileLoopOp():
                 return type(operation)(_condition(mapper, operation), *blocks)
@@ -115,8 +121,10 @@ class Flattening:
                 return ForLoopOp(values, variable, *blocks)
         raise CircuitError("unsupported_feature", f"{operation.name!r:.80} is not supported.")
 
-    def _block(self, block: QuantumCircuit, instruction: CircuitInstruction) -> QuantumCircuit:
-        target = QuantumCircuit(list(instruction.qubits), list(instruction.clbits))
+    def _block(
+        self, block: QuantumCircuit, instruction: CircuitInstruction, outer: QuantumCircuit
+    ) -> QuantumCircuit:
+        target = QuantumCircuit(_qubits(instruction, outer), list(instruction.clbits))
         for register in self._whole.cregs:
             if set(instruction.clbits).issuperset(register):
                 target.add_register(register)
@@ -160,6 +168,11 @@ class Flattening:
                 f"Written out, the circuit has more than {self._limits.max_operations:,} "
                 "operations; use fewer iterations or gates.",
             )
+
+
+def _qubits(instruction: CircuitInstruction, outer: QuantumCircuit) -> list[Any]:
+    """Those of a block; one of the part around it where it has none."""
+    return list(instruction.qubits or outer.qubits[:1])
 
 
 def _add_standard(target: QuantumCircuit, instruction: CircuitInstruction) -> None:

@@ -177,6 +177,29 @@ def test_what_a_nested_block_reads_is_a_bit_of_the_circuit() -> None:
         assert run_file(file_of(circuit, version))["counts"] == {"10": 20}
 
 
+def test_a_block_of_stores_runs_when_it_is_its_turn() -> None:
+    circuit = QuantumCircuit(2, 6)
+    zero, one, loop, first, second, last = circuit.clbits
+    circuit.x(0)
+    circuit.measure(0, one)
+    circuit.measure(0, loop)
+    with circuit.if_test((zero, 1)):
+        circuit.store(first, True)
+    with circuit.if_test((zero, 1)):
+        circuit.x(1)
+        with circuit.if_test((one, 1)):
+            circuit.store(first, True)
+    with circuit.switch(one) as case:
+        with case(0):
+            circuit.store(first, True)
+        with case(1):
+            circuit.store(second, True)
+    with circuit.while_loop((loop, 1)):
+        circuit.store(loop, False)
+    circuit.measure(1, last)
+    assert run_file(file_of(circuit))["counts"] == {"010010": 20}
+
+
 def test_an_instruction_may_measure() -> None:
     part = QuantumCircuit(1, 1, name="part")
     part.x(0)
