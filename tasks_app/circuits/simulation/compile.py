@@ -127,7 +127,10 @@ def compile_program(program: Program, options: Options, limits: Limits) -> Compi
         drawn = sampling(circuit, method=method, shots=shots)
     truncate = not circuit.has_control_flow_op()
     compiled = Compiled(circuit, method, registers, model, truncate, drawn)
-    return compiled if noise is None else replace(compiled, misread=noise.misread)
+    if noise is None:
+        return compiled
+    final = replace(compiled, misread=noise.misread)
+    return replace(final, circuit=rewriting.with_overwritten_apart(circuit), final=final)
 
 
 def _final_state_method(circuit: QuantumCircuit, options: Options, limits: Limits) -> str | None:

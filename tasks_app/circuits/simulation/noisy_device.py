@@ -73,7 +73,7 @@ class AerDevice(Kind):
         final = self._final(program, options, limits) if options.final_state else None
         if final and not options.counted:
             return final
-        placed = self._placed(program, circuit, options)
+        placed = self._placed(program, rewriting.with_overwritten_apart(circuit), options)
         busy = rewriting.used(placed.circuit)
         return replace(self._compiled(placed, busy, registers, options, limits), final=final)
 

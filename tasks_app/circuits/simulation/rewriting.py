@@ -103,6 +103,33 @@ def with_phase_as_gates(circuit: QuantumCircuit, *, wanted: bool) -> QuantumCirc
     return first.compose(circuit)
 
 
+def with_overwritten_apart(circuit: QuantumCircuit) -> QuantumCircuit:
+    """The circuit with one more bit for what is measured into a bit that is measured again, unread.
+
+    Where Aer 0.18 samples such a bit it misreads it for each of its measurements.
+    """
+    apart, written, overwritten = Clbit(), set[Clbit](), False
+    kept = []
+    for instruction in reversed(circuit.data):
+        if instruction.name == "measure":
+            (bit,) = instruction.clbits
+            if bit in written:
+                overwritten, instruction = True, instruction.replace(clbits=[apart])
+            written.add(bit)
+        elif instruction.name == "store":  # It does not tell what it reads.
+            written.clear()
+        else:
+            written.difference_update(instruction.clbits)
+        kept.append(instruction)
+    if not overwritten:
+        return circuit
+    changed = circuit.copy_empty_like()
+    changed.add_bits([apart])
+    for instruction in reversed(kept):
+        changed._append(instruction)
+    return changed
+
+
 def with_measured_bit_last(
     circuit: QuantumCircuit, registers: Registers
 ) -> tuple[QuantumCircuit, Registers]:

@@ -29,7 +29,7 @@ def show(
     circuit = compiled.assign_parameters({each: v for each, v in values.items() if each in free})
     bits = program.circuit.clbits
     registers = [[bits[index] for index in register] for register in program.registers]
-    names = _all_names(program)
+    names = _all_names(program, compiled)
     for qubit, number in zip(compiled.qubits, hardware, strict=False):
         names[qubit] = f"${number}", None
     try:
@@ -46,9 +46,10 @@ def show(
     }
 
 
-def _all_names(program: Program) -> dict[Any, tuple[str, int | None]]:
+def _all_names(program: Program, compiled: QuantumCircuit) -> dict[Any, tuple[str, int | None]]:
     """With names for those that have none."""
     circuit = program.circuit
     own = {bit: (f"q{place}", None) for place, bit in enumerate(circuit.qubits)}
-    own |= {bit: (f"c{place}", None) for place, bit in enumerate(circuit.clbits)}
+    clbits = dict.fromkeys((*circuit.clbits, *compiled.clbits))
+    own |= {bit: (f"c{place}", None) for place, bit in enumerate(clbits)}
     return {**own, **program.names}

@@ -239,6 +239,14 @@ def test_values_of_a_set_are_those_of_the_angles_written_out() -> None:
     assert waiting["expectation_values"] == pytest.approx(written["expectation_values"], abs=1e-9)
 
 
+def test_a_bit_that_is_written_twice_is_misread_once() -> None:
+    definition = json.loads(LINE5.definition)
+    definition["qubits"] = [{"readout_error": [0.1, 0.2]}] * 5
+    device = Backend("misreads", "aer_device", json.dumps(definition))
+    program = QASM3 + "bit c; c = measure $0; c = measure $0;"
+    assert_follows(run(program, device, shots=20_000)["counts"], {"0": 0.9, "1": 0.1})
+
+
 def test_a_qubit_relaxes_while_it_waits() -> None:
     t1, t2 = (json.loads(LINE5.definition)["qubits"][0][name] for name in ("t1_s", "t2_s"))
     program = QASM3 + "bit c; {} $0; delay[{}us] $0; c = measure $0; delay[1s] $0;"

@@ -172,6 +172,14 @@ def test_two_qubit_noise_and_readout_noise_follow_their_model(run: Run) -> None:
     assert abs(counts["01"] - 1_800) < 250
 
 
+def test_a_bit_that_is_written_twice_is_misread_once(run: Run) -> None:
+    program = QASM3 + "qubit[2] q; bit c; x q; c = measure q[1]; ry(1) q[1]; c = measure q[0];"
+    asked = {"shots": 5_000, "seed": 4, "outputs": ["counts", "circuit"]}
+    told = run(program, noise={"readout": 0.2}, **asked)
+    assert abs(told["counts"]["0"] - 1_000) < 150
+    assert set(run(told["circuit"]["openqasm"], **asked)["counts"]) == {"1"}
+
+
 def test_gates_on_three_qubits_are_noisy_through_their_parts(run: Run) -> None:
     program = QASM3 + "qubit[3] q; bit[3] c; x q[0]; x q[1]; ccx q[0], q[1], q[2]; c = measure q;"
     counts = run(program, noise={"depolarizing_2q": 0.1}, shots=2_000, seed=4)["counts"]
