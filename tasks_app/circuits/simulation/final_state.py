@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from qiskit.circuit import Clbit
 from qiskit.quantum_info import Pauli
 from qiskit_aer.library import SaveExpectationValue, SaveProbabilities, SaveStatevector
 
@@ -84,6 +85,10 @@ class FinalState:
             circuit.append(SaveProbabilities(len(self._measured)), list(self._measured.values()))
         if "statevector" in outputs:
             circuit.append(SaveStatevector(len(qubits)), qubits)
+        if self._not_exact and self._compiled.noise is not None:
+            # Aer 0.18 has no memory for bits beyond the last one measured, which may be read.
+            circuit.add_bits([Clbit()])
+            circuit.measure(qubits[0], circuit.clbits[-1])
 
     @property
     def _paulis(self) -> Sequence[str]:

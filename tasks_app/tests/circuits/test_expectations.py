@@ -216,6 +216,18 @@ def test_what_is_measured_on_the_way_gives_means_over_the_shots(run: Run) -> Non
     assert result["metadata"]["sampling"] == "shots"
 
 
+def test_with_noise_a_branch_may_read_a_bit_that_is_measured_at_the_end(run: Run) -> None:
+    program = QASM3 + "qubit[2] q; bit[2] c; x q[0]; c[0] = measure q[0]; if (c == 1) { x q[1]; }"
+    told = run(
+        program + "c[1] = measure q[1];",
+        observables=[{"ZI": 1}],
+        noise={"depolarizing_1q": 0.1},
+        shots=4_000,
+        seed=5,
+    )
+    assert abs(told["expectation_values"][0] + 0.805) < 5 * told["standard_errors"][0] < 0.06
+
+
 def test_precision_is_the_model_of_aers_estimator(run: Run) -> None:
     circuit = QuantumCircuit(2)
     circuit.ry(0.7, 0)
