@@ -175,6 +175,7 @@ def test_an_unsupported_part_is_named_and_placed(
         "array[int, 4] a; a[4] = 1;",
         "array[int, 4] a; a = 1;",
         "def f() -> int { } int n = f();",
+        "gate g(t) a { h a; } gate h a { x a; } g(1) q[0];",
     ],
 )
 def test_a_program_without_a_meaning_is_refused(error_of: ErrorOf, statement: str) -> None:

@@ -36,6 +36,8 @@ def define(
     """Define a gate of the program's own; `execute` runs the statements of its body."""
     if len(run.scopes) > 1:
         raise failure("Gates can be defined at the top level only.")
+    if name in run.used:  # The bodies before would become others.
+        raise failure(f"The gate {name!r:.80} of a library was used before; define yours first.")
     if len({*parameters, *qubits}) < len(parameters) + len(qubits):
         raise failure("Two parameters of this gate have the same name.")
 
@@ -129,7 +131,10 @@ def apply(
 
 
 def named(run: Run, name: str) -> GateSpec:
-    spec = run.globals.get(name) or run.library.get(name)
+    spec = run.globals.get(name)
+    if spec is None:
+        spec = run.library.get(name)
+        run.used.add(name)
     if spec is None and name in WITHOUT_INCLUDE:
         spec = run.library[name] = WITHOUT_INCLUDE[name]
         run.without_include.append(name)

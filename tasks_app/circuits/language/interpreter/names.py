@@ -29,6 +29,8 @@ class Names:
         self.in_gate = False
         self.library: dict[str, Any] = {}
         """Gates of libraries, which names of the program's hide."""
+        self.used: set[str] = set()
+        """Names of those that the program has used."""
         self.without_include: list[str] = []
         """Those whose library the program does not include."""
         self._beyond: dict[str, None] = {}
