@@ -287,6 +287,18 @@ def test_a_histogram_sorts_folds_and_is_saved(site: Site) -> None:
         assert saved["PNG"].startswith(b"\x89PNG")
 
 
+def test_a_long_table_scrolls_and_is_saved_whole(site: Site) -> None:
+    task_id = site.task(HEAD + "qubit[10] q;\nh q;\n", outputs=["statevector"])
+    with site.visit(f"/console/tasks/{task_id}") as page:
+        table = page.get_by_role("region", name="State vector, 1,024 amplitudes")
+        expect(table).to_contain_text("524 more in the CSV.")
+        box = table.bounding_box()
+        assert box and box["height"] < 400
+        lines = download(page, "CSV").decode().splitlines()
+        assert lines[0] == "state,real,imaginary,probability" and len(lines) == 1025
+        assert lines[-1].startswith("1111111111,0.03")
+
+
 def download(page: Page, name: str) -> bytes:
     with page.expect_download() as download:
         page.get_by_role("button", name=name, exact=True).click()

@@ -1,6 +1,7 @@
 // A drawing of ours with its controls, as a file, and as a table for who does not see it.
 
 import { el, find, onWidth, svg } from "./dom.js";
+import { count } from "./format.js";
 
 const KEPT = [
   "fill",
@@ -28,7 +29,7 @@ export function figure({ title, name, controls, draw, table }) {
     role: "region",
     "aria-label": `${title}, as a table`,
   });
-  const details = el("details", { class: "as-table" }, el("summary", {}, "As a table"), rows);
+  const details = el("details", {}, el("summary", {}, "As a table"), rows);
   const element = el(
     "figure",
     {},
@@ -70,25 +71,30 @@ export function tableElement({ head, rows }) {
       {},
       rows.slice(0, MOST_ROWS).map((row) => cells("td", row)),
       more > 0
-        ? el("tr", {}, el("td", { colspan: head.length }, `${more} more in the CSV.`))
+        ? el("tr", {}, el("td", { colspan: head.length }, `${count(more)} more in the CSV.`))
         : null,
     ),
   );
 }
 
+const button = (label, save) =>
+  el(
+    "button",
+    { type: "button", class: "plain small", onclick: save, title: `Save as ${label}` },
+    label,
+  );
+
+/** Saves all rows of what `table()` is. */
+export const csvButton = (name, table) =>
+  button("CSV", () => save(`${name}.csv`, new Blob([csv(table())], { type: "text/csv" })));
+
 function files(canvas, name, table) {
-  const button = (label, save) =>
-    el(
-      "button",
-      { type: "button", class: "plain small", onclick: save, title: `Save as ${label}` },
-      label,
-    );
   return [
     button("SVG", () =>
       save(`${name}.svg`, new Blob([standalone(canvas)], { type: "image/svg+xml" })),
     ),
     button("PNG", async () => save(`${name}.png`, await png(canvas))),
-    button("CSV", () => save(`${name}.csv`, new Blob([csv(table())], { type: "text/csv" }))),
+    csvButton(name, table),
   ];
 }
 

@@ -1,12 +1,10 @@
 // A task's state and what came of it, for its own page and for the one that runs programs.
 
 import { el, svg } from "./dom.js";
-import { save, tableElement } from "./figure.js";
+import { csvButton, save, tableElement } from "./figure.js";
 import { between, count, decimal, duration, plural } from "./format.js";
 import { histogram } from "./histogram.js";
 import { observableName, sweep } from "./sweep.js";
-
-const MOST_AMPLITUDES = 1024;
 
 /** What there is to show of a task that was submitted so. */
 export function outcome(task, submission) {
@@ -52,7 +50,7 @@ function waiting(task) {
         : place === 1
           ? "one task is before it"
           : `${count(place)} tasks are before it`;
-  if (!task.estimated_start_at) return before;
+  if (!task.estimated_start_at) return `${before}. ${task.message}`;
   const seconds = between(new Date(), task.estimated_start_at);
   return `${before}; it should start ${seconds < 1 ? "now" : `in about ${duration(seconds)}`}`;
 }
@@ -65,7 +63,7 @@ export function results(task, submission) {
   return [
     ...(result.sets ? sets(result.sets, submission, name) : single(result, submission, name)),
     result.circuit ? drawing(result.circuit, name) : null,
-    result.registers ? registers(result.registers) : null,
+    result.registers ? registers(result.registers, name) : null,
     ...(result.metadata.notes ?? []).map((note) => el("p", { class: "muted" }, note)),
   ].filter(Boolean);
 }
@@ -81,54 +79,45 @@ function single(result, submission, name) {
   const { counts, probabilities, statevector, memory } = result;
   return [
     counts || probabilities ? histogram(counts ?? {}, probabilities, name) : null,
-    result.expectation_values ? expectations(result, submission?.observables) : null,
-    statevector ? amplitudes(statevector) : null,
+    result.expectation_values ? expectations(result, submission?.observables, name) : null,
+    statevector ? amplitudes(statevector, name) : null,
     memory ? shots(memory, name) : null,
   ];
 }
 
-function expectations({ expectation_values: values, standard_errors: errors }, observables) {
-  return el(
-    "figure",
-    {},
-    el(
-      "figcaption",
-      {},
-      values.length === 1 ? "Expectation value" : `${values.length} expectation values`,
-    ),
-    region(
-      "Expectation values",
-      tableElement({
-        head: ["observable", "value", "standard error"],
-        rows: values.map((value, n) => [
-          observableName(observables?.[n], n),
-          decimal(value),
-          decimal(errors?.[n] ?? 0),
-        ]),
-      }),
-    ),
+function expectations({ expectation_values: values, standard_errors: errors }, observables, name) {
+  return tabled(
+    values.length === 1 ? "Expectation value" : `${count(values.length)} expectation values`,
+    `${name}-values`,
+    ["observable", "value", "standard error"],
+    values.map((value, n) => [observableName(observables?.[n], n), value, errors?.[n] ?? 0]),
   );
 }
 
-function amplitudes(vector) {
+function amplitudes(vector, name) {
   const bits = Math.max(1, Math.log2(vector.length));
-  const rows = vector
-    .slice(0, MOST_AMPLITUDES)
-    .map(([re, im], index) => [
+  return tabled(
+    `State vector, ${plural(vector.length, "amplitude")}`,
+    `${name}-statevector`,
+    ["state", "real", "imaginary", "probability"],
+    vector.map(([re, im], index) => [
       index.toString(2).padStart(bits, "0"),
-      decimal(re),
-      decimal(im),
-      decimal(re * re + im * im),
-    ]);
-  const more = vector.length > rows.length ? `, the first ${count(rows.length)}` : "";
+      re,
+      im,
+      re * re + im * im,
+    ]),
+  );
+}
+
+/** What is a table only, and as CSV. */
+function tabled(title, name, head, rows) {
+  const shown = rows.map((row) => row.map(decimal));
   return el(
     "figure",
     {},
-    el("figcaption", {}, `State vector, ${count(vector.length)} amplitudes${more}`),
-    region(
-      "State vector",
-      tableElement({ head: ["state", "real", "imaginary", "probability"], rows }),
-    ),
+    el("figcaption", {}, title),
+    region(title, tableElement({ head, rows: shown })),
+    csvButton(name, () => ({ head, rows })),
   );
 }
 
@@ -147,13 +136,12 @@ function shots(memory, name) {
   );
 }
 
-function registers(found) {
-  const rows = found.map(({ name, bits }) => [name, bits.join(", ")]);
-  return el(
-    "figure",
-    {},
-    el("figcaption", {}, "Registers, and where their bits stand in an outcome, from the right"),
-    region("Registers", tableElement({ head: ["register", "bits"], rows })),
+function registers(found, name) {
+  return tabled(
+    "Registers, and where their bits stand in an outcome, from the right",
+    `${name}-registers`,
+    ["register", "bits"],
+    found.map((each) => [each.name, each.bits.join(", ")]),
   );
 }
 

@@ -2,7 +2,7 @@
 
 import { choice, el, svg } from "./dom.js";
 import { figure, ticks } from "./figure.js";
-import { decimal } from "./format.js";
+import { decimal, plural } from "./format.js";
 
 const HEIGHT = 340;
 const EDGE = { top: 14, right: 16, bottom: 44, left: 62 };
@@ -76,7 +76,7 @@ export function sweep(runs, given, observables, name) {
   const x = (run) => (state.across === "run" ? run : Number(settings[run]?.[state.across]));
   begin();
   const element = figure({
-    title: `${runs.length} runs`,
+    title: plural(runs.length, "run"),
     name,
     controls: [
       parameters.length ? choice("Against", axes, state.across, set("across")) : null,
