@@ -330,6 +330,7 @@ SPECTACULAR_SETTINGS = {
     "TAGS": [
         {"name": "tasks", "description": "Submit, read, cancel and delete circuits to run."},
         {"name": "batches", "description": "Tasks that were submitted together."},
+        {"name": "backends", "description": "What tasks can run on."},
         {"name": "queue", "description": "How long it is, and how fast it moves."},
         {"name": "tokens", "description": "Keys of programs that use the API."},
         {"name": "login", "description": "A session, to make a first token with."},

@@ -53,6 +53,7 @@ class BatchFilterSerializer(StrictSerializer):
         choices=["-submitted_at", "submitted_at"],
         required=False,
         help_text="Newest first if absent.",
+        error_messages={"invalid_choice": "Not one of -submitted_at, submitted_at."},
     )
     page_size = serializers.IntegerField(
         min_value=1, max_value=MAX_PAGE_SIZE, required=False, help_text="How many a page."
@@ -66,7 +67,10 @@ class FilterSerializer(BatchFilterSerializer):
     """Query parameters of the list of tasks."""
 
     status = BoundedListField(
-        child=serializers.ChoiceField(choices=Status.choices),
+        child=serializers.ChoiceField(
+            choices=Status.choices,
+            error_messages={"invalid_choice": f"Not one of {', '.join(Status.values)}."},
+        ),
         max_length=MAX_REPEATED,
         required=False,
         help_text="Any of them.",

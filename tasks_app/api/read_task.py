@@ -51,11 +51,11 @@ def task(task_id: uuid.UUID, visibility: Visibility) -> dict[str, Any] | None:
         ],
         "queue_position": before,
         "estimated_start_at": None if held_back else pace.estimated_start(found["backend"], before),
-        "message": _message(found["status"], found["backend"]),
+        "message": _message(found["status"], found["backend"], held_back),
     }
 
 
-def _message(status: Status, backend: str) -> str:
+def _message(status: Status, backend: str, held_back: bool | None) -> str:
     """What it waits for, or is."""
     if status == Status.PENDING:
         described = backends.known().get(backend)
@@ -63,4 +63,6 @@ def _message(status: Status, backend: str) -> str:
             return f"The task waits until the backend {backend} is online."
         if not pace.pace_lately(backend)["slots"]:
             return f"The task waits: no worker serves the backend {backend} now."
+        if held_back:
+            return "The task waits: its owner has as many tasks running as may."
     return MESSAGES[status]

@@ -114,6 +114,15 @@ def test_behind_circuits_without_end_nobody_is_told_now() -> None:
     assert _seconds_until(second["estimated_start_at"]) > 90
 
 
+def test_who_has_as_many_running_as_may_is_told(settings: Any) -> None:
+    settings.LIMIT_MAX_RUNNING = 1
+    Worker.objects.create(worker="w", slots=2)
+    waiting = people.task_of(None).task_id
+    assert task(waiting)["message"] == "The task waits for a worker."
+    people.task_of(None, Status.PROCESSING)
+    assert "as many tasks running as may" in task(waiting)["message"]
+
+
 def _seconds_until(time: str) -> float:
     return (datetime.fromisoformat(time) - timezone.now()).total_seconds()
 
