@@ -37,7 +37,10 @@ from quantumtasks_client.progress import Progress, watcher
 
 
 class AsyncClient:
-    """The methods of `Client`, awaited; `list` and `results` are for `async for`."""
+    """The methods of `Client`, awaited; `list`, `batches` and `results` are for `async for`.
+
+    It belongs to the event loop in which it is first used: each `asyncio.run` needs one of its own.
+    """
 
     def __init__(
         self, url: str | None = None, token: str | None = None, *, patience_s: float = PATIENCE_S
@@ -73,6 +76,10 @@ class AsyncClient:
         self, circuit: str, *, idempotency_key: str | None = None, **options: Unpack[Options]
     ) -> Submission:
         """Submit a circuit. When this returns the task is stored, and will be run.
+
+        Options, each as `POST /tasks` has it: `shots`, `seed`, `method`, `memory`, `parameters`,
+        `parameter_sets`, `noise`, `observables`, `precision`, `outputs`, `circuit_format`, `name`,
+        `tags`, `backend`, `optimization_level`, `priority`, `samplex`.
 
         With an `idempotency_key` of your own you may call it again after a crash of your program
         and get the same task.
@@ -198,7 +205,11 @@ class AsyncClient:
     def list(
         self, *, limit: int | None = None, **filters: Unpack[Filters]
     ) -> AsyncGenerator[TaskSummary, None]:
-        """Tasks, newest first, page by page as they are asked for."""
+        """Tasks, newest first, page by page as they are asked for.
+
+        Filters, of which all must hold: `status`, `backend`, `batch_id`, `ids`, `tag`, `name`,
+        `submitted_after`, `submitted_before`. Besides `ordering` and `page_size`.
+        """
         return self._transport.iterate(self._do.list(filters, limit))
 
     def batches(

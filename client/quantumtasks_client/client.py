@@ -83,6 +83,10 @@ class Client:
     ) -> Submission:
         """Submit a circuit. When this returns the task is stored, and will be run.
 
+        Options, each as `POST /tasks` has it: `shots`, `seed`, `method`, `memory`, `parameters`,
+        `parameter_sets`, `noise`, `observables`, `precision`, `outputs`, `circuit_format`, `name`,
+        `tags`, `backend`, `optimization_level`, `priority`, `samplex`.
+
         With an `idempotency_key` of your own you may call it again after a crash of your program
         and get the same task.
         """
@@ -207,7 +211,11 @@ class Client:
     def list(
         self, *, limit: int | None = None, **filters: Unpack[Filters]
     ) -> Iterator[TaskSummary]:
-        """Tasks, newest first, page by page as they are asked for."""
+        """Tasks, newest first, page by page as they are asked for.
+
+        Filters, of which all must hold: `status`, `backend`, `batch_id`, `ids`, `tag`, `name`,
+        `submitted_after`, `submitted_before`. Besides `ordering` and `page_size`.
+        """
         return self._transport.iterate(self._do.list(filters, limit))
 
     def batches(

@@ -165,7 +165,7 @@ def encoded(value: Any) -> bytes:
 def _plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
-    raise NotImplementedError(f"{type(value).__name__} cannot be sent as JSON")
+    raise TypeError(f"{type(value).__name__} cannot be sent as JSON")
 
 
 def collected(steps: Steps[None]) -> Steps[list[Any]]:

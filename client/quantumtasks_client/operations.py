@@ -149,7 +149,7 @@ class Operations:
     def submit(
         self, circuit: str, options: Mapping[str, object], key: str | None
     ) -> Steps[Submission]:
-        body = {"circuit": circuit, **given(options)}
+        body = {"circuit": _text(circuit), **given(options)}
         answer = yield from self._post("/tasks", body, key)
         return msgspec.structs.replace(decoded(answer.body, Submission), program=circuit)
 
@@ -160,7 +160,9 @@ class Operations:
         shared: Mapping[str, object],
         key: str | None,
     ) -> Steps[BatchSubmission]:
-        tasks = [{"circuit": e} if isinstance(e, str) else given(e) for e in elements]
+        if isinstance(elements, str):
+            raise TypeError("A batch is a list of circuits; this is one.")
+        tasks = [given(e) if isinstance(e, Mapping) else {"circuit": _text(e)} for e in elements]
         body = {"tasks": tasks, **given(shared)}
         if circuit is not None:
             body["circuit"] = circuit
@@ -418,6 +420,16 @@ class Operations:
             pause_s = asked_s(answer) or (_SOON_S if now - began < wait_s / 2 else 0)
             if pause_s:
                 yield Pause(min(pause_s, deadline - now))
+
+
+def _text(circuit: object) -> str:
+    """The circuit, if it is text: of bytes JSON would be base64, which is no OpenQASM."""
+    if isinstance(circuit, str):
+        return circuit
+    raise TypeError(
+        f"A circuit is text, OpenQASM or QPY in base64, not {type(circuit).__name__}. "
+        "quantumtasks_client.qiskit takes circuits of Qiskit."
+    )
 
 
 def _is_whole(emitted: set[int], batch: Batch) -> bool:

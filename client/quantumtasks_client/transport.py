@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+import weakref
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from typing import Any, TypeVar
@@ -36,6 +37,9 @@ class Blocking:
 
     def __init__(self, service: Configuration) -> None:
         self._http = httpx.Client(**_settings(service))
+        # Who lets go of a client has no more use for its connections. Not of the client itself:
+        # what iterates may be all that is kept.
+        weakref.finalize(self, self._http.close)
 
     def close(self) -> None:
         self._http.close()

@@ -1,7 +1,10 @@
 """What a scientist does with the client, against a running service."""
 
+import gc
 import math
 import secrets
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -77,6 +80,27 @@ def test_a_request_that_is_not_valid_says_what_is_wrong(client: Client) -> None:
     assert caught.value.code == "validation_error"
     assert "shots" in caught.value.details
     assert caught.value.correlation_id
+
+
+def test_a_circuit_is_text(client: Client) -> None:
+    for other in (BELL.encode(), Path("bell.qasm"), None):
+        with pytest.raises(TypeError, match="A circuit is text"):
+            client.submit(other)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="A circuit is text"):
+            client.submit_batch([other])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="a list of circuits"):
+        client.submit_batch(BELL)
+
+
+def test_who_lets_go_of_a_client_leaves_no_connection_open(site: Site, client: Client) -> None:
+    client.submit(BELL)
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always", ResourceWarning)
+        listed = Client(site.url, site.token).list()
+        assert next(listed).task_id
+        del listed
+        gc.collect()
+    assert not [each for each in seen if "socket" in str(each.message)]
 
 
 def test_a_list_comes_page_by_page(client: Client) -> None:

@@ -135,6 +135,17 @@ def test_an_observable_of_a_task_is_shown(shell: Shell) -> None:
     assert shown.splitlines()[1].split() == ["0", "1", "0"]
 
 
+def test_what_is_too_long_for_a_terminal_is_named(shell: Shell) -> None:
+    shown = shell.out("submit", "bell.qasm", "--output", "circuit", "--output", "memory", "--wait")
+    assert shown == "memory: see --json\ncircuit: see --json\n"
+
+
+def test_it_is_interrupted_while_it_begins(shell: Shell) -> None:
+    (shell.folder / "typer.py").write_text("raise KeyboardInterrupt")
+    path = f"{shell.folder}:{shell.env['PYTHONPATH']}"
+    assert shell.run("queue", PYTHONPATH=path).returncode == 130
+
+
 def test_a_wrong_program_is_shown_with_a_caret(shell: Shell) -> None:
     task = shell.out("submit", "broken.qasm").strip()
     for command in (["submit", "broken.qasm", "--wait"], ["watch", task]):
@@ -153,7 +164,8 @@ def test_a_task_is_run_again_with_changes(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "told"),
     [
-        (["submit", "missing.qasm"], 2, "missing.qasm"),
+        (["submit", "missing.qasm"], 2, "qtasks: missing.qasm: No such file or directory."),
+        (["list", "--limit", "0"], 2, "--limit"),
         (["submit", "bell.qasm", "--shots", "0"], 2, "shots"),
         (["submit", "bell.qasm", "--shots", "many"], 2, "integer"),
         (["submit", "bell.qasm", "--noise", "readout"], 2, "name=value"),

@@ -1,6 +1,7 @@
 """That the client knows everything that this version of the service answers."""
 
 import os
+import re
 import subprocess
 import sys
 from typing import Any
@@ -9,7 +10,7 @@ import msgspec
 import pytest
 import yaml
 
-from quantumtasks_client import errors, models, operations
+from quantumtasks_client import AsyncClient, Client, errors, models, operations
 from tasks_app.circuits.errors import ERROR_CODES
 from tasks_app.circuits.job import MAX_SETS
 from tasks_app.circuits.simulation.aer import SEED_STEP
@@ -57,6 +58,16 @@ def test_every_option_is_known() -> None:
 def test_every_filter_is_known(path: str, filters: type) -> None:
     described = {each["name"] for each in API["paths"][path]["get"]["parameters"]}
     assert described - {"cursor"} == set(filters.__annotations__)
+
+
+def test_options_and_filters_are_in_the_help() -> None:
+    for kind in Client, AsyncClient:
+        for method, named in (
+            (kind.submit, operations.Options),
+            (kind.list, operations.Filters),
+        ):
+            told = set(re.findall("`([a-z_]+)`", method.__doc__ or ""))
+            assert named.__annotations__.keys() <= told
 
 
 def test_every_error_of_circuits_is_of_a_kind() -> None:

@@ -315,6 +315,10 @@ def test_jobs_are_found(provider: QuantumTasksProvider, client: Client) -> None:
     assert len(list(provider.jobs(1, tag=["found"]))) == 1
 
 
+def test_a_backend_tells_its_name(provider: QuantumTasksProvider) -> None:
+    assert repr(provider.get_backend()) == "<QuantumTasksBackend 'aer'>"
+
+
 def test_what_there_is_not(provider: QuantumTasksProvider, client: Client) -> None:
     with pytest.raises(QiskitBackendNotFoundError):
         provider.get_backend("ibm_everywhere")

@@ -13,5 +13,7 @@ def main() -> None:
         if error.name not in ("typer", "rich"):
             raise
         sys.exit("qtasks needs more packages: pip install 'quantumtasks-client[cli]'")
+    except KeyboardInterrupt:  # importing takes long enough to be interrupted
+        sys.exit(130)
     with told():
         app()

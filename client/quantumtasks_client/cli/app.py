@@ -152,7 +152,7 @@ def list_tasks(
                 batch_id=batch,
                 submitted_after=after,
                 submitted_before=before,
-                page_size=max(1, min(limit, 500)),
+                page_size=min(limit, 500),
             )
         )
     show.as_json(found) if json else show.tasks(found)
@@ -176,7 +176,7 @@ def list_batches(
                 name=name,
                 submitted_after=after,
                 submitted_before=before,
-                page_size=max(1, min(limit, 500)),
+                page_size=min(limit, 500),
             )
         )
     show.as_json(found) if json else show.batches(found)

@@ -39,6 +39,8 @@ def told() -> Iterator[None]:
 def sentence(error: Exception) -> str:
     """The error for a person, with what finds it in the service's logs."""
     told = str(error)
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        told = f"{error.filename}: {error.strerror}."
     if isinstance(error, errors.NotAuthenticated):
         told += " Run `qtasks login`, or set QUANTUMTASKS_TOKEN."
     if isinstance(error, errors.ApiError) and error.status >= 500 and error.correlation_id:

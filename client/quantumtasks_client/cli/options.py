@@ -39,4 +39,4 @@ Key = Annotated[str | None, typer.Option(help="Idempotency-Key: the same is the 
 Picture = Annotated[Path | None, typer.Option("--plot", help="Save a picture.")]
 After = Annotated[datetime | None, typer.Option(help="Submitted later.")]
 Before = Annotated[datetime | None, typer.Option(help="Submitted earlier.")]
-Limit = Annotated[int, typer.Option("--limit", "-l", help="At most so many.")]
+Limit = Annotated[int, typer.Option("--limit", "-l", min=1, help="At most so many.")]

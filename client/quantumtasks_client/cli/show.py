@@ -92,7 +92,7 @@ def result(found: Result) -> None:
     if found.expectation_values is not None:
         values = ([f"{each:.6g}" for each in row] for row in _rows(found))
         table([("observable", "value", "standard error"), *values])
-    for name in ("probabilities", "statevector"):
+    for name in ("memory", "probabilities", "statevector", "circuit", "registers"):
         if getattr(found, name) is not None:
             out.print(f"{name}: see --json")
 
@@ -279,8 +279,8 @@ def waiting(found: Task) -> str:
     line = f"pending, {before} before it"
     if found.estimated_start_at:
         s = max(0.0, (found.estimated_start_at - now).total_seconds())
-        line += f", should start in {s:.0f} s"
-    return line
+        return f"{line}, should start in {s:.0f} s"
+    return f"{line}. {clean(found.message)}"
 
 
 @contextmanager

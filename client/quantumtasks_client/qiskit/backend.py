@@ -49,6 +49,9 @@ class QuantumTasksBackend(BackendV2):  # type: ignore[misc]  # Qiskit has no typ
         self.client = client
         """For what Qiskit has no words for."""
 
+    def __repr__(self) -> str:
+        return f"<QuantumTasksBackend {self.name!r}>"
+
     @classmethod
     def _default_options(cls) -> Options:
         return Options(
