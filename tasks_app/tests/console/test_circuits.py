@@ -287,6 +287,12 @@ def test_a_histogram_sorts_folds_and_is_saved(site: Site) -> None:
         assert saved["PNG"].startswith(b"\x89PNG")
 
 
+def test_an_outcome_of_one_bit_is_named(site: Site) -> None:
+    task_id = site.task(HEAD + "qubit q;\nbit c;\nx q;\nc = measure q;\n")
+    with site.visit(f"/console/tasks/{task_id}") as page:
+        expect(page.locator("figure .row .label")).to_have_text("1")
+
+
 def test_a_long_table_scrolls_and_is_saved_whole(site: Site) -> None:
     task_id = site.task(HEAD + "qubit[10] q;\nh q;\n", outputs=["statevector"])
     with site.visit(f"/console/tasks/{task_id}") as page:

@@ -143,7 +143,7 @@ function axis(left, bottom, bar, most, at, isLog) {
 }
 
 function drawnRow(row, y, { left, bar, at, width, figures }) {
-  const fits = Math.floor((left - 12) / CHAR);
+  const fits = Math.floor((left - 12) / CHAR + 1e-6); // the widest fits, however it is rounded
   const half = Math.floor((fits - 1) / 2);
   const label =
     row.label.length > fits ? `${row.label.slice(0, half)}…${row.label.slice(-half)}` : row.label;

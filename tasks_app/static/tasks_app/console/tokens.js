@@ -57,7 +57,7 @@ function row(token) {
   return el(
     "tr",
     {},
-    el("td", {}, token.label),
+    el("td", { class: "name" }, token.label),
     el("td", {}, token.read_only ? "read" : "everything you may"),
     el("td", {}, minute(token.created_at)),
     el("td", {}, minute(token.expires_at)),
