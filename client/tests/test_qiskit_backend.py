@@ -315,6 +315,11 @@ def test_jobs_are_found(provider: QuantumTasksProvider, client: Client) -> None:
     assert len(list(provider.jobs(1, tag=["found"]))) == 1
 
 
+def test_text_is_no_circuit(provider: QuantumTasksProvider) -> None:
+    with pytest.raises(TypeError, match="str is no QuantumCircuit"):
+        provider.get_backend().run(BELL)
+
+
 def test_a_backend_tells_its_name(provider: QuantumTasksProvider) -> None:
     assert repr(provider.get_backend()) == "<QuantumTasksBackend 'aer'>"
 

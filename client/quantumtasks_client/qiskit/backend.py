@@ -131,6 +131,10 @@ def _parts(
 ) -> Iterator[Part]:
     """A task for each circuit, or some where one cannot have all the shots."""
     for index, circuit in enumerate(circuits):
+        if not isinstance(circuit, QuantumCircuit):
+            raise TypeError(
+                f"{type(circuit).__name__} is no QuantumCircuit; `client.submit` takes OpenQASM."
+            )
         program = backend.program(circuit, "run")
         if free := {each.name for each in circuit.parameters}.difference(loop_variables(circuit)):
             names = ", ".join(sorted(free))

@@ -52,8 +52,8 @@ def check(circuit: QuantumCircuit, names: set[str], method: str, limits: Limits)
     if method == "stabilizer" and (others := names - CLIFFORD - NOT_GATES):
         raise CircuitError(
             "method_unsuitable",
-            f"The stabilizer method runs Clifford gates only, the circuit has {min(others)}; "
-            "choose another method or automatic.",
+            "The stabilizer method runs Clifford gates only; compiled, the circuit has "
+            f"{min(others)}. Choose another method or automatic.",
         )
 
 
