@@ -73,6 +73,7 @@ def logging_dict(*, console: bool, level: str) -> dict[str, Any]:
             # Both narrate their own retries at length; we log what those mean for a task.
             "pika": {"level": "CRITICAL"},
             "django.request": {"level": "CRITICAL"},
+            "qiskit": {"level": "WARNING"},  # names each pass of its transpiler
             # Named, so that this takes the place of gunicorn's own handler.
             "gunicorn.error": {"handlers": ["stream"], "propagate": False},
         },

@@ -110,6 +110,9 @@ def as_api_error(error: Exception) -> ApiError | None:
         )
     if isinstance(error, UnreadablePostError):
         error = exceptions.ParseError("The request body broke off.")
+    if isinstance(error, exceptions.NotAuthenticated):
+        sentence = "A token is needed: send it as 'Authorization: Bearer TOKEN', or log in."
+        error = exceptions.NotAuthenticated(sentence)
     if isinstance(error, Http404):
         error = exceptions.NotFound()
     if isinstance(error, exceptions.ValidationError):

@@ -200,6 +200,11 @@ def test_what_is_no_token_opens_nothing(ada: User, header: str) -> None:
     error(response, 401, "not_authenticated")
 
 
+def test_who_sends_no_token_is_told_how() -> None:
+    response: Any = Client().get("/tasks")
+    assert "Authorization: Bearer" in error(response, 401, "not_authenticated")["error"]
+
+
 def test_the_scheme_is_written_in_any_case(ada: User) -> None:
     headers = {"Authorization": f"bEARER  {people.token(ada)}"}
     assert Client().get("/tasks", headers=headers).status_code == 200

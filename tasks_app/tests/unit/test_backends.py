@@ -1,6 +1,7 @@
 """Named backends: a line and a queue each, online or not, and kept while anything waits."""
 
 import io
+import logging
 import os
 import uuid
 from functools import partial
@@ -238,6 +239,8 @@ def test_a_generic_backend_of_qiskits_is_imported_and_changed() -> None:
     after = Backend.objects.get(name="three")
     assert len(after.definition["qubits"]) == 4
     assert after.changed_at > before.changed_at
+    # Qiskit would name each of its passes beside that.
+    assert not logging.getLogger("qiskit.passmanager").isEnabledFor(logging.INFO)
 
 
 @pytest.mark.parametrize(
