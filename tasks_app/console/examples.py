@@ -37,8 +37,9 @@ c = measure q;
     {
         "title": "Teleportation, with feed-forward",
         "circuit": f"""\
-// The state of q[0] is moved to q[2]: two measured bits decide
-// what is done there. Turned back at the end, it is always 0.
+// The state of q[0] is moved to q[2]: two measured bits
+// decide what is done there. Turned back at the end, it
+// is always 0.
 {_HEAD}
 qubit[3] q;
 bit[2] told;
@@ -65,8 +66,8 @@ moved = measure q[2];
         "title": "Quantum Fourier transform",
         "outputs": ["counts", "probabilities", "circuit"],
         "circuit": f"""\
-// Of a state with the period 4, which is 0, 4, 8 and 12 at once:
-// peaks at the multiples of 16 / 4.
+// Of a state with the period 4, which is 0, 4, 8 and 12
+// at once: peaks at the multiples of 16 / 4.
 {_HEAD}
 const int n = 4;
 qubit[n] q;
@@ -90,7 +91,8 @@ c = measure q;
         "title": "Grover's search",
         "outputs": ["counts", "probabilities", "circuit"],
         "circuit": f"""\
-// Finds 101 among the states of three qubits, in two rounds.
+// Finds 101 among the states of three qubits, in two
+// rounds.
 {_HEAD}
 gate ccz a, b, c {{ h c; ccx a, b, c; h c; }}
 
@@ -118,8 +120,8 @@ c = measure q;
         "outputs": ["counts", "probabilities", "circuit"],
         "noise": {"depolarizing_1q": "0.01", "depolarizing_2q": "0.05", "readout": "0.02"},
         "circuit": f"""\
-// Gates and readings that go wrong now and then: see the noise
-// among the settings.
+// Gates and readings that go wrong now and then: see the
+// noise among the settings.
 {_HEAD}
 qubit[2] q;
 bit[2] c;
@@ -135,8 +137,8 @@ c = measure q;
         "backend": "noisy_line5",
         "outputs": ["counts", "probabilities", "circuit"],
         "circuit": f"""\
-// Five qubits in a line, with noise: the circuit is placed on them
-// and written in their gates, as the drawing shows.
+// Five qubits in a line, with noise: the circuit is placed
+// on them and written in their gates, as the drawing shows.
 {_HEAD}
 qubit[4] q;
 bit[4] c;
@@ -152,8 +154,8 @@ c = measure q;
         "title": "Sweep of an angle",
         "inputs": {"theta": "0 : 2*pi : 33"},
         "circuit": f"""\
-// Counts for 33 angles, in one task. An input becomes a field
-// among the settings.
+// Counts for 33 angles, in one task. An input becomes a
+// field among the settings.
 {_HEAD}
 input float theta;
 qubit[2] q;
@@ -170,9 +172,9 @@ c = measure q;
         "observables": "II=-1.05237, IZ=0.39794, ZI=-0.39794, ZZ=-0.01128, XX=0.18093",
         "outputs": ["circuit"],
         "circuit": f"""\
-// Hydrogen, 0.735 Å, on two qubits: the expectation value of its
-// energy for 41 angles. The lowest, -1.857 hartree, is that of
-// the ground state.
+// Hydrogen, 0.735 Å, on two qubits: the expectation value
+// of its energy for 41 angles. The lowest, -1.857 hartree,
+// is that of the ground state.
 {_HEAD}
 input float theta;
 qubit[2] q;
@@ -186,8 +188,8 @@ cx q[0], q[1];
         "title": "200 qubits, Clifford gates",
         "method": "stabilizer",
         "circuit": f"""\
-// Too wide for a state vector, and quick: all its gates are
-// Clifford gates.
+// Too wide for a state vector, and quick: all its gates
+// are Clifford gates.
 {_HEAD}
 const int n = 200;
 qubit[n] q;
