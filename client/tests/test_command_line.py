@@ -138,6 +138,9 @@ def test_an_observable_of_a_task_is_shown(shell: Shell) -> None:
 def test_what_is_too_long_for_a_terminal_is_named(shell: Shell) -> None:
     shown = shell.out("submit", "bell.qasm", "--output", "circuit", "--output", "memory", "--wait")
     assert shown == "memory: see --json\ncircuit: see --json\n"
+    task = shell.out("submit", "bell.qasm", "--output", "statevector").strip()
+    done = shell.run("result", task, "--wait", "--csv")
+    assert (done.returncode, done.stdout) == (1, "") and "--json" in done.stderr
 
 
 def test_it_is_interrupted_while_it_begins(shell: Shell) -> None:

@@ -12,6 +12,7 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
+from quantumtasks_client.errors import TaskError
 from quantumtasks_client.models import (
     Backend,
     BackendSummary,
@@ -55,6 +56,8 @@ def as_csv(result: Result) -> None:
     rows = csv.writer(sys.stdout, lineterminator="\n")
     results = [result] if result.sets is None else result.sets
     estimated = any(each.expectation_values is not None for each in results)
+    if not estimated and all(each.counts is None for each in results):
+        raise TaskError("The result has neither counts nor expectation values: see --json.")
     header = ["observable", "value", "standard_error"] if estimated else ["outcome", "count"]
     rows.writerow(header if result.sets is None else ["set", *header])
     for index, each in enumerate(results):
