@@ -174,6 +174,8 @@ def test_a_task_is_run_again_with_changes(shell: Shell) -> None:
         (["submit", "bell.qasm", "--noise", "readout"], 2, "name=value"),
         (["submit", "bell.qasm", "-p", "theta=half"], 2, "number"),
         (["submit", "bell.qasm", "--wait", "--observable", "ZQ", "--shots", "0"], 2, "shots"),
+        (["submit", "bell.qasm", "-p", "a=1", "-p", "a=2"], 2, "a is given twice"),
+        (["submit", "bell.qasm", "-O", "ZZ=1,ZZ=2"], 2, "ZZ is given twice"),
         (["status", "no-id"], 2, "UUID"),
         (["status", "01a20017-8ed7-725d-bb02-5241f3e7abf2"], 4, "no batch"),
         (["sweep", "bell.qasm"], 2, "--param"),

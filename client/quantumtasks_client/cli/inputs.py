@@ -32,7 +32,7 @@ def _decoded(text: bytes, where: str) -> str:
 def values(given: list[str] | None) -> dict[str, Any] | None:
     """Numbers by name, of options such as `theta=0.5`; true, false and `[0, 1]` are values too."""
     pairs = [_pair(text) for text in given or ()]
-    return {name: _value(value, name) for name, value in pairs} or None
+    return _once([(name, _value(value, name)) for name, value in pairs]) or None
 
 
 def observables(given: list[str] | None) -> list[dict[str, float]] | None:
@@ -42,7 +42,17 @@ def observables(given: list[str] | None) -> list[dict[str, float]] | None:
 
 def _observable(text: str) -> dict[str, float]:
     terms = [term.partition("=") for term in text.split(",")]
-    return {name.strip(): _value(value, name) if equals else 1 for name, equals, value in terms}
+    return _once([(name.strip(), _value(v, name) if equals else 1) for name, equals, v in terms])
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """By name. Of one that is given twice, taking either value would be a guess."""
+    found = {}
+    for name, value in pairs:
+        if name in found:
+            raise CommandError(f"{name} is given twice.")
+        found[name] = value
+    return found
 
 
 def parameter_sets(given: list[str] | None, file: Path | None) -> list[dict[str, Any]]:

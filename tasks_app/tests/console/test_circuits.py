@@ -114,6 +114,10 @@ def test_what_a_field_cannot_mean_is_said_before_anything_is_sent(site: Site) ->
         page.get_by_label("Shots").fill("1000000")
         page.get_by_role("button", name="Run", exact=True).click()
         expect(page.get_by_role("alert")).to_contain_text("shots: Ensure this value is less than")
+        page.get_by_text("Expectation values").click()
+        page.get_by_label("Observables, one a line").fill("Z=1, X, z=2")
+        page.get_by_role("button", name="Run", exact=True).click()
+        expect(page.get_by_role("alert")).to_have_text("Z is given twice.")
 
 
 def test_a_sweep_is_plotted_against_its_parameter(site: Site) -> None:

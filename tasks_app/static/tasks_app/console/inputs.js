@@ -88,12 +88,20 @@ export function parameters(fields) {
   return isOne ? { parameters: sets[0] } : { parameter_sets: sets };
 }
 
+/** By name. Of one that is given twice, taking either value would be a guess. */
+function once(pairs) {
+  const names = pairs.map(([name]) => name);
+  const twice = names.find((name, place) => names.indexOf(name) < place);
+  if (twice !== undefined) throw new FieldError(`${twice} is given twice.`);
+  return Object.fromEntries(pairs);
+}
+
 /** `ZZ=0.5, IX=-1`, an observable a line; a string alone counts once. */
 export function observables(text) {
   const lines = text.split("\n").filter((line) => line.trim());
   return lines.map((line) => {
     const terms = line.split(",").filter((term) => term.trim());
-    return Object.fromEntries(
+    return once(
       terms.map((term) => {
         const [name, weight] = term.split("=");
         return [name.trim().toUpperCase(), weight === undefined ? 1 : number(weight, name.trim())];
@@ -110,7 +118,7 @@ export function noise(fields) {
     const list = text.split(",");
     if (name === "gates") {
       const pairs = list.map((pair) => pair.split("="));
-      found.gates = Object.fromEntries(
+      found.gates = once(
         pairs.map(([gate, p = ""]) => [gate.trim(), number(p, gate.trim())]),
       );
     } else {
