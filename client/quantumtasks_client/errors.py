@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _PLACE = re.compile(r" \(line (\d+)(?:, column (\d+))?\)$")
+_LINE_END = re.compile("\r\n|\r|\n")  # as the service counts; `splitlines` knows others too
 _MAX_LINE = 160  # characters of a program's line that are shown
 
 
@@ -199,7 +200,7 @@ def task_error(
 
 
 def _excerpt(program: str, line: int, column: int | None) -> str:
-    lines = program.splitlines()
+    lines = _LINE_END.split(program)
     if line > len(lines):
         return ""
     text = lines[line - 1]

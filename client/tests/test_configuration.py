@@ -99,6 +99,7 @@ def test_no_repr_has_the_token() -> None:
     [
         ("Wrong (line 2, column 3)", "a\nbcde", "\n    2 | bcde\n          ^"),
         ("Wrong (line 2, column 3)", "a\n\tcde", "\n    2 |  cde\n          ^"),
+        ("Wrong (line 3)", "a\f\v\u2028\x85b\rc\r\nd", "\n    3 | d"),
         ("Wrong (line 2)", "a\nbcde", "\n    2 | bcde"),
         ("Wrong (line 9, column 1)", "a", ""),
         ("Wrong", "a", ""),

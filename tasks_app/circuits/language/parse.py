@@ -209,7 +209,7 @@ def _syntax_error(error: Exception, statement: str) -> CircuitError:
     token = getattr(recognition, "offendingToken", None)
     if token is None:
         return CircuitError("syntax_error", "The text is not OpenQASM 3.")
-    found = "the end of the circuit" if token.type == -1 else repr(token.text)[:60]
+    found = "end of the circuit" if token.type == -1 else repr(token.text)[:60]
     before = " ".join(statement[: token.start].split()[-3:])
     after = f" after {before[-60:]!r}" if before else ""
     return CircuitError(
