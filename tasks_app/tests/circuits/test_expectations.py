@@ -268,7 +268,7 @@ def test_weights_may_be_as_large_as_they_are_allowed(run: Run) -> None:
 
 
 def test_counts_stay_what_they_are_beside_expectation_values(run: Run) -> None:
-    program = QASM3 + "qubit[2] q; bit[2] c; h q[0]; cx q[0], q[1]; c = measure q;"
+    program = QASM3 + "qubit[2] q; h q[0]; cx q[0], q[1]; bit[2] c = measure q;"
     alone = run(program, seed=3)["counts"]
     result = run(program, seed=3, observables=[{"XX": 1}], outputs=["counts"])
     assert result["counts"] == alone and result["expectation_values"] == [pytest.approx(1)]

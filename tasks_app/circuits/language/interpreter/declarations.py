@@ -6,7 +6,7 @@ import numpy as np
 from openqasm3 import ast
 from qiskit.circuit import Clbit, Qubit
 
-from tasks_app.circuits.language.interpreter.assignments import array_items, store
+from tasks_app.circuits.language.interpreter.assignments import array_items, operand, store
 from tasks_app.circuits.language.interpreter.evaluation import (
     array_type,
     coerced,
@@ -49,6 +49,10 @@ def _variable(run: Run, node: ast.ClassicalDeclaration) -> None:
     if isinstance(node.type, ast.BitType):
         size = size_of(run, node.type)
         # The initial value may use an outer variable of the same name.
+        if isinstance(initial, ast.QuantumMeasurement):
+            qubits = operand(run, initial.qubit)
+            run.measure(qubits, run.declare_bits(name, size))
+            return
         held = None if initial is None else evaluate(run, initial)
         bits = run.declare_bits(name, size)
         if initial is not None:
