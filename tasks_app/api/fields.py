@@ -55,6 +55,14 @@ class StrictTextField(serializers.CharField):
         return str(super().to_internal_value(data))
 
 
+class KnownChoiceField(serializers.ChoiceField):
+    """Whoever chooses none of them is told which there are."""
+
+    def __init__(self, choices: Any, **kwargs: Any) -> None:
+        super().__init__(choices, **kwargs)
+        self.error_messages["invalid_choice"] = f"Not one of {', '.join(self.choices)}."
+
+
 @extend_schema_field({"type": "number", "minimum": 0, "maximum": 1})
 class ProbabilityField(serializers.Field[Any, Any, Any, Any]):
     """A JSON number from 0 to 1."""

@@ -13,7 +13,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.utils.urls import replace_query_param
 
-from tasks_app.api.fields import BoundedListField, StrictSerializer, shown
+from tasks_app.api.fields import BoundedListField, KnownChoiceField, StrictSerializer, shown
 from tasks_app.circuits.backend import DEFAULT_BACKEND
 from tasks_app.models import Batch, Status, Task, TaskQuerySet
 
@@ -49,11 +49,8 @@ class BatchFilterSerializer(StrictSerializer):
     )
     submitted_after = serializers.DateTimeField(required=False, help_text="Later than this.")
     submitted_before = serializers.DateTimeField(required=False, help_text="Earlier than this.")
-    ordering = serializers.ChoiceField(
-        choices=["-submitted_at", "submitted_at"],
-        required=False,
-        help_text="Newest first if absent.",
-        error_messages={"invalid_choice": "Not one of -submitted_at, submitted_at."},
+    ordering = KnownChoiceField(
+        ["-submitted_at", "submitted_at"], required=False, help_text="Newest first if absent."
     )
     page_size = serializers.IntegerField(
         min_value=1, max_value=MAX_PAGE_SIZE, required=False, help_text="How many a page."
@@ -67,10 +64,7 @@ class FilterSerializer(BatchFilterSerializer):
     """Query parameters of the list of tasks."""
 
     status = BoundedListField(
-        child=serializers.ChoiceField(
-            choices=Status.choices,
-            error_messages={"invalid_choice": f"Not one of {', '.join(Status.values)}."},
-        ),
+        child=KnownChoiceField(Status.choices),
         max_length=MAX_REPEATED,
         required=False,
         help_text="Any of them.",

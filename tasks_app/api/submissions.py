@@ -11,6 +11,7 @@ from tasks_app.api.errors import ApiError
 from tasks_app.api.fields import (
     BoundedDictField,
     BoundedListField,
+    KnownChoiceField,
     ObservablesField,
     ParametersField,
     ProbabilitiesField,
@@ -113,12 +114,7 @@ class ElementSerializer(LabelsSerializer):
     """One circuit and how to run it, where defaults may be given elsewhere."""
 
     circuit = StrictTextField(required=False, help_text=_CIRCUIT_HELP)
-    circuit_format = serializers.ChoiceField(
-        choices=FORMATS,
-        required=False,
-        error_messages={"invalid_choice": f"Not one of {', '.join(FORMATS)}."},
-        help_text="openqasm if absent.",
-    )
+    circuit_format = KnownChoiceField(FORMATS, required=False, help_text="openqasm if absent.")
     shots = StrictIntegerField(
         required=False,
         min_value=1,
@@ -132,11 +128,8 @@ class ElementSerializer(LabelsSerializer):
         max_value=MAX_SEED,
         help_text="Makes the counts repeatable; drawn at random and reported if absent.",
     )
-    method = serializers.ChoiceField(
-        choices=METHODS,
-        required=False,
-        error_messages={"invalid_choice": f"Not one of {', '.join(METHODS)}."},
-        help_text="Simulation method; automatic if absent.",
+    method = KnownChoiceField(
+        METHODS, required=False, help_text="Simulation method; automatic if absent."
     )
     memory = StrictBooleanField(
         required=False, help_text="Also return each shot's outcome, in order."
@@ -166,10 +159,7 @@ class ElementSerializer(LabelsSerializer):
         required=False, help_text="Standard error of the expectation values; 0 (exact) if absent."
     )
     outputs = BoundedListField(
-        child=serializers.ChoiceField(
-            choices=OUTPUTS,
-            error_messages={"invalid_choice": f"Not one of {', '.join(OUTPUTS)}."},
-        ),
+        child=KnownChoiceField(OUTPUTS),
         required=False,
         max_length=len(OUTPUTS),
         allow_empty=False,
