@@ -59,7 +59,7 @@ def test_counts_come_as_csv_and_as_a_picture(shell: Shell) -> None:
 
 
 def test_a_sweep_is_a_table_or_csv_or_json_or_a_picture(shell: Shell) -> None:
-    sweep = ["sweep", "rotation.qasm", "-p", "theta=0:3.141592653589793:3", "--shots", "10"]
+    sweep = ["sweep", "rotation.qasm", "-p", "theta=0:2*pi/2:3", "--shots", "10"]
     lines = [line.split() for line in shell.out(*sweep).splitlines()]
     assert lines[0] == ["theta", "result"]
     assert lines[1] == ["0", "0:", "10"]
@@ -70,7 +70,9 @@ def test_a_sweep_is_a_table_or_csv_or_json_or_a_picture(shell: Shell) -> None:
     assert [element["parameters"]["theta"] for element in elements] == [0, math.pi / 2, math.pi]
     assert elements[0]["result"]["counts"] == {"0": 10}
     shell.out(*sweep, "--plot", "sweep.svg")
-    assert "<svg" in (shell.folder / "sweep.svg").read_text()
+    drawn = (shell.folder / "sweep.svg").read_text()
+    assert "<svg" in drawn
+    assert "<!-- theta -->" in drawn
 
 
 def test_arrays_are_written_in_brackets(shell: Shell) -> None:
@@ -82,7 +84,7 @@ def test_arrays_are_written_in_brackets(shell: Shell) -> None:
         "submit", "array.qasm", "-p", "theta=[1, 0]", "--shots", "10", "--wait", "--json"
     )
     assert json.loads(told)["result"]["counts"] == {"0": 10}
-    sweep = ["sweep", "array.qasm", "-p", "theta=[1, 0],[0, 3.141592653589793]", "--shots", "10"]
+    sweep = ["sweep", "array.qasm", "-p", "theta=[1, 0],[0, pi]", "--shots", "10"]
     rows = [line.split("  ") for line in shell.out(*sweep).splitlines()[1:]]
     assert [(row[0], row[-1].strip()) for row in rows] == [
         ("[1, 0]", "0: 10"),
@@ -174,6 +176,8 @@ def test_a_task_is_run_again_with_changes(shell: Shell) -> None:
         (["submit", "bell.qasm", "--noise", "readout"], 2, "name=value"),
         (["submit", "bell.qasm", "-p", "theta=half"], 2, "number"),
         (["submit", "bell.qasm", "--wait", "--observable", "ZQ", "--shots", "0"], 2, "shots"),
+        (["submit", "bell.qasm", "-p", "theta=pi/0"], 2, "number"),
+        (["submit", "bell.qasm", "-p", "theta=1e3*pi"], 2, "number"),
         (["submit", "bell.qasm", "-p", "a=1", "-p", "a=2"], 2, "a is given twice"),
         (["submit", "bell.qasm", "-O", "ZZ=1,ZZ=2"], 2, "ZZ is given twice"),
         (["status", "no-id"], 2, "UUID"),

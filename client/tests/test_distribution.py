@@ -52,6 +52,10 @@ def test_the_command_is_there_and_completes_itself(installed: Path) -> None:
     command = installed / "bin/qtasks"
     told = subprocess.run([command, "--help"], env=env, capture_output=True, text=True, check=True)
     assert "Usage: qtasks" in told.stdout
+    told = subprocess.run(
+        [command, "--version"], env=env, capture_output=True, text=True, check=True
+    )
+    assert told.stdout == "qtasks 1.0.0\n"
     completing = {
         "_QTASKS_COMPLETE": "complete_bash",
         "COMP_WORDS": "qtasks sub",

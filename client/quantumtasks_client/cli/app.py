@@ -37,9 +37,20 @@ app = typer.Typer(
 )
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version  # takes longer to import than all the rest here
+
+        print(f"qtasks {version('quantumtasks-client')}")
+        raise typer.Exit
+
+
 @app.callback()
 def common(
     url: Annotated[str | None, typer.Option(help="The service.", show_default=False)] = None,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show its version.", callback=_show_version)
+    ] = False,
 ) -> None:
     """Run quantum circuits on a Quantum Tasks service.
 

@@ -1,6 +1,7 @@
 """What is read: programs from files or standard input, and values from options."""
 
 import math
+import re
 import sys
 from itertools import product
 from pathlib import Path
@@ -11,6 +12,8 @@ import msgspec
 from quantumtasks_client.cli.failures import CommandError
 
 MAX_POINTS = 1_000_000  # of a range
+_NUMBER = r"\d+(?:\.\d*)?"
+_ANGLE = re.compile(rf"(?<![\w.])(?:({_NUMBER}) *\* *)?(?:pi|π)(?: */ *({_NUMBER}))?(?![\w.])")
 
 
 def program(path: Path) -> str:
@@ -30,7 +33,10 @@ def _decoded(text: bytes, where: str) -> str:
 
 
 def values(given: list[str] | None) -> dict[str, Any] | None:
-    """Numbers by name, of options such as `theta=0.5`; true, false and `[0, 1]` are values too."""
+    """Numbers by name, of options such as `theta=0.5` or `theta=3*pi/4`.
+
+    true, false and `[0, 1]` are values too.
+    """
     pairs = [_pair(text) for text in given or ()]
     return _once([(name, _value(value, name)) for name, value in pairs]) or None
 
@@ -101,7 +107,12 @@ def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not (name and equals and value):
         raise CommandError(f"Write it as name=value, not {text!r}.")
-    return name.strip(), value
+    return name.strip(), _ANGLE.sub(_radians, value)
+
+
+def _radians(angle: re.Match[str]) -> str:
+    factor, divisor = (float(number or 1) for number in angle.groups())
+    return repr(factor * math.pi / divisor) if divisor else angle[0]
 
 
 def _value(text: str, name: str) -> Any:

@@ -218,4 +218,4 @@ def sweep(
     else:
         show.sets(results, points)
     if picture:
-        plot.save(Result(sets=results), picture)
+        plot.save(Result(sets=results), picture, points)
