@@ -19,6 +19,7 @@ from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.program import Program
 from tasks_app.circuits.simulation import methods, rewriting
 from tasks_app.circuits.simulation.aer import Angles, execute
+from tasks_app.circuits.simulation.branching import Branching, branching
 from tasks_app.circuits.simulation.noise import Noise
 from tasks_app.circuits.simulation.observables import Observables
 from tasks_app.circuits.simulation.rewriting import Ending
@@ -42,6 +43,8 @@ class Compiled:
     truncate: bool
     sampling: Sampling | None
     """How to count without running each shot, where that is possible."""
+    branching: Branching | None = None
+    """How to count by running shots that share their past as one, where that is worth a try."""
     execute: Callable[..., list[Mapping[str, Any]]] = execute
     ending: Ending | None = None
     """The circuit before its final measurements, where it is compiled apart."""
@@ -122,11 +125,12 @@ def compile_program(program: Program, options: Options, limits: Limits) -> Compi
     if noise is not None:
         model = noise.model(_basis(method, True) - methods.NOT_GATES)
         circuit, registers = rewriting.with_measured_bit_last(circuit, registers)
-    drawn = None
+    drawn = parted = None
     if not noisy and method in ("statevector", "stabilizer"):
         drawn = sampling(circuit, method=method, shots=shots)
+        parted = None if drawn else branching(circuit, limits)
     truncate = not circuit.has_control_flow_op()
-    compiled = Compiled(circuit, method, registers, model, truncate, drawn)
+    compiled = Compiled(circuit, method, registers, model, truncate, drawn, parted)
     if noise is None:
         return compiled
     final = replace(compiled, misread=noise.misread)

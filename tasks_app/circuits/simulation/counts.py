@@ -1,6 +1,6 @@
-"""Run a compiled circuit on Aer, and count."""
+"""Run a compiled circuit, and count."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, TypeVar
@@ -9,6 +9,7 @@ from tasks_app.circuits.errors import result_too_large
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.simulation.aer import SEED_STEP, Angles
 from tasks_app.circuits.simulation.compile import Compiled
+from tasks_app.circuits.simulation.sampling import in_some_order
 
 N = TypeVar("N", int, float)
 
@@ -17,6 +18,8 @@ N = TypeVar("N", int, float)
 class Outcome:
     counts: dict[str, int]
     memory: list[str] | None
+    paths: int | None = None
+    """That shots took, where those that shared their past were run as one."""
 
 
 def run(
@@ -32,34 +35,43 @@ def run(
     """What is counted for each of the angles. Raises CircuitError."""
     if not compiled.registers:
         return [Outcome({}, [] if memory else None)] * len(angles)
-    drawn = compiled.sampling
+    seeds = [seed + i * SEED_STEP for i in range(len(angles))]
+    outcome, width = formatter(compiled), compiled.circuit.num_clbits
+
+    def told(found: Mapping[str, int], lines: Sequence[str], paths: int | None = None) -> Outcome:
+        counts = merged(found.items(), outcome)
+        return Outcome(counts, list(map(outcome, lines)) if memory else None, paths)
+
+    def drawn(found: Mapping[str, int], seed: int, paths: int | None = None) -> Outcome:
+        check_size(len(found) + (shots if memory else 0), width, limits)
+        return told(found, in_some_order(found, seed) if memory else (), paths)
+
+    if compiled.branching and (parted := compiled.branching.draw(angles, shots=shots, seeds=seeds)):
+        return [drawn(found, of, paths) for (found, paths), of in zip(parted, seeds, strict=True)]
+    sampling = compiled.sampling
     data = compiled.run(
-        drawn.circuit if drawn else compiled.circuit,
+        sampling.circuit if sampling else compiled.circuit,
         angles,
         seed=seed,
         threads=threads,
         limits=limits,
-        shots=1 if drawn else shots,
-        memory=memory and not drawn,
+        shots=1 if sampling else shots,
+        memory=memory and not sampling,
     )
-    outcome, width = formatter(compiled), compiled.circuit.num_clbits
+    if sampling:
+        return [
+            drawn(sampling.draw(each["probabilities"], shots=shots, seed=of), of)
+            for each, of in zip(data, seeds, strict=True)
+        ]
 
     def bits(key: str) -> str:
         return f"{int(key, 16):0{width}b}"
 
     outcomes = []
-    for i, each in enumerate(data):
-        if drawn:
-            found, lines = drawn.draw(
-                each["probabilities"], shots=shots, seed=seed + i * SEED_STEP, memory=memory
-            )
-            check_size(len(found) + len(lines), width, limits)
-        else:
-            keys, lines = each["counts"], each.get("memory", [])
-            check_size(len(keys) + len(lines), width, limits)
-            found, lines = {bits(key): n for key, n in keys.items()}, list(map(bits, lines))
-        counts = merged(found.items(), outcome)
-        outcomes.append(Outcome(counts, list(map(outcome, lines)) if memory else None))
+    for each in data:
+        found, lines = each["counts"], each.get("memory", ())
+        check_size(len(found) + len(lines), width, limits)
+        outcomes.append(told({bits(key): n for key, n in found.items()}, list(map(bits, lines))))
     return outcomes
 
 

@@ -5,7 +5,7 @@ a usual one. The probabilities take it once, and how often each outcome came amo
 is one multinomial draw.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,8 @@ from qiskit_aer.library import SaveProbabilities
 
 from tasks_app.circuits.simulation.rewriting import without_final_measurements
 
-_MOST_QUBITS = 12  # Above, preparing the state takes longer than the shots.
+MOST_QUBITS = 12
+"""Above, preparing the state takes longer than the shots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +28,20 @@ class Sampling:
     clbits: tuple[int, ...]
     """Indices of the bits measured into; the i-th is bit i of an outcome's number."""
 
-    def draw(
-        self, probabilities: Any, *, shots: int, seed: int, memory: bool
-    ) -> tuple[dict[str, int], list[str]]:
-        """Counts by the bits' string, and if wanted the string of each shot."""
+    def draw(self, probabilities: Any, *, shots: int, seed: int) -> dict[str, int]:
+        """Counts by the bits' string."""
         generator = np.random.default_rng(seed)
         times = generator.multinomial(shots, probabilities / np.sum(probabilities))
         outcomes = np.flatnonzero(times)
         keys = bit_strings(outcomes, self.clbits, self.circuit.num_clbits)
-        times = times[outcomes]
-        # Given how often each came, every order is as likely.
-        order = generator.permutation(np.repeat(np.arange(len(keys)), times)) if memory else ()
-        return dict(zip(keys, times.tolist(), strict=True)), [keys[number] for number in order]
+        return dict(zip(keys, times[outcomes].tolist(), strict=True))
+
+
+def in_some_order(counts: Mapping[str, int], seed: int) -> list[str]:
+    """The outcome of each shot: given how often each came, every order is as likely."""
+    keys, times = list(counts), list(counts.values())
+    order = np.random.default_rng([seed, 1]).permutation(np.repeat(np.arange(len(keys)), times))
+    return [keys[number] for number in order]
 
 
 def bit_strings(outcomes: NDArray[np.int64], clbits: Sequence[int], width: int) -> list[str]:
@@ -52,7 +55,7 @@ def bit_strings(outcomes: NDArray[np.int64], clbits: Sequence[int], width: int) 
 
 def sampling(circuit: QuantumCircuit, *, method: str, shots: int) -> Sampling | None:
     """None if the circuit does not end by measuring, or would not gain."""
-    if circuit.num_qubits > _MOST_QUBITS:
+    if circuit.num_qubits > MOST_QUBITS:
         return None
     ending = without_final_measurements(circuit)
     measured = ending.measured

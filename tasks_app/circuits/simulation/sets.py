@@ -15,7 +15,7 @@ from tasks_app.circuits.language.qasm3 import Steered
 from tasks_app.circuits.language.read import named_bits
 from tasks_app.circuits.simulation import counts
 from tasks_app.circuits.simulation.aer import SEED_STEP, Angles
-from tasks_app.circuits.simulation.compile import COUNTED
+from tasks_app.circuits.simulation.compile import COUNTED, Compiled
 from tasks_app.circuits.simulation.observables import with_precision
 from tasks_app.circuits.simulation.paths import Walk
 from tasks_app.circuits.simulation.template import Prepared, Template
@@ -98,7 +98,7 @@ class SetsRun:
             return [self._walk(prepared, program, seed + i * SEED_STEP) for i in range(len(angles))]
         threads, final_state = self._request["threads"], prepared.final_state
         parts: list[dict[str, Any]] = [{} for _ in angles]
-        sampling = "shots" if final_state and not final_state.exact else "exact"
+        facts = {"sampling": "shots" if final_state and not final_state.exact else "exact"}
         if not self._outputs.isdisjoint(COUNTED):
             outcomes = counts.run(
                 program,
@@ -109,7 +109,7 @@ class SetsRun:
                 threads=threads,
                 limits=self._limits,
             )
-            sampling = "probabilities" if program.sampling else "shots"
+            facts = _how(program, outcomes[0])
             for part, outcome in zip(parts, outcomes, strict=True):
                 part |= self._told(outcome)
         if final_state:
@@ -119,7 +119,7 @@ class SetsRun:
                 part |= more
         self._remember(
             prepared,
-            {"method": program.method, "sampling": sampling, "measured": bool(program.registers)},
+            {"method": program.method, **facts, "measured": bool(program.registers)},
         )
         return parts
 
@@ -193,6 +193,12 @@ class SetsRun:
                 f"{self._limits.max_result_bytes:,} bytes that a result may have; send at most "
                 f"{done} in a task, measure fewer qubits or use fewer shots.",
             )
+
+
+def _how(program: Compiled, outcome: counts.Outcome) -> dict[str, Any]:
+    if outcome.paths is not None:
+        return {"sampling": "paths", "paths": outcome.paths}
+    return {"sampling": "probabilities" if program.sampling else "shots"}
 
 
 def _registers(named: Mapping[str, list[int]]) -> list[dict[str, Any]]:

@@ -42,20 +42,13 @@ def test_a_small_circuit_that_ends_by_measuring_is_drawn(run: Run, program: str)
 @pytest.mark.parametrize(
     ("program", "options"),
     [
-        (TWO + "c[0] = measure q[0]; h q[0]; c[1] = measure q[0];", {}),
-        (TWO + "c[0] = measure q[0]; c[0] = measure q[1];", {}),
-        (TWO + "c[0] = measure q[0]; c[1] = measure q[0];", {}),
-        (TWO + "reset q[1]; c = measure q;", {}),
-        (TWO + "c[0] = measure q[0]; if (c[0]) x q[1]; c[1] = measure q[1];", {}),
         (TWO + "c = measure q;", {"method": "matrix_product_state"}),
         (TWO + "c = measure q;", {"noise": {"readout": 0.0}}),
         (MANY.format(13, "ry(0.2)"), {}),
         (MANY.format(9, "h"), {}),
     ],
 )
-def test_every_other_circuit_is_run_shot_by_shot(
-    run: Run, program: str, options: dict[str, Any]
-) -> None:
+def test_others_are_run_shot_by_shot(run: Run, program: str, options: dict[str, Any]) -> None:
     result = run(program, shots=1024, seed=3, **options)
     assert result["metadata"]["sampling"] == "shots"
     assert_follows(result["counts"], distribution(load(program)))

@@ -1,0 +1,295 @@
+"""Counts of small circuits that measure on the way, without a run for each shot.
+
+Aer begins each shot of them anew, which takes it ten microseconds and on virtual machines fifty,
+whatever the circuit. Here shots that share their past share one state: a measurement splits them
+by a binomial draw, and each part goes on by itself.
+"""
+
+import operator
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from qiskit import QuantumCircuit
+from qiskit.circuit import (
+    CASE_DEFAULT,
+    CircuitInstruction,
+    Clbit,
+    Gate,
+    IfElseOp,
+    SwitchCaseOp,
+    WhileLoopOp,
+)
+from qiskit.circuit.classical import expr, types
+from qiskit.exceptions import QiskitError
+
+from tasks_app.circuits.job import Limits
+from tasks_app.circuits.simulation.aer import Angles
+from tasks_app.circuits.simulation.rewriting import without_final_measurements
+from tasks_app.circuits.simulation.sampling import MOST_QUBITS
+from tasks_app.circuits.simulation.state import Piece, State, pieces
+
+_LEAST_STEPS, _MOST_STEPS = 200, 20_000
+"""On all paths together. In between as many as shots, each of which takes Aer as long."""
+_OPERATIONS: Mapping[str, Callable[[int, int], int]] = {
+    **{"BIT_AND": operator.and_, "BIT_OR": operator.or_, "BIT_XOR": operator.xor},
+    **{"LOGIC_AND": operator.and_, "LOGIC_OR": operator.or_},
+    **{"EQUAL": operator.eq, "NOT_EQUAL": operator.ne},
+    **{"LESS": operator.lt, "LESS_EQUAL": operator.le},
+    **{"GREATER": operator.gt, "GREATER_EQUAL": operator.ge},
+}
+_Value = Callable[[int], int]
+"""Of an expression, from all bits as a number, of which bit i is the i-th."""
+
+
+class _Unsuitable(Exception):
+    """There is something that only Aer knows, or too much to do."""
+
+
+@dataclass(slots=True)
+class _Label:
+    place: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Apply:
+    matrix: Any
+    qubits: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    qubit: int
+    bit: int | None
+    """None for a reset."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Store:
+    bits: Sequence[int]
+    value: _Value
+
+
+@dataclass(frozen=True, slots=True)
+class _Jump:
+    to: _Label
+    unless: _Value
+
+
+_Step = _Apply | _Measure | _Store | _Jump
+
+
+@dataclass(frozen=True, slots=True)
+class Branching:
+    """A circuit whose shots may end in different states."""
+
+    circuit: QuantumCircuit
+    limits: Limits
+
+    def draw(
+        self, angles: Sequence[Angles], *, shots: int, seeds: Sequence[int]
+    ) -> list[tuple[dict[str, int], int]] | None:
+        """For each of the angles, counts by the bits' string and the number of paths.
+
+        None where Aer is quicker.
+        """
+        drawn = []
+        for values, seed in zip(angles, seeds, strict=True):
+            try:
+                circuit = self.circuit.assign_parameters(values) if values else self.circuit
+                steps = _Writing(circuit).steps
+                drawn.append(_followed(steps, shots, np.random.default_rng(seed), self.limits))
+            except (_Unsuitable, QiskitError, ArithmeticError, TypeError, ValueError):
+                return None  # Of an angle that is no number, who runs it for Aer tells.
+        width = self.circuit.num_clbits
+        return [({f"{bits:0{width}b}": n for bits, n in counts.items()}, p) for counts, p in drawn]
+
+
+def branching(circuit: QuantumCircuit, limits: Limits) -> Branching | None:
+    """None for a circuit that is too large, or that Aer need not run anew for each shot."""
+    if circuit.num_qubits > MOST_QUBITS or circuit.size() > _MOST_STEPS:
+        return None
+    return Branching(circuit, limits) if without_final_measurements(circuit).others else None
+
+
+def _followed(
+    steps: Sequence[_Step], shots: int, random: np.random.Generator, limits: Limits
+) -> tuple[Counter[int], int]:
+    """How often each pattern of bits came, and the number of paths. Raises _Unsuitable."""
+    counts, paths = Counter[int](), 0
+    left = min(max(shots, _LEAST_STEPS), _MOST_STEPS)
+    waiting = [(0, State(False, limits), 0, shots)]
+    while waiting:
+        place, state, bits, times = waiting.pop()
+        while place < len(steps):
+            if not left:
+                raise _Unsuitable
+            left -= 1
+            step = steps[place]
+            place += 1
+            match step:
+                case _Apply():
+                    state.apply(step.matrix, step.qubits)
+                case _Jump():
+                    place = place if step.unless(bits) else step.to.place
+                case _Store():
+                    bits = _with(bits, step.bits, step.value(bits))
+                case _Measure(qubit, bit):
+                    ones = times if qubit in state.ones else 0
+                    if state.unknown([qubit]):
+                        ones = int(random.binomial(times, state.probabilities([qubit])[1]))
+                    for one, part in ((True, ones), (False, times - ones)):
+                        if part:
+                            after = state.copy()
+                            after.collapse({qubit: one})
+                            if bit is None:
+                                after.ones -= {qubit}
+                            known = bits if bit is None else _with(bits, [bit], one)
+                            waiting.append((place, after, known, part))
+                    break
+        else:
+            counts[bits] += times
+            paths += 1
+    return counts, paths
+
+
+def _with(bits: int, places: Iterable[int], value: int) -> int:
+    for i, place in enumerate(places):
+        bits = bits & ~(1 << place) | (value >> i & 1) << place
+    return bits
+
+
+_Places = Mapping[Any, int]
+_Loop = tuple[_Label, _Label] | None
+"""Where `break` and `continue` go on."""
+
+
+class _Writing:
+    """Writes a circuit as steps, of which some say where to go on. Raises _Unsuitable."""
+
+    def __init__(self, circuit: QuantumCircuit) -> None:
+        self.steps: list[_Step] = []
+        self._bits = {bit: place for place, bit in enumerate(circuit.clbits)}
+        self._pieces: dict[Any, Sequence[Piece]] = {}
+        qubits = {bit: place for place, bit in enumerate(circuit.qubits)}
+        self._write(circuit, {**qubits, **self._bits}, None)
+
+    def _write(self, part: QuantumCircuit, places: _Places, loop: _Loop) -> None:
+        """`places`: of the bits of a block."""
+        for each in part.data:
+            if len(self.steps) > _MOST_STEPS:
+                raise _Unsuitable
+            operation = each.operation
+            qubits = [places[qubit] for qubit in each.qubits]
+            match each.name:
+                case "barrier" | "delay":
+                    pass
+                case "measure":
+                    self.steps.append(_Measure(qubits[0], places[each.clbits[0]]))
+                case "reset":
+                    self.steps.append(_Measure(qubits[0], None))
+                case "store":
+                    target, value = operation.params
+                    stored = self._bits_of(target, places)
+                    self.steps.append(_Store(stored, self._value(value, places)))
+                case "break_loop" | "continue_loop" if loop:
+                    self._jump(loop[each.name == "continue_loop"])
+                case _ if each.is_control_flow():
+                    self._control(each, places, loop)
+                case _ if isinstance(operation, Gate):
+                    for _, matrix, spots in self._pieces_of(each):
+                        self.steps.append(_Apply(matrix, [qubits[spot] for spot in spots]))
+                case _:
+                    raise _Unsuitable
+
+    def _control(self, each: CircuitInstruction, places: _Places, loop: _Loop) -> None:
+        outer, operation, end = (*each.qubits, *each.clbits), each.operation, _Label()
+
+        def write(block: QuantumCircuit, loop: _Loop) -> None:
+            inner = zip((*block.qubits, *block.clbits), outer, strict=True)
+            self._write(block, {bit: places[other] for bit, other in inner}, loop)
+
+        if isinstance(operation, IfElseOp):
+            other = _Label()
+            self._jump(other, unless=self._condition(operation.condition, places))
+            write(operation.blocks[0], loop)
+            self._jump(end)
+            self._mark(other)
+            for block in operation.blocks[1:]:
+                write(block, loop)
+        elif isinstance(operation, WhileLoopOp):
+            again = _Label()
+            self._mark(again)
+            self._jump(end, unless=self._condition(operation.condition, places))
+            write(operation.blocks[0], (end, again))
+            self._jump(again)
+        elif isinstance(operation, SwitchCaseOp):
+            value = self._value(operation.target, places)
+            for labels, block in operation.cases_specifier():
+                following = _Label()
+                self._jump(following, unless=_any_of(labels, value))
+                write(block, loop)
+                self._jump(end)
+                self._mark(following)
+        else:
+            rounds, variable, body = operation.params
+            for number in rounds:
+                again, bound = _Label(), variable in body.parameters
+                write(body.assign_parameters({variable: number}) if bound else body, (end, again))
+                self._mark(again)
+        self._mark(end)
+
+    def _jump(self, to: _Label, *, unless: _Value = lambda bits: False) -> None:
+        self.steps.append(_Jump(to, unless))
+
+    def _mark(self, label: _Label) -> None:
+        label.place = len(self.steps)
+
+    def _pieces_of(self, each: CircuitInstruction) -> Sequence[Piece]:
+        if each.name == "unitary" or not each.is_standard_gate():
+            return pieces(each.operation)
+        key = each.name, *each.params
+        if key not in self._pieces:
+            self._pieces[key] = pieces(each.operation)
+        return self._pieces[key]
+
+    def _bits_of(self, target: Any, places: _Places) -> Sequence[int]:
+        target = target.var if isinstance(target, expr.Var) else target
+        bits = (target,) if isinstance(target, Clbit) else target
+        return [places[bit] if bit in places else self._bits[bit] for bit in bits]
+
+    def _condition(self, condition: Any, places: _Places) -> _Value:
+        if isinstance(condition, expr.Expr):
+            return self._value(condition, places)
+        target, number = condition
+        return _any_of([int(number)], self._value(target, places))
+
+    def _value(self, node: Any, places: _Places) -> _Value:
+        match node:
+            case expr.Value(value=known):
+                return lambda bits: known
+            case expr.Cast() | expr.Unary():
+                value, kind = self._value(node.operand, places), node.type
+                if isinstance(node, expr.Unary) and kind.kind is types.Bool:
+                    return lambda bits: not value(bits)
+                if kind.kind is types.Bool:
+                    return lambda bits: bool(value(bits))
+                most = (1 << kind.width) - 1
+                flipped = most if isinstance(node, expr.Unary) else 0
+                return lambda bits: value(bits) & most ^ flipped
+            case expr.Binary() if node.op.name in _OPERATIONS:
+                left, right = self._value(node.left, places), self._value(node.right, places)
+                operation = _OPERATIONS[node.op.name]
+                return lambda bits: operation(left(bits), right(bits))
+            case expr.Expr() if not isinstance(node, expr.Var):
+                raise _Unsuitable
+        spots = self._bits_of(node, places)
+        return lambda bits: sum((bits >> spot & 1) << i for i, spot in enumerate(spots))
+
+
+def _any_of(labels: Sequence[Any], value: _Value) -> _Value:
+    if CASE_DEFAULT in labels:
+        return lambda bits: True
+    return lambda bits: value(bits) in labels
