@@ -136,7 +136,7 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture(scope="module")
 def impatient_sandbox() -> Iterator[Sandbox]:
     """For programs without end."""
-    sandbox = Sandbox(Limits(deadline_s=5, memory_mb=512, max_operations=50_000))
+    sandbox = Sandbox(Limits(deadline_s=3, memory_mb=512, max_operations=50_000))
     yield sandbox
     sandbox.close()
 

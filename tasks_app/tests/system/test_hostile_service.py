@@ -12,7 +12,7 @@ ENDLESS = HOSTILE["while not measured"][0]
 
 def test_each_hostile_program_fails_and_the_circuit_behind_it_completes(service: Service) -> None:
     service.start_api(processes=1)
-    service.start_worker(threads=1, TASK_DEADLINE_S="10", SIMULATION_MEMORY_MB="512")
+    service.start_worker(threads=1, TASK_DEADLINE_S="5", SIMULATION_MEMORY_MB="512")
     programs: dict[str, tuple[str, dict[str, Any], Any]] = {
         name: (program, {}, code) for name, (program, code) in HOSTILE.items()
     }
