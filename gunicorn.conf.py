@@ -15,6 +15,7 @@ from quantumtasks.logging import logging_dict
 from tasks_app import metric_files
 
 metric_files.begin()  # also for the processes to come
+gc.disable()  # while the application loads: there is nothing to find yet
 
 bind = settings.BIND
 workers = settings.WEB_CONCURRENCY
@@ -41,3 +42,4 @@ def when_ready(_server: Any) -> None:
     """What is loaded stays: the processes to be forked share it and never look through it again
     for garbage, which took 70 ms now and then."""
     gc.freeze()
+    gc.enable()

@@ -52,6 +52,7 @@ def main(module_paths: list[str]) -> None:
 
 def _import_simulator() -> tuple[Callable[[Limits], Any], Callable[[], None]]:
     """What makes runners, warmed up by a circuit of our own; what imports more for devices."""
+    gc.disable()  # There is nothing to find yet.
     # Here and not above: importing fails on a machine without a working simulator, and the
     # worker wants to know the reason.
     from tasks_app.circuits.simulation.noisy_device import prepare
@@ -61,6 +62,7 @@ def _import_simulator() -> tuple[Callable[[Limits], Any], Callable[[], None]]:
     if len(os.listdir("/proc/self/task")) > 1:
         raise RuntimeError("a library has started a thread, and a fork would lack it")
     gc.freeze()  # Looking through Qiskit for garbage would take 60 ms now and then.
+    gc.enable()
     return Runner, prepare
 
 
