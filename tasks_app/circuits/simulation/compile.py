@@ -41,10 +41,8 @@ class Compiled:
     """Indices of the bits to count; none if nothing is measured."""
     noise: Any
     truncate: bool
-    sampling: Sampling | None
+    sampling: Sampling | Branching | None
     """How to count without running each shot, where that is possible."""
-    branching: Branching | None = None
-    """How to count by running shots that share their past as one, where that is worth a try."""
     execute: Callable[..., list[Mapping[str, Any]]] = execute
     ending: Ending | None = None
     """The circuit before its final measurements, where it is compiled apart."""
@@ -125,12 +123,11 @@ def compile_program(program: Program, options: Options, limits: Limits) -> Compi
     if noise is not None:
         model = noise.model(_basis(method, True) - methods.NOT_GATES)
         circuit, registers = rewriting.with_measured_bit_last(circuit, registers)
-    drawn = parted = None
+    drawn: Sampling | Branching | None = None
     if not noisy and method in ("statevector", "stabilizer"):
-        drawn = sampling(circuit, method=method, shots=shots)
-        parted = None if drawn else branching(circuit, limits)
+        drawn = sampling(circuit, method=method, shots=shots) or branching(circuit, limits)
     truncate = not circuit.has_control_flow_op()
-    compiled = Compiled(circuit, method, registers, model, truncate, drawn, parted)
+    compiled = Compiled(circuit, method, registers, model, truncate, drawn)
     if noise is None:
         return compiled
     final = replace(compiled, misread=noise.misread)

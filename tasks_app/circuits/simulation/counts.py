@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from tasks_app.circuits.errors import result_too_large
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.simulation.aer import SEED_STEP, Angles
+from tasks_app.circuits.simulation.branching import Branching
 from tasks_app.circuits.simulation.compile import Compiled
 from tasks_app.circuits.simulation.sampling import in_some_order
 
@@ -46,9 +47,12 @@ def run(
         check_size(len(found) + (shots if memory else 0), width, limits)
         return told(found, in_some_order(found, seed) if memory else (), paths)
 
-    if compiled.branching and (parted := compiled.branching.draw(angles, shots=shots, seeds=seeds)):
-        return [drawn(found, of, paths) for (found, paths), of in zip(parted, seeds, strict=True)]
     sampling = compiled.sampling
+    if isinstance(sampling, Branching):
+        if parted := sampling.draw(angles, shots=shots, seeds=seeds):
+            pairs = zip(parted, seeds, strict=True)
+            return [drawn(found, of, paths) for (found, paths), of in pairs]
+        sampling = None
     data = compiled.run(
         sampling.circuit if sampling else compiled.circuit,
         angles,

@@ -18,6 +18,7 @@ from tasks_app.circuits.simulation.aer import SEED_STEP, Angles
 from tasks_app.circuits.simulation.compile import COUNTED, Compiled
 from tasks_app.circuits.simulation.observables import with_precision
 from tasks_app.circuits.simulation.paths import Walk
+from tasks_app.circuits.simulation.sampling import Sampling
 from tasks_app.circuits.simulation.template import Prepared, Template
 
 _MAX_CHUNK = 100  # Sets that the simulator runs at once.
@@ -198,7 +199,8 @@ class SetsRun:
 def _how(program: Compiled, outcome: counts.Outcome) -> dict[str, Any]:
     if outcome.paths is not None:
         return {"sampling": "paths", "paths": outcome.paths}
-    return {"sampling": "probabilities" if program.sampling else "shots"}
+    drawn = isinstance(program.sampling, Sampling)
+    return {"sampling": "probabilities" if drawn else "shots"}
 
 
 def _registers(named: Mapping[str, list[int]]) -> list[dict[str, Any]]:

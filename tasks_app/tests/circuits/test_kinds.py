@@ -214,9 +214,10 @@ def test_a_site_adds_a_kind(make_sandbox: Callable[..., Sandbox]) -> None:
     check_definition("stuck", {"outcome": 2})
     with own_zygote():
         sandbox = make_sandbox()
-        job = Job(circuit=BELL, backend=Backend("site", "stuck", '{"outcome": 2}'), shots=9)
-        result = sandbox.run(job)
-        assert result["counts"] == {"10": 9} and result["metadata"]["backend"] == "site"
+        site = Backend("site", "stuck", '{"outcome": 2}')
+        for circuit in (BELL, BELL.replace("c = measure q", "c = measure q; h q; c = measure q")):
+            result = sandbox.run(Job(circuit=circuit, backend=site, shots=9))
+            assert result["counts"] == {"10": 9} and result["metadata"]["backend"] == "site"
         with pytest.raises(CircuitError, match="outcome must be a whole number"):
             sandbox.run(Job(circuit=BELL, backend=Backend("site", "stuck", "{}")))
 
