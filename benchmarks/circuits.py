@@ -26,6 +26,21 @@ from tasks_app.circuits.simulation.runner import Runner  # noqa: E402
 
 LIMITS = Limits()
 BELL = (ROOT / "examples/bell.qasm").read_text()
+HEAD = 'OPENQASM 3.0; include "stdgates.inc"; '
+STEERED = {
+    "teleportation": HEAD + "qubit[3] q; bit[2] m; bit c; ry(0.7) q[0]; h q[1]; cx q[1], q[2]; "
+    "cx q[0], q[1]; h q[0]; m = measure q[0:1]; if (m[1]) { x q[2]; } if (m[0]) { z q[2]; } "
+    "c = measure q[2];",
+    "repeat until success": HEAD + "qubit[2] q; bit failed; bit c; failed = true; "
+    "while (failed) { reset q[0]; ry(1.2) q[0]; cx q[0], q[1]; failed = measure q[0]; } "
+    "c = measure q[1];",
+    "repetition code, two rounds": HEAD + "qubit[5] q; bit[4] s; bit[3] c; ry(0.3) q[0:2]; "
+    "for int r in [0:1] { cx q[0], q[3]; cx q[1], q[3]; cx q[1], q[4]; cx q[2], q[4]; "
+    "s[2 * r] = measure q[3]; s[2 * r + 1] = measure q[4]; reset q[3:4]; "
+    "if (s[2 * r]) { x q[0]; } } c = measure q[0:2];",
+    "ten branches of even chance": HEAD + "qubit[2] q; bit[10] c; for int i in [0:9] "
+    "{ h q[0]; cx q[0], q[1]; c[i] = measure q[0]; if (c[i]) { rx(0.4) q[1]; } reset q[0]; }",
+}
 
 
 def best_ms(run: Callable[[], Any], times: int, clock: Callable[[], float] | None = None) -> float:
@@ -56,6 +71,19 @@ def read(program: str) -> Any:
 
 def report(what: str, figure: str, bar: str) -> None:
     print(f"{what:58} {figure:>32}   {bar}")
+
+
+def steered(name: str, program: str, shots: int, runner: Runner) -> None:
+    circuit, number = read(program), iter(range(10**9))
+    aer = AerSimulator(method="statevector", max_parallel_threads=1)
+
+    def child() -> None:
+        job = Job(circuit=f"{program}// {shots} {next(number)}", shots=shots, seed=1)
+        frames.encode({"result": runner.run(as_message(job) | {"threads": 1})})
+
+    ours, theirs = best_ms(child, 20), best_ms(lambda: aer.run(circuit, shots=shots).result(), 3)
+    what = f"{name}, {shots:,} shots: child-side cost, Aer's run"
+    report(what, f"{ours:.1f} ms, {theirs:.0f} ms: 1/{theirs / ours:.0f}", "")
 
 
 def main() -> None:
@@ -95,6 +123,10 @@ def main() -> None:
     shots = 100_000
     bare, fresh = best_ms(aer, 10), best_ms(lambda: child(f"{BELL}// {next(number)}"), 100)
     report("Bell, 100,000 shots: child-side cost, bare", f"{fresh:.2f} ms, {bare:.0f} ms", "")
+
+    for name, program in STEERED.items():
+        for shots in (1_000, 10_000):
+            steered(name, program, shots, runner)
 
     wall = time.perf_counter
     sandbox = Sandbox(LIMITS)
