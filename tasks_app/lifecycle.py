@@ -102,8 +102,8 @@ def withdraw(*task_ids: uuid.UUID, rung_at: datetime | None = None) -> bool:
     with transaction.atomic():
         tasks = Task.objects.filter(task_id__in=task_ids)
         # Of the others no row is locked: who claims steps over one that is.
-        locked = tasks.with_status(Status.PENDING).select_for_update()
-        rung = list(locked.order_by("task_id").values_list("enqueued_at", flat=True))
+        locked = tasks.with_status(Status.PENDING).locked()
+        rung = list(locked.values_list("enqueued_at", flat=True))
         if len(rung) < len(task_ids) or (rung_at is not None and any(at > rung_at for at in rung)):
             return False
         tasks.delete()
@@ -119,11 +119,9 @@ def note_rung(task_ids: Sequence[uuid.UUID]) -> bool:
     """
     with transaction.atomic():
         tasks = Task.objects.filter(task_id__in=task_ids)
-        found = list(tasks.select_for_update().order_by("task_id").values_list("task_id"))
-        if len(found) < len(task_ids):
-            return False
-        tasks.with_status(Status.PENDING).update(enqueued_at=Now())
-    return True
+        found = len(tasks.locked().values_list("task_id"))
+        tasks.unfinished().update(enqueued_at=Now())
+    return found == len(task_ids)
 
 
 def claim(
@@ -189,7 +187,10 @@ def renew(claims: Iterable[Claim]) -> set[Claim]:
 def expire_leases(workers: Sequence[str]) -> int:
     """End the leases of workers that are known to be gone; how many there were."""
     held = Task.objects.with_status(Status.PROCESSING).filter(worker__in=workers)
-    return held.filter(lease_expires_at__gte=Now()).update(lease_expires_at=Now())
+    with transaction.atomic():
+        unexpired = held.filter(lease_expires_at__gte=Now()).locked()
+        ids = list(unexpired.values_list("task_id", flat=True))
+        return Task.objects.filter(task_id__in=ids).update(lease_expires_at=Now())
 
 
 class Outcome(NamedTuple):

@@ -116,10 +116,9 @@ def _silent_tasks(backend: str, grace_s: float) -> list[uuid.UUID]:
 def _ring_again(task_ids: list[uuid.UUID]) -> None:
     if not task_ids:
         return
-    tasks = Task.objects.filter(task_id__in=task_ids)
     # First: a worker that came while these rows are locked would step over them.
-    tasks.update(enqueued_at=Now())
-    broker.ring(tasks.only("correlation_id", "backend"))
+    lifecycle.note_rung(task_ids)
+    broker.ring(Task.objects.filter(task_id__in=task_ids).only("correlation_id", "backend"))
     log.warning("tasks_rung_again", task_ids=[str(task_id) for task_id in task_ids[:20]])
 
 

@@ -57,6 +57,12 @@ class TaskQuerySet(models.QuerySet["Task"]):
         """Tasks that have used up the attempts that count against them."""
         return self.filter(attempt__gte=F("handed_back") + settings.MAX_ATTEMPTS)
 
+    def locked(self) -> "TaskQuerySet":
+        """Locked until the transaction's end, in the order in which every statement locks many:
+        of two that want the same rows the second waits, and holds none that the first still needs.
+        """
+        return self.select_for_update().order_by("task_id")
+
     def without_bodies(self) -> "TaskQuerySet":
         """Rows without circuit and result, which may be a megabyte each."""
         return self.defer("circuit", "result")

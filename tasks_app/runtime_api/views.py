@@ -3,6 +3,7 @@
 from typing import Any
 
 import orjson
+from django.db import transaction
 from django.http import HttpResponse
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
@@ -226,7 +227,9 @@ class TagsView(RuntimeView):
         tags = list(dict.fromkeys(checked(TagsSerializer, request.data)["tags"]))
         job = jobs.found(request, job_id)
         Batch.objects.filter(pk=job.row.pk).update(tags=tags)
-        Task.objects.filter(batch_id=job.row.pk).update(tags=tags)
+        tasks = Task.objects.filter(batch_id=job.row.pk)
+        with transaction.atomic():
+            tasks.filter(pk__in=list(tasks.locked().values_list("pk", flat=True))).update(tags=tags)
         return Response(status=204)
 
 

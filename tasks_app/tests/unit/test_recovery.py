@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 from django.conf import LazySettings
 from django.core.management import call_command
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from structlog.testing import capture_logs
 
 from tasks_app import lifecycle, recovery, worker_id
@@ -99,6 +99,40 @@ def test_a_lost_task_is_not_rung_for_again_while_its_ring_is_fresh() -> None:
 
     age_ring(task_id)
     assert recover() == Findings(lost=[task_id])
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "move",
+    [
+        lambda *ids: lifecycle.note_rung(ids),
+        lambda *ids: lifecycle.expire_leases([tasks.SOMEWHERE]),
+    ],
+)
+def test_many_are_locked_in_one_order(move: Callable[..., object]) -> None:
+    """Else a cancelled batch and recovery, which both lock many, may wait for each other."""
+    first, second = processing().task_id, processing().task_id
+    age_ring(first)  # which puts its row behind the other one
+    session = Session()
+
+    def in_the_order_of_rows() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET enable_indexscan = off")
+            cursor.execute("SET enable_bitmapscan = off")
+
+    def waits() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            return bool(cursor.fetchone()[0])
+
+    session.do(in_the_order_of_rows)
+    with transaction.atomic():
+        Task.objects.select_for_update().get(task_id=first)
+        moved = session.start(partial(move, first, second))
+        eventually(waits, what="it waits for the first")
+        Task.objects.select_for_update(nowait=True).get(task_id=second)
+    moved()
+    session.close()
 
 
 def test_the_ring_carries_the_tasks_correlation_id() -> None:
