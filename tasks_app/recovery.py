@@ -2,12 +2,15 @@
 
 One recovery pass looks for three kinds of task:
 
-- lost: processing, and its lease has expired; that of a worker known to be gone is ended first.
-  A ring lets any worker claim it anew; if its attempts are used up it fails here.
-- silent: pending on a backend that is online, and may start now as far as its owner's limit goes,
-  though the backend's queue holds fewer messages than there are such tasks. As many as are missing
-  are rung, so that a queue that is merely long is left alone. For which ones does not matter: a
-  message says that there is work, and a doubled ring is harmless.
+- exhausted: lost, as below, with its attempts used up: it fails here.
+- lost: processing, and its lease has expired; that of a worker known to be gone is ended first. A
+  ring lets any worker claim it anew.
+- silent: pending, and may start now as far as its owner's limit goes.
+
+The latter two are rung for where their backend is online and its queue holds fewer messages than
+there are of both: as many as are missing, so that a queue that is merely long, or that nobody
+consumes, is left alone. For which ones does not matter: a message says that there is work, and a
+doubled ring is harmless.
 """
 
 import math
@@ -18,7 +21,6 @@ from datetime import timedelta
 
 import structlog
 from django.conf import settings
-from django.db.models import Q
 from django.db.models.functions import Now
 
 from tasks_app import lifecycle, metrics, retention, sql, turns, worker_id
@@ -61,16 +63,10 @@ def recover(*, grace_s: float = GRACE_S, dry_run: bool = False) -> Findings:
     if not dry_run:
         expire_leases_of_the_dead()
     lost = Task.objects.lease_expired().order_by("lease_expires_at")
-    exhausted = _ids(lost.exhausted())
-    findings = Findings(
-        lost=_ids(lost.filter(_quiet(grace_s)).exclude(task_id__in=exhausted)),
-        exhausted=exhausted,
-        silent=[
-            task_id
-            for name in Backend.objects.filter(online=True).values_list("name", flat=True)
-            for task_id in _silent_tasks(name, grace_s)
-        ],
-    )
+    findings = Findings(exhausted=_ids(lost.exhausted(), BATCH))
+    left = lost.exclude(task_id__in=findings.exhausted)
+    for name in Backend.objects.filter(online=True).values_list("name", flat=True):
+        _look_at(name, left.filter(backend=name), grace_s, findings)
     if not dry_run:
         for task_id in findings.exhausted:
             lifecycle.fail_exhausted(task_id)
@@ -86,31 +82,30 @@ def expire_leases_of_the_dead() -> None:
         log.warning("workers_gone", workers=gone, tasks=lifecycle.expire_leases(gone))
 
 
-def _ids(tasks: TaskQuerySet, limit: int = BATCH) -> list[uuid.UUID]:
+def _ids(tasks: TaskQuerySet, limit: int) -> list[uuid.UUID]:
     return list(tasks.values_list("task_id", flat=True)[:limit])
-
-
-def _quiet(grace_s: float) -> Q:
-    return Q(enqueued_at__lt=Now() - timedelta(seconds=grace_s))
 
 
 _counted_at: dict[str, float] = {}  # when the long queue of a backend was counted last
 
 
-def _silent_tasks(backend: str, grace_s: float) -> list[uuid.UUID]:
+def _look_at(backend: str, lost: TaskQuerySet, grace_s: float, findings: Findings) -> None:
+    """Add the backend's lost and silent tasks that are to be rung for."""
     ready = broker.depths(backend).ready
     if ready > LONG_QUEUE:
         if time.monotonic() < _counted_at.get(backend, -math.inf) + COUNT_S:
-            return []
+            return
         _counted_at[backend] = time.monotonic()
     limits = {"backend": backend, **turns.limits()}
     most = {**limits, "quiet_s": 0, "limit": ready + BATCH}  # more would not be rung anyway
     ((may_start,),) = connection.prepared(_COUNT, most)
-    missing = min(may_start - ready, BATCH)
+    missing = min(lost.count() + may_start - ready, BATCH)
     if missing <= 0:
-        return []
-    quiet = {**limits, "quiet_s": grace_s, "limit": missing}
-    return [task_id for (task_id,) in connection.prepared(_MAY_START, quiet)]
+        return
+    rung_long_ago = lost.filter(enqueued_at__lt=Now() - timedelta(seconds=grace_s))
+    findings.lost.extend(lost_ids := _ids(rung_long_ago, missing))
+    quiet = {**limits, "quiet_s": grace_s, "limit": missing - len(lost_ids)}
+    findings.silent.extend(task_id for (task_id,) in connection.prepared(_MAY_START, quiet))
 
 
 def _ring_again(task_ids: list[uuid.UUID]) -> None:

@@ -173,16 +173,19 @@ def test_a_queue_that_nobody_has_declared_is_made_by_its_first_message() -> None
 @pytest.mark.usefixtures("empty_queue")
 def test_recovery_rings_where_the_tasks_backend_is_heard() -> None:
     silent, elsewhere, off = pending(), tasks.pending(backend="aer"), tasks.pending(backend=GRID)
+    lost = tasks.claimed(tasks.pending(backend=GRID)).task_id
+    tasks.age_lease(lost)
     online(GRID, False)
-    age_ring(silent, elsewhere, off)
+    age_ring(silent, elsewhere, off, lost)
 
-    assert set(recover().silent) == {silent, elsewhere}
+    found = recover()
+    assert (set(found.silent), found.lost) == ({silent, elsewhere}, [])
 
     assert queues.rung() == [elsewhere]
     assert queues.rung(queue_of(LINE)) == [silent]
     assert queues.rung(queue_of(GRID)) == []
     online(GRID, True)
-    assert recover() == Findings(silent=[off])
+    assert recover() == Findings(silent=[off], lost=[lost])
 
 
 @pytest.mark.usefixtures("empty_queue")

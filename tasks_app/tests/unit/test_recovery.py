@@ -101,6 +101,17 @@ def test_a_lost_task_is_not_rung_for_again_while_its_ring_is_fresh() -> None:
     assert recover() == Findings(lost=[task_id])
 
 
+def test_a_lost_task_that_nobody_hears_of_has_one_message() -> None:
+    """Its backend's workers may be away for days, and another one leads."""
+    task_id = lost()
+    recover()
+    eventually(lambda: broker.depths().ready == 1, what="it is counted")
+    age_ring(task_id)
+
+    assert recover() == Findings()
+    assert rung() == [task_id]
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     "move",
