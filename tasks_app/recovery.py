@@ -141,7 +141,7 @@ class Leader:
             # Half of the leader's time, that it may keep up with what workers complete.
             kept = timedelta(days=settings.RETENTION_DAYS)
             if retention.purge(older_than=kept, within_s=settings.RECOVERY_S):
-                retention.purge_empty_batches(older_than=kept)
+                retention.purge_empty_sessions(older_than=kept)
 
     def _holds_lock(self) -> bool:
         with session_connection().cursor() as cursor:

@@ -48,30 +48,36 @@ def purge(
 
 
 def purge_chunk(*, older_than: timedelta, statuses: Sequence[Status] = TERMINAL) -> int:
-    """Delete up to `CHUNK` old tasks with their history, oldest first; how many there were."""
+    """Delete up to `CHUNK` old tasks, oldest first, with their history, and with a batch of which
+    none is left; how many there were."""
     with transaction.atomic():
         old = old_tasks(older_than=older_than, statuses=statuses).order_by("submitted_at")
-        ids = list(
-            old.select_for_update(skip_locked=True).values_list("task_id", flat=True)[:CHUNK]
-        )
-        deleted, _ = Task.objects.filter(task_id__in=ids).delete()
+        free = old.select_for_update(skip_locked=True)
+        batches = dict(free.values_list("task_id", "batch_id")[:CHUNK])
+        deleted, _ = Task.objects.filter(task_id__in=batches).delete()
+        Batch.objects.filter(batch_id__in={*batches.values()}, task=None).delete()
     if deleted:
         log.info("tasks_purged", count=deleted)
     return deleted
 
 
 def purge_empty_batches(*, older_than: timedelta) -> int:
-    """Delete old batches that have no task left, and then sessions that have no job; how many
-    batches there were.
+    """Delete old batches that had no task left, and then sessions; how many batches there were.
+
+    It looks at all old batches: not for every moment, where many are waiting to be purged.
     """
-    elements = Task.objects.filter(batch=OuterRef("pk"))
-    old = Batch.objects.filter(submitted_at__lt=Now() - older_than)
-    deleted = old.filter(~Exists(elements)).delete()[0]
+    old = Batch.objects.filter(submitted_at__lt=Now() - older_than, task=None)
+    deleted = old.delete()[0]
+    purge_empty_sessions(older_than=older_than)
+    return deleted
+
+
+def purge_empty_sessions(*, older_than: timedelta) -> None:
+    """Delete old sessions that have no job left."""
     jobs = RuntimeJob.objects.filter(session=OuterRef("pk"))
     sessions = RuntimeSession.objects.filter(~Exists(jobs), created_at__lt=Now() - older_than)
     # Not `delete`, which would look for jobs to take from them.
     sessions._raw_delete(sessions.db)
-    return deleted
 
 
 def purge_failed_logins() -> int:

@@ -167,6 +167,7 @@ class TaskViewSet(TaskApiView, ViewSet):
         deleted, _ = Task.objects.with_status(*TERMINAL).filter(task_id=task["task_id"]).delete()
         if not deleted:
             raise _conflict(task, "Only a task that has ended can be deleted; cancel it first.")
+        Batch.objects.filter(batch_id=task["batch_id"], task=None).delete()  # with its last element
         access.audit(request, "task_deleted", task["task_id"])
         return Response(status=204)
 

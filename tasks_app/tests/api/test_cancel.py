@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from tasks_app import lifecycle
-from tasks_app.models import TERMINAL, AuditEntry, Status, StatusHistory, Task
+from tasks_app.models import TERMINAL, AuditEntry, Batch, Status, StatusHistory, Task
 from tasks_app.tests.api import people
 from tasks_app.tests.api.client import error, get, post, send, unknown_id
 from tasks_app.tests.unit.tasks import history
@@ -161,6 +161,14 @@ def test_deleting_twice_is_404() -> None:
     task = people.task_of(None, Status.FAILED)
     send("DELETE", f"/tasks/{task.task_id}")
     error(send("DELETE", f"/tasks/{task.task_id}"), 404, "not_found")
+
+
+def test_a_batch_goes_with_its_last_element() -> None:
+    """Nobody could see it any more, and its circuit would count against its owner's limit."""
+    people.batch_of(None, Status.FAILED, Status.COMPLETED)
+    for left, task in ((1, 0), (0, 1)):
+        send("DELETE", f"/tasks/{Task.objects.get(batch_index=task).task_id}")
+        assert Batch.objects.count() == left
 
 
 def test_the_rest_of_a_batch_stays() -> None:

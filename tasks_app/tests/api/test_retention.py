@@ -3,6 +3,7 @@
 import argparse
 import io
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -31,9 +32,9 @@ from testing.service import LIMIT_S
 pytestmark = pytest.mark.django_db
 
 
-def aged(status: Status, *, days: float = 100) -> Task:
+def aged(status: Status, *, days: float = 100, **fields: Any) -> Task:
     """A task that was submitted, and has ended if it has, so many days ago."""
-    task = people.task_of(None, status, submitted_at=people.ago(days=days))
+    task = people.task_of(None, status, submitted_at=people.ago(days=days), **fields)
     if status in TERMINAL:
         people.rewrite(task, completed_at=people.ago(days=days))
     return task
@@ -177,11 +178,12 @@ def test_old_sessions_go_once_they_have_no_job() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_the_leader_purges_what_is_kept_too_long(settings: Settings, empty_queue: None) -> None:
     settings.RETENTION_DAYS = 90
-    aged(Status.COMPLETED)
+    aged(Status.COMPLETED, batch=Batch.objects.create(size=1), batch_index=0)
     kept = {aged(Status.COMPLETED, days=89), aged(Status.PENDING)}
     session = Session()
     session.do(Leader().attend)
     session.close()  # and with it the leader's lock
+    assert not Batch.objects.exists()  # with its last task, however new
     assert set(Task.objects.all()) == kept
 
 
