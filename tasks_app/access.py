@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-import structlog
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.db.models import BigIntegerField, Exists, Func, OuterRef, Q, QuerySet, Sum
@@ -18,6 +17,7 @@ from django.db.models.lookups import Exact
 from django.http import HttpRequest
 
 from tasks_app import sql
+from tasks_app.correlation import correlation_id
 from tasks_app.models import (
     ApiToken,
     AuditEntry,
@@ -144,6 +144,12 @@ def owner_of(user: AbstractBaseUser | AnonymousUser | None) -> User | None:
     return user if isinstance(user, User) else None
 
 
+def name_of(user: AbstractBaseUser | AnonymousUser | None) -> str:
+    """Who did something, as histories have it."""
+    owner = owner_of(user)
+    return owner.get_username() if owner else "an anonymous client"
+
+
 # -- limits ------------------------------------------------------------------------------------
 
 
@@ -253,7 +259,7 @@ def audit(request: HttpRequest | None, action: str, target: object) -> None:
         action=action,
         target=str(target)[:200],
         address=address_of(request),
-        correlation_id=structlog.contextvars.get_contextvars().get("correlation_id", ""),
+        correlation_id=correlation_id(),
     )
 
 

@@ -24,11 +24,11 @@ class _Turn(Generic[T]):
 
 
 class GroupCommit(Generic[T]):
-    """Calls `work` with the items of one or more threads, never twice at a time.
+    """Calls `work` with the items of one or more threads, one lot after the other.
 
     `work` must do all or none. Its errors of the types `common` are those of all who shared it;
-    any other may be the fault of one, so that each then does its own alone. `check` raises for a
-    thread that must not do the work of others: it fails alone, and the next one leads.
+    any other may be the fault of one, so that each then does its own alone, at once. `check` raises
+    for a thread that must not do the work of others: it fails alone, and the next one leads.
     """
 
     def __init__(

@@ -142,9 +142,8 @@ def run_again(task: Task, *, correlation_id: str) -> Accepted:
 
 
 def _failed_again(batch: Batch, correlation_id: str) -> list[Task]:
-    Batch.objects.select_for_update().filter(pk=batch.pk).only(
-        "pk"
-    ).first()  # one retry after the other
+    batches = Batch.objects.filter(pk=batch.pk)
+    batches.select_for_update().values("pk").first()  # one retry after the other
     latest = Task.objects.filter(batch=batch).order_by("batch_index", "-task_id")
     ids = latest.distinct("batch_index").values("task_id")
     failed = Task.objects.with_status(Status.FAILED).filter(task_id__in=ids)

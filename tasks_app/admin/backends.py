@@ -73,8 +73,9 @@ class BackendAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Not while tasks wait for it or run on it; a trigger keeps it too."""
-        if not super().has_delete_permission(request, obj) or obj is None:
-            return super().has_delete_permission(request, obj)
+        allowed = super().has_delete_permission(request, obj)
+        if obj is None or not allowed:
+            return allowed
         left = Task.objects.with_status(Status.PENDING, Status.PROCESSING)
         return obj.name != DEFAULT_BACKEND and not left.filter(backend=obj.name).exists()
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
@@ -17,6 +16,7 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
 from tasks_app import access, lifecycle, submission
+from tasks_app.correlation import correlation_id
 from tasks_app.models import TERMINAL, Status, Task
 from tasks_app.queue import broker
 from tasks_app.queue.publisher import QueueUnavailable
@@ -41,15 +41,15 @@ class Move:
 
 
 def _cancel(request: HttpRequest, task: Task) -> Task:
-    who = request.user.get_username()
-    if not lifecycle.cancel([task.task_id], reason=f"cancelled by {who}"):
+    reason = f"cancelled by {access.name_of(request.user)}"
+    if not lifecycle.cancel([task.task_id], reason=reason):
         raise Refused("The task has ended meanwhile.")
     return task
 
 
 def _run_again(request: HttpRequest, task: Task) -> Task:
     try:
-        return submission.run_again(task, correlation_id=_correlation_id()).tasks[0]
+        return submission.run_again(task, correlation_id=correlation_id()).tasks[0]
     except access.LimitExceeded as error:
         raise Refused(f"Its owner's limit '{error.limit}' is {error.allowed:,}.") from error
     except QueueUnavailable as error:
@@ -63,11 +63,6 @@ def _ring(request: HttpRequest, task: Task) -> Task:
         raise Refused("RabbitMQ does not answer; recovery rings when it is back.") from error
     lifecycle.note_rung([task.task_id])
     return task
-
-
-def _correlation_id() -> str:
-    """Of this request."""
-    return str(structlog.contextvars.get_contextvars().get("correlation_id", ""))
 
 
 _LIVING = frozenset(Status) - frozenset(TERMINAL)

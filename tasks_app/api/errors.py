@@ -17,7 +17,7 @@ from rest_framework.settings import api_settings
 
 from tasks_app import access, logins, submission
 from tasks_app.api.batch_results import NoPlace
-from tasks_app.api.correlation import correlation_id
+from tasks_app.correlation import correlation_id
 from tasks_app.postgresql import schema
 from tasks_app.postgresql.base import DATABASE_ERRORS, why
 from tasks_app.queue.publisher import QueueUnavailable
@@ -67,15 +67,21 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
 
     JSON from every view, also from those that answer HTML or YAML when all is well.
     """
-    api_error = as_api_error(error)
+    api_error = told(error)
     if api_error is None:
         return None
-    if api_error.status_code == 503:
-        log.warning("service_unavailable", code=api_error.code, reason=why(error))
     response = api_error.response()
     if challenge := getattr(error, "auth_header", None):
         response["WWW-Authenticate"] = challenge
     return response
+
+
+def told(error: Exception) -> ApiError | None:
+    """`as_api_error`, with a line in the log where the service is away."""
+    api_error = as_api_error(error)
+    if api_error is not None and api_error.status_code == 503:
+        log.warning("service_unavailable", code=api_error.code, reason=why(error))
+    return api_error
 
 
 def as_api_error(error: Exception) -> ApiError | None:

@@ -14,8 +14,8 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import SAFE_METHODS
 
-from tasks_app import metrics
-from tasks_app.api import correlation, errors, query
+from tasks_app import correlation, metrics
+from tasks_app.api import errors, query
 from tasks_app.postgresql.base import DATABASE_ERRORS, request_deadline
 
 SMALL_BODY = 16_384  # Bytes, where no circuit is submitted.
@@ -74,7 +74,7 @@ class ApiMiddleware:
         """A database outage, or missing tables, in a view outside DRF (the admin)."""
         if not isinstance(error, (*DATABASE_ERRORS, ProgrammingError)):
             return None
-        unavailable = errors.as_api_error(error)
+        unavailable = errors.told(error)
         return None if unavailable is None else unavailable.response()
 
 

@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from tasks_app import spans
-from tasks_app.api import correlation
+from tasks_app import correlation, spans
 from tasks_app.metrics import known_method
 from tasks_app.tracing import traceparent
 

@@ -25,7 +25,6 @@ from tasks_app.api import read_task, rerun, schema
 from tasks_app.api.auth import AUTHENTICATION, TaskAccess
 from tasks_app.api.batch_results import Results
 from tasks_app.api.content import NDJSON, compressed, counts_as_csv
-from tasks_app.api.correlation import correlation_id
 from tasks_app.api.errors import ApiError
 from tasks_app.api.fields import checked, shown
 from tasks_app.api.filters import (
@@ -44,6 +43,7 @@ from tasks_app.api.submissions import (
     new_task,
 )
 from tasks_app.api.waiting import waiters
+from tasks_app.correlation import correlation_id
 from tasks_app.models import TERMINAL, Batch, Status, Task
 from tasks_app.postgresql.base import renew_deadline
 
@@ -96,9 +96,7 @@ class TaskApiView(APIView):
 
     def cancel(self, request: Request, ids: list[uuid.UUID]) -> list[uuid.UUID]:
         """Cancel what is not terminal; the ids of what was cancelled."""
-        owner = access.owner_of(request.user)
-        who = owner.get_username() if owner else "an anonymous client"
-        return lifecycle.cancel(ids, reason=f"cancelled by {who}")
+        return lifecycle.cancel(ids, reason=f"cancelled by {access.name_of(request.user)}")
 
 
 class TaskViewSet(TaskApiView, ViewSet):

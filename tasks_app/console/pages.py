@@ -4,7 +4,6 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -14,8 +13,7 @@ from django.views.decorators.http import require_safe
 
 from tasks_app import access
 from tasks_app.api import errors
-from tasks_app.api.correlation import correlation_id
-from tasks_app.postgresql.base import why
+from tasks_app.correlation import correlation_id
 
 # Nothing is fetched from elsewhere, and no script or style stands in a page. Pictures are those
 # that its own scripts make.
@@ -24,7 +22,6 @@ POLICY = (
     "img-src 'self' blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 
-log = structlog.get_logger(__name__)
 View = Callable[..., HttpResponse]
 
 
@@ -50,10 +47,10 @@ def public_page(view: View) -> View:
         try:
             response: HttpResponse = require_safe(view)(request, **path)
         except Exception as error:
-            told = errors.as_api_error(error)
+            told = errors.told(error)
             if told is None:
                 raise
-            response = error_page(request, told, why=why(error))
+            response = error_page(request, told)
         response.headers["Content-Security-Policy"] = POLICY
         return response
 
@@ -65,10 +62,8 @@ def shown(request: HttpRequest, name: str, **context: Any) -> HttpResponse:
     return render(request, f"console/{name}.html", _frame(request) | context)
 
 
-def error_page(request: HttpRequest, error: errors.ApiError, *, why: str = "") -> HttpResponse:
+def error_page(request: HttpRequest, error: errors.ApiError) -> HttpResponse:
     """An error of the API as a page, without a look at the database, which may be the error."""
-    if error.status_code == 503:
-        log.warning("service_unavailable", code=error.code, reason=why)
     context = {"status": error.status_code, "error": error, "correlation_id": correlation_id()}
     response = render(request, "console/error.html", context, status=error.status_code)
     if error.retry_after_s is not None:

@@ -112,10 +112,8 @@ class DoorbellBroker(dramatiq.Broker):
         """This process's publisher (a fork gets its own)."""
         with self._publisher_lock:  # threads that come first together share one
             if self._publisher is None or self._publisher[0] != os.getpid():
-                self._publisher = (
-                    os.getpid(),
-                    Publisher(*(self._nodes, QUEUE, DEAD_LETTER_QUEUE, _arguments)),
-                )
+                made = Publisher(self._nodes, QUEUE, DEAD_LETTER_QUEUE, _arguments)
+                self._publisher = os.getpid(), made
             return self._publisher[1]
 
     def declare_queue(self, queue_name: str) -> None:

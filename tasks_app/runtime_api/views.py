@@ -12,10 +12,10 @@ from rest_framework.response import Response
 
 from tasks_app import access, json_text, submission
 from tasks_app.api import query
-from tasks_app.api.correlation import correlation_id
 from tasks_app.api.errors import ApiError
 from tasks_app.api.fields import BoundedListField, StrictSerializer, StrictTextField, checked
 from tasks_app.api.submissions import LabelsSerializer
+from tasks_app.correlation import correlation_id
 from tasks_app.models import TERMINAL, Batch, StatusHistory, Task
 from tasks_app.runtime_api import jobs, repetition
 from tasks_app.runtime_api.arrays import invalid
