@@ -14,10 +14,10 @@ from tasks_app.api import schema
 from tasks_app.api.fields import shown
 from tasks_app.api.serializers import BackendSerializer, BackendSummarySerializer
 from tasks_app.api.views import TaskApiView
-from tasks_app.circuits.device import read_device
+from tasks_app.circuits.device import Device, read_device
 from tasks_app.models import Backend
 
-_DEVICE = "aer_device"
+DEVICE = "aer_device"
 
 
 class BackendsView(TaskApiView):
@@ -48,7 +48,7 @@ def summary(backend: Backend) -> dict[str, Any]:
     columns = ("name", "kind", "description", "online", "max_qubits", "max_shots")
     own = {name: getattr(backend, name) for name in columns}
     limits = settings.CIRCUIT_LIMITS
-    width = _width(backend.name, backend.changed_at) if backend.kind == _DEVICE else None
+    width = _width(backend.name, backend.changed_at) if backend.kind == DEVICE else None
     own["max_qubits"] = min(filter(None, (own["max_qubits"], limits.max_qubits, width)))
     own["max_shots"] = min(filter(None, (own["max_shots"], limits.max_shots)))
     return {**own, "pending": pace.pending(backend.name), **pace.pace_lately(backend.name)}
@@ -60,14 +60,23 @@ def _width(name: str, changed_at: datetime) -> int:
     return len(Backend.objects.values_list("definition", flat=True).get(name=name)["qubits"])
 
 
+def device_of(backend: Backend) -> Device | None:
+    """What it simulates; None where it takes any gate on any qubits."""
+    return read_device(backend.definition) if backend.kind == DEVICE else None
+
+
+def couplings(device: Device) -> list[list[int]]:
+    """The pairs of qubits that have a gate, in its order."""
+    pairs = {each for places in device.gates.values() for each in places if len(each) == 2}
+    return [list(pair) for pair in sorted(pairs)]
+
+
 def _gates(backend: Backend) -> dict[str, Any]:
-    """Null of a backend that takes any gate on any qubits."""
-    if backend.kind != _DEVICE:
+    device = device_of(backend)
+    if device is None:
         return {"qubits": None, "basis_gates": None, "coupling_map": None}
-    device = read_device(backend.definition)
-    pairs = {places for gate in device.gates.values() for places in gate if len(places) == 2}
     return {
         "qubits": len(device.qubits),
         "basis_gates": sorted(device.gates),
-        "coupling_map": sorted(pairs),
+        "coupling_map": couplings(device),
     }

@@ -11,12 +11,12 @@ from rest_framework.response import Response
 
 from tasks_app import backends, pace
 from tasks_app.api import query
-from tasks_app.circuits.device import Cost, Device, Qubit, read_device
+from tasks_app.api.backends import couplings, device_of
+from tasks_app.circuits.device import Cost, Device, Qubit
 from tasks_app.models import Backend
 from tasks_app.runtime_api.view import RuntimeView
 
 VERSION = "1.0.0"
-DEVICE = "aer_device"
 PLAIN = "aer"
 """The kind of a simulator without noise."""
 MAX_SHOTS = 10_000_000
@@ -45,11 +45,6 @@ def backend(name: str) -> Backend:
     return found
 
 
-def device_of(backend: Backend) -> Device | None:
-    """What it simulates; None where it takes any gate on any qubits."""
-    return read_device(backend.definition) if backend.kind == DEVICE else None
-
-
 def qubits_of(backend: Backend, device: Device | None) -> int:
     """How many it has, or takes."""
     most = backend.max_qubits or settings.CIRCUIT_LIMITS.max_qubits
@@ -72,7 +67,7 @@ def configuration(backend: Backend) -> dict[str, Any]:
         "gates": gates,
         "supported_instructions": [*basis, *CONTROL_FLOW, *_others(device)],
         "supported_features": ["qasm3", "dynamic_circuits"],
-        "coupling_map": _couplings(device) if device else None,
+        "coupling_map": couplings(device) if device else None,
         "local": False,
         "simulator": False,
         "conditional": True,
@@ -109,11 +104,6 @@ def _gate(name: str, parameters: list[str]) -> dict[str, Any]:
 def _others(device: Device | None) -> list[str]:
     """Instructions that are no gates; some devices cannot reset."""
     return [name for name in OTHERS if name != "reset" or not device or name in device.gates]
-
-
-def _couplings(device: Device) -> list[list[int]]:
-    pairs = {each for places in device.gates.values() for each in places if len(each) == 2}
-    return [list(pair) for pair in sorted(pairs)]
 
 
 def properties(backend: Backend) -> dict[str, Any]:

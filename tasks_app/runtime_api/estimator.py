@@ -18,7 +18,7 @@ from tasks_app.circuits.job import MAX_OBSERVABLES, MAX_SEED, MAX_SETS, MAX_TERM
 from tasks_app.runtime_api import options, pubs
 from tasks_app.runtime_api.arrays import as_npy, check_axes, invalid
 from tasks_app.runtime_api.pubs import Part, Piece, Values
-from tasks_app.runtime_api.results import Ended, fragment
+from tasks_app.runtime_api.results import Ended, EndedOf, fragment
 
 DEFAULT_PRECISION = 1 / 64
 _MAX_VALUES = 50_000  # of a task
@@ -248,12 +248,9 @@ def _cut(wanted: dict[int, None], observables: Sequence[Terms]) -> Iterator[list
 # -- the result --------------------------------------------------------------------------------
 
 
-def result(params: Mapping[str, Any], ended: Sequence[Ended]) -> Any:
+def result(params: Mapping[str, Any], ended: EndedOf) -> Any:
     """What the client's decoder makes a `PrimitiveResult` of."""
-    found = [
-        _pub_result(pub, [each for each in ended if each.part.pub == index])
-        for index, pub in enumerate(_pubs(params))
-    ]
+    found = [_pub_result(pub, ended(index)) for index, pub in enumerate(_pubs(params))]
     return {
         "__type__": "PrimitiveResult",
         "__value__": {"pub_results": found, "metadata": {"version": 2}},

@@ -19,7 +19,7 @@ from tasks_app.runtime_api import bits, options, pubs
 from tasks_app.runtime_api.arrays import as_tensor, check_axes, from_tensor, invalid
 from tasks_app.runtime_api.backends import MAX_SHOTS
 from tasks_app.runtime_api.pubs import Part, Piece, Values
-from tasks_app.runtime_api.results import Ended
+from tasks_app.runtime_api.results import Ended, EndedOf
 
 VERSIONS = ("v1.0", "v1.1", "v2.0")
 _RESULT_BYTES = 6_000_000  # Of a task's result: it may have 8 MiB.
@@ -148,13 +148,13 @@ def _compressed(params: Mapping[str, Any]) -> bool:
     return bool(params["schema_version"] == "v2.0")
 
 
-def result(params: Mapping[str, Any], ended: Sequence[Ended]) -> Any:
+def result(params: Mapping[str, Any], ended: EndedOf) -> Any:
     """What the client's decoder makes a `QuantumProgramResult` of."""
     program = params["quantum_program"]
     data, spans = [], []
     for index in range(len(program["items"])):
         item = _item(params, index)
-        own = [each for each in ended if each.part.pub == index]
+        own = ended(index)
         data.append(_item_result(own, item.shape, compressed=_compressed(params)))
         spans += [_span(each, item.shape) for each in own]
     return {

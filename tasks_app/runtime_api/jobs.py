@@ -1,5 +1,6 @@
 """A job of the IBM Runtime client: a batch of tasks, and what was asked for in its own words."""
 
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,15 +12,17 @@ from django.db.models import Exists, OuterRef, QuerySet
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
-from tasks_app import access, lifecycle
+from tasks_app import access, lifecycle, sql
+from tasks_app.api.backends import DEVICE
 from tasks_app.api.errors import ApiError
 from tasks_app.api.fields import NOT_STORABLE, checked
 from tasks_app.api.submissions import MAX_BATCH, BatchSubmissionSerializer, new_task
 from tasks_app.circuits.job import is_storable
-from tasks_app.models import TERMINAL, Backend, Batch, RuntimeJob, Status, Task
+from tasks_app.models import Backend, Batch, RuntimeJob, Status, Task
+from tasks_app.postgresql.base import connection, renew_deadline
 from tasks_app.runtime_api import estimator, executor, pubs, sampler
 from tasks_app.runtime_api.arrays import invalid
-from tasks_app.runtime_api.backends import DEVICE, PLAIN
+from tasks_app.runtime_api.backends import PLAIN
 from tasks_app.runtime_api.pubs import Part, Piece
 from tasks_app.runtime_api.results import Ended
 from tasks_app.runtime_api.view import uuid_of
@@ -31,7 +34,10 @@ PROGRAMS: dict[str, ModuleType] = {
 }
 RAN_TOO_LONG = 1305
 """The client's code for a job that was stopped at its deadline."""
+MAX_RESULT_BYTES = 2**27
+"""Of what the tasks of a PUB have stored: of one PUB after the other it is all in memory."""
 _TOO_LONG = ("timed_out", "cpu_time_exceeded")
+_FIGURES = sql.statement("runtime_jobs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,93 +142,75 @@ def pending(jobs: QuerySet[RuntimeJob], wanted: bool) -> QuerySet[RuntimeJob]:
     return jobs.filter(going if wanted else ~going)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Job:
-    """A job with its tasks, the latest one of each place."""
+    """A job, and what became of its tasks, the latest one of each place (sql/runtime_jobs.sql)."""
 
     row: RuntimeJob
-    tasks: list[Task]
+    tasks: int
+    pending: int
+    processing: int
+    cancelled: int
+    started_at: datetime | None
+    latest_end: datetime | None
+    seconds: float
+    """For which its tasks ran."""
+    failed_pub: int | None
+    error_code: str | None
+    error_message: str | None
 
     @property
     def ended(self) -> bool:
-        return all(task.current_status in TERMINAL for task in self.tasks)
+        return not self.pending and not self.processing
 
     @property
-    def complete(self) -> bool:
-        """Whether every task is there: single ones may have been deleted."""
-        return len(self.tasks) == len(self.row.parts)
+    def completed_at(self) -> datetime | None:
+        return self.latest_end if self.ended else None
 
     @property
     def state(self) -> dict[str, Any]:
         """As the client reads it."""
-        statuses = {task.current_status for task in self.tasks}
         if not self.ended:
-            return {"status": "Queued" if statuses == {Status.PENDING} else "Running"}
-        for task in self.tasks:
-            if task.current_status == Status.FAILED:
-                return {"status": "Failed", **self._reason(task)}
-        return {"status": "Cancelled" if Status.CANCELLED in statuses else "Completed"}
-
-    def _reason(self, task: Task) -> dict[str, Any]:
-        place = self.row.parts[task.batch_index or 0]["pub"]
-        reason = f"PUB {place}: {task.error_message} [{task.error_code}]"
-        code = RAN_TOO_LONG if task.error_code in _TOO_LONG else None
-        return {"reason": reason} | ({"reason_code": code} if code else {})
-
-    @property
-    def started_at(self) -> datetime | None:
-        return min((t.started_at for t in self.tasks if t.started_at), default=None)
-
-    @property
-    def completed_at(self) -> datetime | None:
-        if not self.ended:
-            return None
-        return max((t.completed_at for t in self.tasks if t.completed_at), default=None)
-
-    @property
-    def seconds(self) -> float:
-        """For which its tasks ran."""
-        return sum(
-            (task.completed_at - task.started_at).total_seconds()
-            for task in self.tasks
-            if task.completed_at and task.started_at
-        )
+            return {"status": "Queued" if self.pending == self.tasks else "Running"}
+        if self.error_code is None:
+            return {"status": "Cancelled" if self.cancelled else "Completed"}
+        reason = f"PUB {self.failed_pub}: {self.error_message} [{self.error_code}]"
+        code = {"reason_code": RAN_TOO_LONG} if self.error_code in _TOO_LONG else {}
+        return {"status": "Failed", "reason": reason, **code}
 
     @property
     def status(self) -> str:
         """The state's name."""
         return str(self.state["status"])
 
+    def in_order(self) -> QuerySet[Task]:
+        """Its tasks."""
+        tasks = Task.objects.filter(batch_id=self.row.pk).order_by("batch_index", "-task_id")
+        return tasks.distinct("batch_index")
 
-def found(request: Request, job_id: str, *bodies: str) -> Job:
-    """A job with its tasks, and of these what else is named. Raises 404."""
+
+def found(request: Request, job_id: str) -> Job:
+    """Raises 404."""
     wanted = uuid_of(job_id)
     row = visible(request).filter(batch_id=wanted).first() if wanted else None
     if row is None:
         raise NotFound("There is no job with this id.")
-    return with_tasks([row], *bodies)[0]
+    return told([row])[0]
 
 
-def with_tasks(rows: Iterable[RuntimeJob], *bodies: str) -> list[Job]:
-    """Jobs in the same order."""
-    jobs = {row.batch_id: Job(row, []) for row in rows}
-    tasks = Task.objects.filter(batch_id__in=jobs).order_by("batch_id", "batch_index", "-task_id")
-    latest = tasks.distinct("batch_id", "batch_index").only(
-        *("batch_id", "batch_index", "current_status", "started_at", "completed_at"),
-        *("error_code", "error_message", *bodies),
-    )
-    for task in latest:
-        if task.batch_id is not None:
-            jobs[task.batch_id].tasks.append(task)
-    return list(jobs.values())
+def told(rows: Iterable[RuntimeJob]) -> list[Job]:
+    """With what became of them, in the same order."""
+    by_id = {row.batch_id: row for row in rows}
+    values = {"batch_ids": list(by_id)}
+    figures = {batch_id: rest for batch_id, *rest in connection.prepared(_FIGURES, values)}
+    return [Job(row, *figures[batch_id]) for batch_id, row in by_id.items()]
 
 
 def cancel(request: Request, some: Iterable[Job]) -> bool:
     """Cancel what of them has not ended; whether there was anything."""
-    owner = access.owner_of(request.user)
-    who = owner.get_username() if owner else "an anonymous client"
-    ids = [task.task_id for job in some for task in job.tasks]
-    return bool(lifecycle.cancel(ids, reason=f"cancelled by {who}"))
+    tasks = Task.objects.unfinished().filter(batch_id__in=[job.row.pk for job in some])
+    ids = tasks.values_list("task_id", flat=True)
+    return bool(lifecycle.cancel(ids, reason=f"cancelled by {access.name_of(request.user)}"))
 
 
 def qiskit_version(job: Job) -> str | None:
@@ -233,15 +221,35 @@ def qiskit_version(job: Job) -> str | None:
 
 
 def result(job: Job) -> Any:
-    """What the client decodes. Raises ApiError where tasks are gone."""
-    if not job.complete:
-        raise ApiError(410, "tasks_deleted", "Tasks of this job have been deleted.")
+    """What the client decodes. Raises ApiError where tasks are gone, or have told too much."""
     shared = _circuit_of_batch(job)
-    ended = [
-        Ended(Part(**part), task.result or {}, _circuit(task, shared), *_times(task))
-        for part, task in zip(job.row.parts, job.tasks, strict=True)
-    ]
+    parts: dict[int, dict[uuid.UUID, Part]] = {}
+    for index, task_id in job.in_order().values_list("batch_index", "task_id"):
+        part = Part(**job.row.parts[index])
+        parts.setdefault(part.pub, {})[task_id] = part
+
+    def ended(pub: int) -> list[Ended]:
+        renew_deadline()
+        own = parts.get(pub, {})
+        tasks = Task.objects.filter(task_id__in=own).order_by("batch_index")
+        size = sum(tasks.values_list("stored_bytes", flat=True))
+        if size > MAX_RESULT_BYTES:
+            sentence = f"PUB {pub} has {size:,} bytes of results, {MAX_RESULT_BYTES:,} can be sent"
+            raise ApiError(413, "result_too_large", f"{sentence}; read it task by task.")
+        if len(tasks) < len(own):
+            raise _deleted()
+        return [
+            Ended(own[task.task_id], task.result or {}, _circuit(task, shared), *_times(task))
+            for task in tasks
+        ]
+
+    if sum(map(len, parts.values())) < job.row.batch.size:
+        raise _deleted()
     return PROGRAMS[job.row.program].result(job.row.params, ended)
+
+
+def _deleted() -> ApiError:
+    return ApiError(410, "tasks_deleted", "Tasks of this job have been deleted.")
 
 
 def params_of(job: Job) -> dict[str, Any]:
@@ -250,9 +258,10 @@ def params_of(job: Job) -> dict[str, Any]:
     if "pubs" not in params:
         return params
     shared = _circuit_of_batch(job)
+    tasks = job.in_order().only("batch_index", "circuit", "options")
     circuits = {
-        part["pub"]: pubs.written(*_circuit(task, shared))
-        for part, task in zip(job.row.parts, job.tasks, strict=False)
+        job.row.parts[task.batch_index or 0]["pub"]: pubs.written(*_circuit(task, shared))
+        for task in tasks
     }
     params["pubs"] = [
         [circuits.get(index), *pub[1:]] for index, pub in enumerate(job.row.params["pubs"])

@@ -1,7 +1,7 @@
 """What a program makes its result of."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,10 @@ class Ended:
     """And its format."""
     started_at: datetime
     completed_at: datetime
+
+
+EndedOf = Callable[[int], list[Ended]]
+"""The tasks of a PUB, or item, by its number. Nobody keeps them: they may be large."""
 
 
 def fragment(text: str) -> Any:

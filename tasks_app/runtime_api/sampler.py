@@ -13,7 +13,7 @@ from tasks_app.runtime_api import bits, options, pubs
 from tasks_app.runtime_api.arrays import Array, as_npy, invalid
 from tasks_app.runtime_api.backends import MAX_SHOTS
 from tasks_app.runtime_api.pubs import Part, Piece, Values
-from tasks_app.runtime_api.results import Ended, fragment
+from tasks_app.runtime_api.results import Ended, EndedOf, fragment
 
 DEFAULT_SHOTS = 4096  # The client's own, where nobody says.
 _RESULT_BYTES = 6_000_000  # Of a task's result: it may have 8 MiB.
@@ -89,13 +89,13 @@ def _most_sets(circuit: Mapping[str, str], shots: int) -> int:
     return _RESULT_BYTES // (outcomes * (2 * width + 10))
 
 
-def result(params: Mapping[str, Any], ended: Sequence[Ended]) -> Any:
+def result(params: Mapping[str, Any], ended: EndedOf) -> Any:
     """What the client's decoder makes a `PrimitiveResult` of."""
     found = []
     for index, pub in enumerate(params["pubs"]):
         values = None if isinstance(pub, str) or len(pub) < 2 else pub[1]
         shape = pubs.values_of(values, "").shape
-        found.append(_pub_result([each for each in ended if each.part.pub == index], shape))
+        found.append(_pub_result(ended(index), shape))
     return {
         "__type__": "PrimitiveResult",
         "__value__": {"pub_results": found, "metadata": {"version": 2}},

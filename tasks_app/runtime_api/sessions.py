@@ -115,8 +115,8 @@ def _accepts(session: RuntimeSession) -> bool:
 
 
 def _jobs_of(session: RuntimeSession) -> list[Job]:
-    rows = RuntimeJob.objects.filter(session=session).select_related("batch").defer("params")
-    return jobs.with_tasks(rows)
+    rows = RuntimeJob.objects.filter(session=session).select_related("batch")
+    return jobs.told(rows.defer("params", "parts"))
 
 
 def _shown(session: RuntimeSession, own: list[Job]) -> dict[str, Any]:

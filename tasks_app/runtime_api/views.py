@@ -103,7 +103,8 @@ class JobsView(RuntimeView):
         if wanted.get("sort") != "ASC":
             order = tuple(f"-{name}" for name in order)  # type: ignore[assignment]
         limit, offset = wanted.get("limit", MAX_PAGE), wanted.get("offset", 0)
-        page = jobs.with_tasks(found.defer("params").order_by(*order)[offset : offset + limit])
+        rows = found.defer("params", "parts").order_by(*order)[offset : offset + limit]
+        page = jobs.told(rows)
         body = {"jobs": list(map(shown, page)), "count": found.count()}
         return Response(body | {"limit": limit, "offset": offset})
 
@@ -137,9 +138,9 @@ class JobView(RuntimeView):
     @query.takes_these("exclude_params")
     def get(self, request: Request, job_id: str) -> Response:
         """What it is, how it stands, and what was asked for."""
+        job = jobs.found(request, job_id)
         if request.query_params.get("exclude_params") == "true":
-            return Response(shown(jobs.found(request, job_id)))
-        job = jobs.found(request, job_id, "circuit", "options")
+            return Response(shown(job))
         return Response({**shown(job), "params": json_text.as_given(jobs.params_of(job))})
 
     def delete(self, request: Request, job_id: str) -> Response:
@@ -175,7 +176,6 @@ class ResultsView(RuntimeView):
             return HttpResponse(job.state["reason"], content_type=_TEXT)
         if job.status != "Completed":
             return HttpResponse(status=204)
-        job = jobs.found(request, job_id, "circuit", "options", "result")
         body = orjson.dumps(jobs.result(job), option=orjson.OPT_UTC_Z)
         return HttpResponse(body, content_type=_TEXT)
 
@@ -186,7 +186,7 @@ class LogsView(RuntimeView):
     def get(self, request: Request, job_id: str) -> HttpResponse:
         """The histories of its tasks, a line for each transition."""
         job = jobs.found(request, job_id)
-        places = {task.task_id: task.batch_index for task in job.tasks}
+        places = dict(job.in_order().values_list("task_id", "batch_index"))
         history = StatusHistory.objects.filter(task_id__in=places).order_by("id")
         lines = [
             f"{each.transitioned_at.isoformat()} task {places[each.task_id]} {each.status}: "
@@ -214,7 +214,7 @@ class MetricsView(RuntimeView):
                 "bss": {"seconds": job.seconds},
                 "qiskit_version": jobs.qiskit_version(job),
                 "caller": "qiskit-ibm-runtime",
-                "num_circuits": len(job.row.parts),
+                "num_circuits": job.row.batch.size,
             }
         )
 

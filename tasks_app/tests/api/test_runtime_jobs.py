@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.db.models.signals import post_init
 from ibm_quantum_schemas.common import (
     CompressedQpyDataModel,
     CompressedTensorModel,
@@ -264,6 +265,18 @@ def test_jobs_are_listed_and_filtered() -> None:
     error(get(f"{JOBS}?colour=red"), 400, "validation_error")
 
 
+def test_a_list_of_jobs_reads_none_of_their_tasks() -> None:
+    """Two hundred jobs may have as many thousands."""
+    job = submitted(sampler(*[[written(bell())]] * 3))
+    read_tasks = []
+    post_init.connect(lambda instance, **_: read_tasks.append(instance), Task, weak=False)
+    try:
+        assert [each["id"] for each in read(JOBS)["jobs"]] == [job]
+    finally:
+        post_init.disconnect(sender=Task)
+    assert read_tasks == []
+
+
 def test_a_job_is_cancelled_once() -> None:
     job = submitted(sampler([written(bell())], [written(bell())]))
     assert post({}, f"{JOBS}/{job}/cancel").status_code == 204
@@ -300,6 +313,17 @@ def test_a_result_that_is_too_large_to_send_is_refused(monkeypatch: pytest.Monke
     job = submitted(sampler([written(bell()), None, 100]))
     work()
     error(get(f"{JOBS}/{job}/results"), 413, "result_too_large")
+
+
+@pytest.mark.parametrize(("most", "status"), [("largest", 200), ("one less", 413)])
+def test_of_one_pub_after_the_other_the_results_are_held(
+    most: str, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = submitted(sampler([written(bell())], [written(bell())]))
+    work()
+    largest = max(Task.objects.values_list("stored_bytes", flat=True)) - (most == "one less")
+    monkeypatch.setattr("tasks_app.runtime_api.jobs.MAX_RESULT_BYTES", largest)
+    assert get(f"{JOBS}/{job}/results").status_code == status
 
 
 def test_nothing_is_told_of_a_job_of_which_a_task_is_gone() -> None:

@@ -114,15 +114,18 @@ def test_a_lost_task_that_nobody_hears_of_has_one_message() -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
-    "move",
+    ("make", "move"),
     [
-        lambda *ids: lifecycle.note_rung(ids),
-        lambda *ids: lifecycle.expire_leases([tasks.SOMEWHERE]),
+        (pending, recover),
+        (lambda: processing().task_id, lambda: lifecycle.expire_leases([tasks.SOMEWHERE])),
     ],
 )
-def test_many_are_locked_in_one_order(move: Callable[..., object]) -> None:
+def test_many_are_locked_in_one_order(
+    make: Callable[[], uuid.UUID], move: Callable[[], object]
+) -> None:
     """Else a cancelled batch and recovery, which both lock many, may wait for each other."""
-    first, second = processing().task_id, processing().task_id
+    first, second = make(), make()
+    age_ring(second)
     age_ring(first)  # which puts its row behind the other one
     session = Session()
 
@@ -139,7 +142,7 @@ def test_many_are_locked_in_one_order(move: Callable[..., object]) -> None:
     session.do(in_the_order_of_rows)
     with transaction.atomic():
         Task.objects.select_for_update().get(task_id=first)
-        moved = session.start(partial(move, first, second))
+        moved = session.start(move)
         eventually(waits, what="it waits for the first")
         Task.objects.select_for_update(nowait=True).get(task_id=second)
     moved()
