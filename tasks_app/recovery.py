@@ -140,8 +140,9 @@ class Leader:
         if self._leading and settings.RETENTION_DAYS:
             # Half of the leader's time, that it may keep up with what workers complete.
             kept = timedelta(days=settings.RETENTION_DAYS)
-            if retention.purge(older_than=kept, within_s=settings.RECOVERY_S):
-                retention.purge_empty_sessions(older_than=kept)
+            purged, all_gone = retention.purge(older_than=kept, within_s=settings.RECOVERY_S)
+            if purged and all_gone:
+                retention.purge_empty_batches(older_than=kept)
 
     def _holds_lock(self) -> bool:
         with session_connection().cursor() as cursor:

@@ -36,15 +36,16 @@ def old_tasks(*, older_than: timedelta, statuses: Sequence[Status] = TERMINAL) -
 
 def purge(
     *, older_than: timedelta, statuses: Sequence[Status] = TERMINAL, within_s: float = math.inf
-) -> int:
-    """Delete old tasks, chunk after chunk, until none is left or `within_s` is over; how many."""
+) -> tuple[int, bool]:
+    """Delete old tasks, chunk after chunk, until none is left or `within_s` is over; how many, and
+    whether none is left."""
     until = time.monotonic() + within_s
     total = 0
     while deleted := purge_chunk(older_than=older_than, statuses=statuses):
         total += deleted
         if time.monotonic() > until:
-            break
-    return total
+            return total, False
+    return total, True
 
 
 def purge_chunk(*, older_than: timedelta, statuses: Sequence[Status] = TERMINAL) -> int:
@@ -62,22 +63,16 @@ def purge_chunk(*, older_than: timedelta, statuses: Sequence[Status] = TERMINAL)
 
 
 def purge_empty_batches(*, older_than: timedelta) -> int:
-    """Delete old batches that had no task left, and then sessions; how many batches there were.
-
-    It looks at all old batches: not for every moment, where many are waiting to be purged.
+    """Delete old batches that had no task left before, and then sessions that have no job; how many
+    batches there were. It looks at all old batches, those with old tasks included.
     """
     old = Batch.objects.filter(submitted_at__lt=Now() - older_than, task=None)
     deleted = old.delete()[0]
-    purge_empty_sessions(older_than=older_than)
-    return deleted
-
-
-def purge_empty_sessions(*, older_than: timedelta) -> None:
-    """Delete old sessions that have no job left."""
     jobs = RuntimeJob.objects.filter(session=OuterRef("pk"))
     sessions = RuntimeSession.objects.filter(~Exists(jobs), created_at__lt=Now() - older_than)
     # Not `delete`, which would look for jobs to take from them.
     sessions._raw_delete(sessions.db)
+    return deleted
 
 
 def purge_failed_logins() -> int:

@@ -39,5 +39,6 @@ class Command(BaseCommand):
         if options["dry_run"]:
             self.stdout.write(f"{old_tasks(**wanted).count()} task(s) would be deleted")
             return
-        tasks, batches = purge(**wanted), purge_empty_batches(older_than=options["older_than"])
+        tasks, _ = purge(**wanted)
+        batches = purge_empty_batches(older_than=options["older_than"])
         self.stdout.write(f"{tasks} task(s) and {batches} empty batch(es) deleted")
