@@ -152,9 +152,10 @@ def page(
     wanted: Mapping[str, Any],
     *,
     url: str,
-    shown_as: type[serializers.BaseSerializer[Any]],
+    shown_as: type[serializers.BaseSerializer[Any]] | None = None,
 ) -> dict[str, Any]:
-    """The page of filtered rows that was asked for, and the addresses of its neighbours.
+    """The page of filtered rows that was asked for, and the addresses of its neighbours; the rows
+    as they are, for templates, unless `shown_as` says how.
 
     With `ids` all of them unless asked otherwise: who names them wants to see them, and a short
     page would tempt PostgreSQL to look for them among all tasks, newest first.
@@ -180,5 +181,5 @@ def page(
     return {
         "next": link(more or backwards, last, False),
         "previous": link(more if backwards else cursor is not None, first, True),
-        "results": [shown(shown_as, row) for row in rows],
+        "results": [shown(shown_as, row) for row in rows] if shown_as else rows,
     }

@@ -119,7 +119,7 @@ def described(
     operation_id: str, summary: str, success: dict[Any, Any], *errors: int, **more: Any
 ) -> Callable[[F], F]:
     """A route: its answer, and the errors that not every route has. It takes no other query
-    parameters than are described here (`query.unknown`)."""
+    parameters than are described here (`query.check`)."""
     failures = [(status, "application/json") for status in (400, 401, 403, *errors, 503)]
     responses = success | dict.fromkeys(failures, ErrorSerializer)
     describe = extend_schema(

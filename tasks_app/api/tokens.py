@@ -55,7 +55,7 @@ class TokenSerializer(serializers.ModelSerializer[ApiToken]):
         fields = ["id", "label", "read_only", "created_at", "expires_at", "revoked_at"]
 
 
-class TokenPageSerializer(StrictSerializer):
+class TokenFilterSerializer(StrictSerializer):
     """Which tokens to list."""
 
     before = serializers.IntegerField(
@@ -101,11 +101,11 @@ class TokenViewSet(ViewSet):
 
     @described(
         *("list_tokens", "List tokens", {200: TokenSerializer(many=True)}, 404, 415),
-        parameters=[TokenPageSerializer],
+        parameters=[TokenFilterSerializer],
     )
     def list(self, request: Request) -> Response:
         """Newest first, a hundred at a time: `before` is the last one's id."""
-        asked = checked(TokenPageSerializer, request.query_params.dict())
+        asked = checked(TokenFilterSerializer, request.query_params.dict())
         tokens = ApiToken.objects.filter(owner=_user(request)).order_by("-id")
         if "before" in asked:
             tokens = tokens.filter(pk__lt=asked["before"])

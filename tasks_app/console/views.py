@@ -5,12 +5,10 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from rest_framework.exceptions import NotFound
-from rest_framework.serializers import BaseSerializer
 
 from tasks_app import access, backends, pace
 from tasks_app.api import filters
@@ -33,13 +31,6 @@ OUTPUT_LABELS = {
     "registers": "Registers",
 }
 MAX_TOKENS = 200  # that the page shows, the newest
-
-
-class AsItIs(BaseSerializer[Any]):
-    """Rows for templates, which know a model's fields."""
-
-    def to_representation(self, instance: Model) -> Model:
-        return instance
 
 
 @page
@@ -69,7 +60,7 @@ def tasks(request: HttpRequest) -> HttpResponse:
     visible = access.visible_tasks(request.user).without_bodies()
     found = filters.filtered_tasks(visible, wanted).select_related("owner")
     url = request.get_full_path()
-    rows = filters.page(found, wanted, url=url, shown_as=AsItIs)
+    rows = filters.page(found, wanted, url=url)
     is_moving = any(task.current_status not in TERMINAL for task in rows["results"])
     context = {
         "statuses": Status.values,
@@ -86,7 +77,7 @@ def batches(request: HttpRequest) -> HttpResponse:
     """Batches, newest first, a page at a time."""
     wanted = checked(filters.BatchFilterSerializer, filters.listed(_filled_in(request.GET)))
     found = filters.filtered(access.visible_batches(request.user), wanted)
-    rows = filters.page(found, wanted, url=request.get_full_path(), shown_as=AsItIs)
+    rows = filters.page(found, wanted, url=request.get_full_path())
     return shown(request, "batches", **rows, wanted=request.GET)
 
 

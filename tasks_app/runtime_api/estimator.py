@@ -60,8 +60,7 @@ class _Pub:
 def pieces(params: Mapping[str, Any], *, noisy: bool = False) -> Iterator[Piece]:
     """Raises ApiError for what is no such program."""
     known = {"pubs", "options", "version", "support_qiskit", "precision", "resilience_level"}
-    if unknown := sorted(params.keys() - known):
-        raise invalid(f"An estimator has no parameter {unknown[0]!r:.80}.")
+    pubs.check_names(params, known, "An estimator")
     if params.get("version", 2) != 2:
         raise invalid("Only version 2 of the estimator is supported.")
     level = {name: params[name] for name in ("resilience_level",) if name in params}

@@ -22,14 +22,12 @@ from tasks_app.runtime_api.pubs import Part, Piece, Values
 from tasks_app.runtime_api.results import Ended, EndedOf
 
 VERSIONS = ("v1.0", "v1.1", "v2.0")
-_RESULT_BYTES = 6_000_000  # Of a task's result: it may have 8 MiB.
 _BYTES = 80  # Of an outcome in it, or so.
 
 
 def pieces(params: Mapping[str, Any], *, noisy: bool = False) -> Iterator[Piece]:
     """Raises ApiError for what is no such program."""
-    if unknown := sorted(params.keys() - {"schema_version", "quantum_program", "options"}):
-        raise invalid(f"An executor has no parameter {unknown[0]!r:.80}.")
+    pubs.check_names(params, {"schema_version", "quantum_program", "options"}, "An executor")
     if params.get("schema_version") not in VERSIONS:
         raise invalid(f"schema_version is one of {', '.join(VERSIONS)}.")
     options.checked(params.get("options"), options.EXECUTOR, noisy=noisy)
@@ -49,7 +47,7 @@ def pieces(params: Mapping[str, Any], *, noisy: bool = False) -> Iterator[Piece]
         if len(shares) > 1 and isinstance(item, _Samplex):  # Each would draw values of its own.
             raise invalid(f"Item {index}: what a samplex draws is run at most {shares[0]:,} times.")
         for share in shares:
-            for first, count in pubs.blocks(item.count, _RESULT_BYTES // (share * _BYTES)):
+            for first, count in pubs.blocks(item.count, pubs.RESULT_BYTES // (share * _BYTES)):
                 values = item.fields(first, count)
                 fields = {**circuit, **values, "shots": share, "outputs": ["counts", "registers"]}
                 yield Piece(fields, Part(index, first))

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from types import ModuleType
 from typing import Any
@@ -40,15 +40,6 @@ _TOO_LONG = ("timed_out", "cpu_time_exceeded")
 _FIGURES = sql.statement("runtime_jobs")
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
-    """A new job, not yet stored."""
-
-    batch: Batch
-    tasks: list[Task]
-    job: RuntimeJob
-
-
 def make(
     program: str,
     params: Mapping[str, Any],
@@ -56,8 +47,8 @@ def make(
     backend: Backend,
     tags: Sequence[str],
     **fields: Any,
-) -> Made:
-    """`fields` are the owner, the correlation id, and those of the job. Raises ApiError."""
+) -> tuple[RuntimeJob, list[Task]]:
+    """A new job, not yet stored, and its tasks. `fields` are the owner, the correlation id, and those of the job. Raises ApiError."""
     if not is_storable(params):
         raise invalid(NOT_STORABLE)
     pieces = _bounded(PROGRAMS[program].pieces(params, noisy=backend.kind != PLAIN))
@@ -78,10 +69,10 @@ def make(
         program=program,
         backend=backend.name,
         params=_without_circuits(params),
-        parts=[piece.told() for piece in pieces],
+        parts=[asdict(piece.part) for piece in pieces],
         **fields,
     )
-    return Made(batch, tasks, job)
+    return job, tasks
 
 
 def _bounded(pieces: Iterable[Piece]) -> list[Piece]:
@@ -222,7 +213,7 @@ def qiskit_version(job: Job) -> str | None:
 
 def result(job: Job) -> Any:
     """What the client decodes. Raises ApiError where tasks are gone, or have told too much."""
-    shared = _circuit_of_batch(job)
+    shared = job.row.batch.circuit or ""
     parts: dict[int, dict[uuid.UUID, Part]] = {}
     for index, task_id in job.in_order().values_list("batch_index", "task_id"):
         part = Part(**job.row.parts[index])
@@ -239,7 +230,10 @@ def result(job: Job) -> Any:
         if len(tasks) < len(own):
             raise _deleted()
         return [
-            Ended(own[task.task_id], task.result or {}, _circuit(task, shared), *_times(task))
+            Ended(
+                *(own[task.task_id], task.result or {}, _circuit(task, shared)),
+                *(task.started_at, task.completed_at),
+            )
             for task in tasks
         ]
 
@@ -257,7 +251,7 @@ def params_of(job: Job) -> dict[str, Any]:
     params: dict[str, Any] = dict(job.row.params)
     if "pubs" not in params:
         return params
-    shared = _circuit_of_batch(job)
+    shared = job.row.batch.circuit or ""
     tasks = job.in_order().only("batch_index", "circuit", "options")
     circuits = {
         job.row.parts[task.batch_index or 0]["pub"]: pubs.written(*_circuit(task, shared))
@@ -267,16 +261,6 @@ def params_of(job: Job) -> dict[str, Any]:
         [circuits.get(index), *pub[1:]] for index, pub in enumerate(job.row.params["pubs"])
     ]
     return params
-
-
-def _times(task: Task) -> tuple[datetime, datetime]:
-    assert task.started_at is not None and task.completed_at is not None
-    return task.started_at, task.completed_at
-
-
-def _circuit_of_batch(job: Job) -> str:
-    found = Batch.objects.filter(pk=job.row.pk).values_list("circuit", flat=True).first()
-    return found or ""
 
 
 def _circuit(task: Task, shared: str) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from tasks_app.runtime_api.arrays import Array, check_axes, from_npy, invalid
 
 SEED_STEP = 2113
 """Between the seeds of neighbouring parameter sets, as within a task."""
+RESULT_BYTES = 6_000_000
+"""Of a task's result, as far as is known before: it may have 8 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,6 @@ class Piece:
 
     fields: dict[str, Any]
     part: Part
-
-    def told(self) -> dict[str, Any]:
-        return asdict(self.part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +70,12 @@ class Values:
         if self.shape:
             return {"parameter_sets": rows}
         return {"parameters": rows[0]} if rows[0] else {}
+
+
+def check_names(params: Mapping[str, Any], known: set[str], what: str) -> None:
+    """Raises ApiError for a parameter that a program does not have."""
+    if unknown := sorted(params.keys() - known):
+        raise invalid(f"{what} has no parameter {unknown[0]!r:.80}.")
 
 
 def values_of(given: Any, where: str) -> Values:

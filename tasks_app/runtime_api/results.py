@@ -19,8 +19,8 @@ class Ended:
     result: Mapping[str, Any]
     circuit: tuple[str, str]
     """And its format."""
-    started_at: datetime
-    completed_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
 
 
 EndedOf = Callable[[int], list[Ended]]

@@ -16,7 +16,6 @@ from tasks_app.runtime_api.pubs import Part, Piece, Values
 from tasks_app.runtime_api.results import Ended, EndedOf, fragment
 
 DEFAULT_SHOTS = 4096  # The client's own, where nobody says.
-_RESULT_BYTES = 6_000_000  # Of a task's result: it may have 8 MiB.
 _SPARSE_BITS = 30  # From here on there is rather one outcome a shot than all that are possible.
 
 
@@ -56,8 +55,7 @@ def pieces(params: Mapping[str, Any], *, noisy: bool = False) -> Iterator[Piece]
 
 def _check_names(params: Mapping[str, Any]) -> None:
     known = {"pubs", "options", "version", "support_qiskit", "shots"}
-    if unknown := sorted(params.keys() - known):
-        raise invalid(f"A sampler has no parameter {unknown[0]!r:.80}.")
+    pubs.check_names(params, known, "A sampler")
     if params.get("version", 2) != 2:
         raise invalid("Only version 2 of the sampler is supported.")
 
@@ -86,7 +84,7 @@ def _most_sets(circuit: Mapping[str, str], shots: int) -> int:
         except CircuitError as error:
             raise invalid(error.message) from None
     outcomes = shots if width >= _SPARSE_BITS else min(shots, 1 << width)
-    return _RESULT_BYTES // (outcomes * (2 * width + 10))
+    return pubs.RESULT_BYTES // (outcomes * (2 * width + 10))
 
 
 def result(params: Mapping[str, Any], ended: EndedOf) -> Any:

@@ -37,7 +37,7 @@ class SessionsView(RuntimeView):
             raise invalid(f"A session's mode is one of {', '.join(MODES)}.")
         most = body.get("max_ttl", MAX_TIME_S)
         session = RuntimeSession.objects.create(
-            owner=self.owner(request),
+            owner=access.owner_of(request.user),
             backend=backend(str(body.get("backend") or body.get("backend_name") or "")).name,
             mode=body.get("mode", MODES[0]),
             max_time_s=pubs.whole(most, "max_ttl", least=1, most=_MOST_TIME_S),

@@ -1,12 +1,9 @@
 """What all views for the IBM Runtime client share."""
 
 import uuid
-from typing import Any
 
-from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from tasks_app import access
 from tasks_app.api.auth import TaskAccess
 from tasks_app.api.content import AnyMediaType
 from tasks_app.runtime_api.iam import RuntimeAuthentication
@@ -19,10 +16,6 @@ class RuntimeView(APIView):
     authentication_classes = (RuntimeAuthentication,)
     permission_classes = (TaskAccess,)
     content_negotiation_class = AnyMediaType
-
-    def owner(self, request: Request) -> Any:
-        """Whose jobs and sessions are made; None if anonymous."""
-        return access.owner_of(request.user)
 
 
 def uuid_of(text: str) -> uuid.UUID | None:

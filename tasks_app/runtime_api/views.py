@@ -73,19 +73,19 @@ class JobsView(RuntimeView):
         if not isinstance(params, dict):
             raise invalid("params is an object.")
         where = backend(str(body.get("backend") or ""))
-        made = jobs.make(
+        job, tasks = jobs.make(
             program,
             params,
             tags=checked(LabelsSerializer, {"tags": body.get("tags") or []})["tags"],
-            owner=self.owner(request),
+            owner=access.owner_of(request.user),
             correlation_id=correlation_id(),
             backend=where,
             session=accepting(request, body.get("session_id")),
         )
         accepted = submission.accept(
-            made.tasks, batch=made.batch, idempotency=repetition.key_of(request), rows=[made.job]
+            tasks, batch=job.batch, idempotency=repetition.key_of(request), rows=[job]
         )
-        batch = accepted.batch or made.batch
+        batch = accepted.batch or job.batch
         response = Response({"id": batch.batch_id, "backend": where.name, "private": False})
         repetition.mark(request, response)
         return response
