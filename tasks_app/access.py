@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
@@ -35,6 +36,8 @@ MAX_TOKENS = 100  # of one owner that still open something
 NEAR = 1000  # tasks below a limit, from where on they are counted at each submission
 TRUST_S = 1  # how long a count is good for until then
 WEIGH_S = 60  # how long the sum of an owner's bytes is
+
+Owned = TypeVar("Owned", bound=QuerySet[Any])
 
 
 # -- tokens ------------------------------------------------------------------------------------
@@ -113,6 +116,12 @@ class Visibility:
     everything: bool
     owner_id: int | None
 
+    def of(self, rows: Owned) -> Owned:
+        """Those of these rows, which have an owner each."""
+        if self.everything:
+            return rows
+        return rows.filter(owner=self.owner_id) if self.owner_id else rows.none()
+
 
 def visibility(user: AbstractBaseUser | AnonymousUser | None) -> Visibility:
     """Everybody's for staff, or where access is open; otherwise one's own."""
@@ -123,20 +132,13 @@ def visibility(user: AbstractBaseUser | AnonymousUser | None) -> Visibility:
 
 def visible_tasks(user: AbstractBaseUser | AnonymousUser | None) -> TaskQuerySet:
     """The tasks that the user may know of."""
-    seen = visibility(user)
-    if seen.everything:
-        return Task.objects.all()
-    return Task.objects.filter(owner=seen.owner_id) if seen.owner_id else Task.objects.none()
+    return visibility(user).of(Task.objects.all())
 
 
 def visible_batches(user: AbstractBaseUser | AnonymousUser | None) -> QuerySet[Batch]:
     """The batches that the user may know of: those with tasks left."""
     left = Exists(Task.objects.filter(batch_id=OuterRef("batch_id")))
-    seen = visibility(user)
-    batches = Batch.objects.filter(left).defer("circuit")
-    if seen.everything:
-        return batches
-    return batches.filter(owner=seen.owner_id) if seen.owner_id else batches.none()
+    return visibility(user).of(Batch.objects.filter(left).defer("circuit"))
 
 
 def owner_of(user: AbstractBaseUser | AnonymousUser | None) -> User | None:

@@ -4,7 +4,6 @@ Our API tokens are the keys. The token that they are exchanged for is shaped lik
 client wants it, signed by us, and names the key's hash: a key that is revoked ends its tokens too.
 """
 
-import base64
 import binascii
 import json
 import time
@@ -12,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.core.signing import b64_decode, b64_encode
 from django.utils.crypto import constant_time_compare, salted_hmac
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
@@ -76,24 +76,16 @@ def hash_in(token: str, now: float) -> str | None:
     signed, _, signature = token.rpartition(".")
     if len(token) > _MOST or not constant_time_compare(signature, _signature(signed)):
         return None
-    claims: dict[str, Any] = json.loads(_unpacked(signed.partition(".")[2]))
+    claims: dict[str, Any] = json.loads(b64_decode(signed.partition(".")[2].encode()))
     return str(claims["sub"]) if now < claims["exp"] else None
 
 
 def _signature(signed: str) -> str:
-    return _text(salted_hmac(__name__, signed, algorithm="sha256").digest())
+    return b64_encode(salted_hmac(__name__, signed, algorithm="sha256").digest()).decode()
 
 
 def _packed(part: dict[str, Any]) -> str:
-    return _text(json.dumps(part, separators=(",", ":")).encode())
-
-
-def _text(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _unpacked(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    return b64_encode(json.dumps(part, separators=(",", ":")).encode()).decode()
 
 
 class RuntimeAuthentication(BaseAuthentication):

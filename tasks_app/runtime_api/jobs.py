@@ -48,7 +48,10 @@ def make(
     tags: Sequence[str],
     **fields: Any,
 ) -> tuple[RuntimeJob, list[Task]]:
-    """A new job, not yet stored, and its tasks. `fields` are the owner, the correlation id, and those of the job. Raises ApiError."""
+    """A new job, not yet stored, and its tasks. Raises ApiError.
+
+    `fields` are the owner, the correlation id, and those of the job.
+    """
     if not is_storable(params):
         raise invalid(NOT_STORABLE)
     pieces = _bounded(PROGRAMS[program].pieces(params, noisy=backend.kind != PLAIN))

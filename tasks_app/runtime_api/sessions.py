@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 from rest_framework.exceptions import NotFound
@@ -82,17 +81,10 @@ def accepting(request: Request, session_id: Any) -> RuntimeSession | None:
     return session
 
 
-def _visible(request: Request) -> QuerySet[RuntimeSession]:
-    seen = access.visibility(request.user)
-    sessions = RuntimeSession.objects.all()
-    if seen.everything:
-        return sessions
-    return sessions.filter(Q(owner=seen.owner_id) & Q(owner__isnull=False))
-
-
 def _found(request: Request, session_id: str) -> RuntimeSession:
     wanted = uuid_of(session_id)
-    session = _visible(request).filter(pk=wanted).first() if wanted else None
+    visible = access.visibility(request.user).of(RuntimeSession.objects.all())
+    session = visible.filter(pk=wanted).first() if wanted else None
     if session is None:
         raise NotFound("There is no session with this id.")
     return session
