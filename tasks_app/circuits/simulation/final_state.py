@@ -76,11 +76,13 @@ class FinalState:
 
     def _save(self) -> None:
         circuit, outputs, qubits = self._circuit, self._options.outputs, self._qubits
+        whole = self._may_leave_out()
         for place, pauli in enumerate(self._paulis):
             touched = [i for i, letter in enumerate(reversed(pauli)) if letter != "I"]
-            letters = Pauli("".join(pauli[-1 - i] for i in reversed(touched)))
+            named = range(len(qubits)) if whole else touched
+            letters = Pauli("".join(pauli[-1 - i] for i in reversed(named)))
             save = SaveExpectationValue(letters, f"pauli{place}", pershot=bool(self._not_exact))
-            circuit.append(save, [qubits[i] for i in touched])
+            circuit.append(save, [qubits[i] for i in named])
         if "probabilities" in outputs and self._measured:
             circuit.append(SaveProbabilities(len(self._measured)), list(self._measured.values()))
         if "statevector" in outputs:
@@ -93,6 +95,14 @@ class FinalState:
     @property
     def _paulis(self) -> Sequence[str]:
         return () if self._options.observables is None else self._options.observables.paulis
+
+    def _may_leave_out(self) -> bool:
+        """Whether Aer may leave qubits out: then Aer 0.18 takes others for those of an expectation
+        value that does not name all of them (qiskit-aer #2442).
+        """
+        observables = self._options.observables
+        asked = 0 if observables is None else len(observables.qubits)
+        return self._compiled.truncate and asked < len(self._qubits)
 
     @property
     def exact(self) -> bool:

@@ -126,6 +126,16 @@ def test_values_are_those_of_the_density_matrix(run: Run, method: str, seed: int
     assert result["metadata"]["method"] == method
 
 
+@pytest.mark.parametrize("method", ["statevector", "density_matrix", "matrix_product_state"])
+def test_qubits_that_nothing_is_asked_of_can_be_left_out(run: Run, method: str) -> None:
+    program = QASM3 + "qubit[4] q; ry(0.3) q[1]; ry(1.1) q[3]; cx q[1], q[3];"
+    observables = [{"ZIII": 1.0}, {"IIZI": 1.0}, {"ZIZI": 1.0, "IZII": 2.0}]
+    result = run(program, observables=observables, method=method)
+    first, second = math.cos(0.3), math.cos(1.1)
+    right = [first * second, first, second + 2]
+    assert result["expectation_values"] == pytest.approx(right, abs=1e-9)
+
+
 @pytest.mark.parametrize("seed", range(25))
 def test_with_noise(run: Run, seed: int) -> None:
     noise = {"depolarizing_1q": 0.03, "depolarizing_2q": 0.1}
