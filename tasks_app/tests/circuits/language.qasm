@@ -650,3 +650,13 @@ bit[3] b = "110"; uint[2] m = uint[2](b); bit[70] wide; wide[3] = 1; int n = wid
 qubit q; output bit c;
 if (m == 2 && n == 8) { x q; }
 c = measure q;
+
+//// array_part_of_a_part: 1
+array[int[8], 2, 2] a = {{1, 2}, {3, 4}};
+array[int[8], 2] b = {5, 6};
+a[0:1][0] = b;
+a[0:1, 1] = b;
+qubit q;
+bit c;
+if (a[0, 0] == 5 && a[0, 1] == 5 && a[1, 0] == 3 && a[1, 1] == 6) { x q; }
+c = measure q;

@@ -1,6 +1,7 @@
 """Statements that write classical values: measurements and assignments."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -145,20 +146,22 @@ def _changed(run: Run, old: Any, declared: Any, indices: Any, new: Any) -> Any:
 
 
 def _assign_array(run: Run, array: Array, indices: Any, new: Any) -> None:
-    # One pair of brackets for the dimensions, or one for each; the rest name bits of an element.
-    flat_indices: list[Any] = []
-    rest = list(indices)
-    while rest and len(flat_indices) < array.items.ndim:
-        flat_indices += indices_of(rest.pop(0))
-    key = selected(run, array, flat_indices)
-    old = array.items[key] if flat_indices else array.items
-    if not isinstance(old, np.ndarray):
+    rest, old = list(indices), array.items
+    key: Any = ...
+    while rest and isinstance(old, np.ndarray):  # One pair of brackets after the other.
+        array = replace(array, items=old)
+        index = rest.pop(0)
+        if rest and isinstance(index, ast.DiscreteSet):
+            raise failure("A set of elements is written to as a whole.")
+        key = selected(run, array, indices_of(index))
+        old = array.items[key]
+    if not isinstance(old, np.ndarray):  # The rest names bits of an element.
         array.items[key] = _changed(run, old, array.type, rest, new)
         return
     items = array_items(run, new, array.type)
     if items.shape != old.shape:
         raise failure(f"The array has another shape: {_shape(items)} is assigned to {_shape(old)}.")
-    array.items[key if flat_indices else ...] = items
+    array.items[key] = items
 
 
 def _shape(items: Any) -> str:

@@ -115,6 +115,8 @@ def _check_constant(run: Run, node: Any) -> None:
 
 @handles(ast.IODeclaration)
 def _io(run: Run, node: ast.IODeclaration) -> None:
+    if len(run.scopes) > 1:
+        raise failure("Inputs and outputs can be declared at the top level only.")
     declare = _output if node.io_identifier is ast.IOKeyword.output else define_input
     declare(run, node)
 

@@ -16,6 +16,7 @@ from tasks_app.circuits.language.interpreter.evaluation import (
     value,
 )
 from tasks_app.circuits.language.interpreter.run import Leave, Run, handles
+from tasks_app.circuits.language.interpreter.steps import nodes
 from tasks_app.circuits.language.interpreter.values import Array, Qubits, Variable, failure
 
 
@@ -96,7 +97,11 @@ def _argument(run: Run, declared: Any, given: Any) -> Any:
     if isinstance(declared.type, ast.ArrayReferenceType):
         if isinstance(given, ast.Concatenation):
             raise failure("Arrays are joined by an assignment, not in an argument.", at=given)
-        return _array_argument(run, declared, found)
+        array = _array_argument(run, declared, found)
+        parts = nodes(given, but=ast.FunctionCall)
+        if not array.readonly and any(isinstance(each, ast.DiscreteSet) for each in parts):
+            raise failure("A set of elements cannot be changed by a call; give a range.", at=given)
+        return array
     kind = type_of(run, declared.type)
     if kind.kind == "bit":
         bits = run.new_bits(kind.width or None)
