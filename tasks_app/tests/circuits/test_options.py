@@ -39,6 +39,11 @@ def test_each_method_runs_a_bell_circuit(run: Run, method: str) -> None:
     assert set(result["counts"]) == {"00", "11"}
 
 
+def test_the_extended_stabilizer_method_takes_any_angle(run: Run) -> None:
+    program = QASM3 + "qubit q; bit c; ry(pi) q; rz(0.4) q; c = measure q;"
+    assert run(program, method="extended_stabilizer", shots=1)["counts"] == {"1": 1}
+
+
 @pytest.mark.parametrize(
     ("program", "method"),
     [
