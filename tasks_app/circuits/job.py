@@ -108,24 +108,10 @@ class Job:
 def as_message(job: Job) -> dict[str, Any]:
     """The job as plain JSON types."""
     message = {field.name: getattr(job, field.name) for field in fields(job)}
-    sets = job.parameter_sets or [job.parameters]
-    message["by_place"] = not isinstance(sets[0], Mapping)
-    message["parameters"] = _by_name(job.parameters)
-    message["parameter_sets"] = list(map(_by_name, job.parameter_sets))
-    message["observables"] = list(map(dict, job.observables))
-    message["noise"] = None if job.noise is None else dict(job.noise)
-    message["samplex"] = None if job.samplex is None else dict(job.samplex)
     message["outputs"] = outputs_of(job)
     message["backend"] = None if job.backend is None else asdict(job.backend)
     del message["memory"]
     return message
-
-
-def _by_name(values: Values) -> dict[str, Value]:
-    """Values in order have their places for names."""
-    if isinstance(values, Mapping):
-        return dict(values)
-    return {str(place): value for place, value in enumerate(values)}
 
 
 def sets_told(job: Job) -> int | None:

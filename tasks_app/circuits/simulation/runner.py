@@ -59,8 +59,7 @@ class Runner:
         drawn: dict[str, Any] = {}
         if request["samplex"] is not None:
             values, told = draw(request["samplex"], request["seed"])
-            sets = [dict(enumerate(row)) for row in values]
-            request = {**request, "parameter_sets": sets, "by_place": True}
+            request = {**request, "parameter_sets": values}
             drawn = {"drawn": told}
         digest = hashlib.sha256(request["circuit"].encode("utf-8", "surrogatepass")).hexdigest()
         # Without the values of inputs. The choice of a method depends on the shots.

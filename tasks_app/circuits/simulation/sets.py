@@ -209,9 +209,9 @@ def _registers(named: Mapping[str, list[int]]) -> list[dict[str, Any]]:
 
 
 def sets_of(request: Mapping[str, Any]) -> Sequence[Inputs]:
-    """The values of inputs, for a run each."""
+    """The values of inputs, for a run each; those given in order by their places."""
     sets = request["parameter_sets"] or [request["parameters"]]
-    return [dict(enumerate(each.values())) for each in sets] if request["by_place"] else sets
+    return [each if isinstance(each, Mapping) else dict(enumerate(each)) for each in sets]
 
 
 def _most(prepared: Prepared) -> int:
