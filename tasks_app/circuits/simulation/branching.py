@@ -8,7 +8,7 @@ by a binomial draw, and each part goes on by itself.
 import operator
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -142,7 +142,7 @@ def _followed(
                         ones = int(random.binomial(times, state.probabilities([qubit])[1]))
                     for one, part in ((True, ones), (False, times - ones)):
                         if part:
-                            after = state.copy()
+                            after = replace(state)
                             after.collapse({qubit: one})
                             if bit is None:
                                 after.ones -= {qubit}

@@ -6,7 +6,7 @@ the top level began is done again on each way, without touching the state.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -115,7 +115,7 @@ class Walk:
         yield self._follow(run, statements, 0)
         while self._splits:
             split = self._splits.pop()
-            self._state, self._left = split.state.copy(), split.shots
+            self._state, self._left = split.state, split.shots
             self._applied = split.gates
             self._repeat, self._collapse = list(split.history), split.collapse
             yield self._follow(split.run.fork(self), statements, split.statement)
@@ -200,7 +200,7 @@ class Walk:
         assert self._start is not None, "a statement that measures was not expected to"
         history = (*self._history, outcome)
         collapse = dict(zip(qubits, outcome, strict=False))
-        state = self._state.copy()
+        state = replace(self._state)
         self._splits.append(
             _Split(self._start, self._statement, history, state, collapse, shots, self._applied)
         )

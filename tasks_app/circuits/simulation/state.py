@@ -19,7 +19,7 @@ class State:
     """The state of some qubits as a tensor with an axis for each; all others are known to be 0
     or 1, as fresh and measured ones are.
 
-    A mixed state has the axes twice, for the rows and the columns of its density matrix. No
+    The tensor of a mixed state is its density matrix, with axes for rows and for columns. No
     operation changes a tensor in place: states that have split share it.
     """
 
@@ -27,28 +27,22 @@ class State:
     limits: Limits
     tensor: Tensor = field(default_factory=lambda: np.ones((), complex))
     axes: tuple[int, ...] = ()
+    """The qubit of each axis; `~qubit` for the columns."""
     ones: frozenset[int] = frozenset()
     """Qubits that are known to be 1."""
 
-    def copy(self) -> "State":
-        return State(self.mixed, self.limits, self.tensor, self.axes, self.ones)
-
     def apply(self, matrix: Any, qubits: Sequence[int]) -> None:
         self._bring_in(qubits)
-        spots = self._spots(qubits)
-        self.tensor = _product(matrix, self.tensor, spots)
+        self.tensor = _product(matrix, self.tensor, self._spots(qubits))
         if self.mixed:
-            columns = [spot + len(self.axes) for spot in spots]
-            self.tensor = _product(np.conj(matrix), self.tensor, columns)
+            self.tensor = _product(np.conj(matrix), self.tensor, self._columns(qubits))
 
     def depolarize(self, qubits: Sequence[int], probability: float) -> None:
         """Replace the qubits by the maximally mixed state with this probability."""
-        size = len(self.axes)
         mixed = self.tensor
-        for spot in self._spots(qubits):
-            trace = np.trace(mixed, axis1=spot, axis2=spot + size)
-            mixed = np.multiply.outer(trace, np.eye(2) / 2)
-            mixed = np.moveaxis(mixed, (-2, -1), (spot, spot + size))
+        for row, column in zip(self._spots(qubits), self._columns(qubits), strict=True):
+            trace = np.trace(mixed, axis1=row, axis2=column)
+            mixed = np.moveaxis(np.multiply.outer(trace, np.eye(2) / 2), (-2, -1), (row, column))
         self.tensor = (1 - probability) * self.tensor + probability * mixed
 
     def unknown(self, qubits: Sequence[int]) -> list[int]:
@@ -57,57 +51,46 @@ class State:
 
     def probabilities(self, qubits: Sequence[int]) -> NDArray[np.float64]:
         """Of each outcome of qubits that are not known, the first one its lowest bit."""
-        spots = self._spots(qubits)
-        others = tuple(spot for spot in range(len(self.axes)) if spot not in spots)
-        weights = self._weights().sum(axis=others)
-        remaining = sorted(spots)
-        order = [remaining.index(spot) for spot in reversed(spots)]
-        result = np.maximum(np.transpose(weights, order).reshape(-1), 0)
-        return np.asarray(result / result.sum())
+        found = np.maximum(self._weights(qubits[::-1]).reshape(-1), 0)
+        return np.asarray(found / found.sum())
 
     def collapse(self, outcomes: Mapping[int, bool]) -> None:
         """The state after these qubits were measured; it is normalised."""
-        key: list[Any] = [slice(None)] * self.tensor.ndim
-        for qubit, outcome in outcomes.items():
-            if qubit in self.axes:
-                spot = self.axes.index(qubit)
-                key[spot] = int(outcome)
-                if self.mixed:
-                    key[spot + len(self.axes)] = int(outcome)
-        self.tensor = self.tensor[tuple(key)]
-        self.axes = tuple(qubit for qubit in self.axes if qubit not in outcomes)
+        found = [outcomes.get(max(axis, ~axis)) for axis in self.axes]
+        self.tensor = self.tensor[tuple(slice(None) if n is None else int(n) for n in found)]
+        self.axes = tuple(a for a, outcome in zip(self.axes, found, strict=True) if outcome is None)
         self.ones = self.ones - outcomes.keys() | {q for q, one in outcomes.items() if one}
-        norm = self._weights().sum()
+        norm = self._weights(())
         self.tensor = self.tensor / (norm if self.mixed else np.sqrt(norm))
 
-    def _weights(self) -> Any:
-        if not self.mixed:
-            return np.abs(self.tensor) ** 2
-        side = 1 << len(self.axes)
-        diagonal = np.diagonal(self.tensor.reshape(side, side)).real
-        return diagonal.reshape((2,) * len(self.axes))
+    def _weights(self, qubits: Sequence[int]) -> Any:
+        """Of the outcomes of some qubits, with an axis for each."""
+        weights: Any = self.tensor.real if self.mixed else np.abs(self.tensor) ** 2
+        labels = self._spots([max(axis, ~axis) for axis in self.axes])  # Of the diagonal.
+        return np.einsum(weights, labels, self._spots(qubits))
 
-    def _spots(self, qubits: Sequence[int]) -> list[int]:
-        return [self.axes.index(qubit) for qubit in qubits]
+    def _spots(self, axes: Sequence[int]) -> list[int]:
+        return [self.axes.index(axis) for axis in axes]
+
+    def _columns(self, qubits: Sequence[int]) -> list[int]:
+        return self._spots([~qubit for qubit in qubits])
 
     def _bring_in(self, qubits: Sequence[int]) -> None:
         new = [qubit for qubit in qubits if qubit not in self.axes]
         if not new:
             return
-        size = len(self.axes) + len(new)
-        # A product needs a second tensor, and a path that has split keeps a third.
-        exponent = (2 * size if self.mixed else size) + 2
+        copies = 2 if self.mixed else 1
+        axes = len(self.axes) + copies * len(new)
+        exponent = axes + 2  # A product needs a second tensor, a path that has split keeps a third.
         if not methods.fits(exponent, self.limits):
             method = "density_matrix" if self.mixed else "statevector"
-            raise methods.too_much_memory(size, method, exponent, self.limits)
+            raise methods.too_much_memory(axes // copies, method, exponent, self.limits)
         for qubit in new:
             basis = np.array([0, 1] if qubit in self.ones else [1, 0])
-            old = len(self.axes)
-            self.tensor = np.multiply.outer(self.tensor, basis)
+            self.tensor, self.axes = np.multiply.outer(self.tensor, basis), (*self.axes, qubit)
             if self.mixed:
-                self.tensor = np.moveaxis(np.multiply.outer(self.tensor, basis), old * 2, old)
-            self.axes = (*self.axes, qubit)
-        self.ones = self.ones - set(new)
+                self.tensor, self.axes = np.multiply.outer(basis, self.tensor), (~qubit, *self.axes)
+        self.ones -= set(new)
 
 
 def _product(matrix: Any, tensor: Tensor, spots: Sequence[int]) -> Tensor:
