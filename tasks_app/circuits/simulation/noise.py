@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from qiskit.circuit import Gate
@@ -14,6 +15,7 @@ _GATES = get_standard_gate_name_mapping()
 _NOISY = {
     name for name, gate in _GATES.items() if isinstance(gate, Gate) and 1 <= gate.num_qubits <= 2
 }
+_depolarizing = lru_cache(depolarizing_error)  # Many gates have the same.
 _KEYS = ("depolarizing_1q", "depolarizing_2q", "readout", "gates")
 
 
@@ -61,22 +63,16 @@ class Noise:
     def model(self, names: Iterable[str]) -> NoiseModel:
         """As Aer takes it, for gates of these names, on one or two qubits."""
         model = NoiseModel()
-        widths = {name: _GATES[name].num_qubits for name in sorted(names)}
-        alone, both = (
-            [name for name, width in widths.items() if width == wanted and name not in self.gates]
-            for wanted in (1, 2)
-        )
-        for place, chance in enumerate(self.one_qubit):
-            if chance and len(self.one_qubit) == 1:
-                model.add_all_qubit_quantum_error(depolarizing_error(chance, 1), alone)
-            elif chance:
-                model.add_quantum_error(depolarizing_error(chance, 1), alone, [place])
-        if self.two_qubit:
-            model.add_all_qubit_quantum_error(depolarizing_error(self.two_qubit, 2), both)
-        for name in self.gates.keys() & widths.keys():
-            if chance := self.gates[name]:
-                error = depolarizing_error(chance, widths[name])
-                model.add_all_qubit_quantum_error(error, [name])
+        for name in sorted(names):
+            width = _GATES[name].num_qubits
+            alike = width == 2 or name in self.gates or len(self.one_qubit) == 1
+            for place in range(1 if alike else len(self.one_qubit)):
+                if chance := self.after(name, range(place, place + width)):
+                    error = _depolarizing(chance, width)
+                    if alike:
+                        model.add_all_qubit_quantum_error(error, name)
+                    else:
+                        model.add_quantum_error(error, name, [place])
         for place, flip in enumerate(self.readout):
             error = ReadoutError([[1 - flip, flip], [flip, 1 - flip]])
             if flip and len(self.readout) == 1:
