@@ -1,10 +1,10 @@
 """A circuit as SVG: boxes on wires, as far as the first columns and wires go."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from qiskit import QuantumCircuit
-from qiskit.circuit import CASE_DEFAULT, ClassicalRegister, Clbit, ParameterExpression
+from qiskit.circuit import CASE_DEFAULT, ClassicalRegister, Clbit, ParameterExpression, Qubit
 from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.circuit.tools import pi_check
 
@@ -57,7 +57,7 @@ class Drawing:
         self._parts: list[tuple[int, shapes.Part]] = []
         self._frames: list[tuple[Sequence[int], int, int, int]] = []
         self._left_out = 0
-        self._add_block(circuit, {}, 0)
+        self._add_block(circuit, circuit.qubits, 0)
 
     def _add_row(self, bits: Sequence[Any], label: str) -> None:
         self._rows |= dict.fromkeys(bits, len(self._labels))
@@ -75,26 +75,27 @@ class Drawing:
 
     # Layout.
 
-    def _add_block(self, circuit: QuantumCircuit, outer: Mapping[Any, Any], depth: int) -> None:
+    def _add_block(self, circuit: QuantumCircuit, outer: Sequence[Qubit], depth: int) -> None:
+        """`outer`: the circuit's qubits, or what stands for those of a block."""
+        place_of = dict(zip(circuit.qubits, outer, strict=True))
         for number, instruction in enumerate(circuit.data):
             if self._left_out > _GIVEN_UP or min(self._levels, default=0) >= MAX_COLUMNS:
                 self._left_out += len(circuit.data) - number
                 return
             operation = instruction.operation
-            bits = [outer.get(bit, bit) for bit in (*instruction.qubits, *instruction.clbits)]
+            qubits = [place_of[qubit] for qubit in instruction.qubits]
+            bits = [*qubits, *instruction.clbits]
             if operation.name == "store":
                 target = operation.params[0].var
-                first = target[0] if isinstance(target, ClassicalRegister) else target
-                bits = [outer.get(first, first)]
+                bits = [target[0] if isinstance(target, ClassicalRegister) else target]
             rows = [self._rows[bit] for bit in bits if bit in self._rows]
             if len(rows) < len(bits) or not rows:
                 self._left_out += 1  # Not all of its wires are there.
             elif operation.name in ("break_loop", "continue_loop"):
                 self._place(self._part(operation, rows[:1], bits))
             elif instruction.is_control_flow():
-                for label, block in self._sections(operation, outer):
-                    inside = dict(zip((*block.qubits, *block.clbits), bits, strict=True))
-                    self._add_section(_short(label, 30), block, inside, rows, depth)
+                for label, block in self._sections(operation):
+                    self._add_section(_short(label, 30), block, qubits, rows, depth)
             else:
                 self._place(self._part(operation, rows, bits))
 
@@ -102,7 +103,7 @@ class Drawing:
         self,
         label: str,
         block: QuantumCircuit,
-        inside: Mapping[Any, Any],
+        qubits: Sequence[Qubit],
         rows: Sequence[int],
         depth: int,
     ) -> None:
@@ -110,26 +111,24 @@ class Drawing:
         column = self._place(shapes.tab(span, label, _GREY, depth))
         if column is None:
             return
-        self._add_block(block, inside, depth + 1)
+        self._add_block(block, qubits, depth + 1)
         end = max(self._levels[row] for row in span)
         for row in span:
             self._levels[row] = end
         self._frames.append((span, column, end - 1, depth))
 
-    def _sections(
-        self, operation: Any, outer: Mapping[Any, Any]
-    ) -> Iterator[tuple[str, QuantumCircuit]]:
+    def _sections(self, operation: Any) -> Iterator[tuple[str, QuantumCircuit]]:
         """The blocks of control flow, each with what leads to it."""
         name, blocks = operation.name, operation.blocks
         if name == "for_loop":
             yield f"{len(operation.params[0]):,} times", blocks[0]
         elif name == "switch_case":
-            target = self._conditions.value(operation.target, outer)
+            target = self._conditions.value(operation.target)
             for labels, block in operation.cases_specifier():
                 rest = CASE_DEFAULT in labels
                 yield f"{target}: {'else' if rest else ', '.join(map(str, labels))}", block
         else:
-            condition = self._conditions.condition(operation, outer)
+            condition = self._conditions.condition(operation)
             yield f"{'if' if name == 'if_else' else 'while'} {condition}", blocks[0]
             yield from (("else", block) for block in blocks[1:])
 

@@ -6,11 +6,19 @@ registers, which changes what is counted.
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from qiskit import QuantumCircuit
-from qiskit.circuit import CASE_DEFAULT, Clbit, Gate, Parameter, ParameterExpression
+from qiskit.circuit import (
+    CASE_DEFAULT,
+    CircuitInstruction,
+    Clbit,
+    Gate,
+    Parameter,
+    ParameterExpression,
+    Qubit,
+)
 from qiskit.circuit.library import get_standard_gate_name_mapping
 
 from tasks_app.circuits.errors import result_too_large
@@ -90,7 +98,7 @@ class Export:
         phase = circuit.global_phase
         if isinstance(phase, ParameterExpression) or phase:
             head.append(f"gphase({self._angle(phase)});")
-        body = list(self._block(circuit, {}))
+        body = list(self._block(circuit, circuit.qubits))
         gates = [definition for _, definition in self._gates.values()]
         begin = ["OPENQASM 3.0;", 'include "stdgates.inc";']
         self.text = "\n".join([*begin, *gates, *head, *self._aliases, *body, ""])
@@ -132,29 +140,28 @@ class Export:
 
     # Statements.
 
-    def _block(self, circuit: QuantumCircuit, outer: Mapping[Any, Any]) -> Iterator[str]:
-        """`outer`: what the bits of a block of control flow are outside."""
+    def _block(self, circuit: QuantumCircuit, outer: Sequence[Qubit]) -> Iterator[str]:
+        """`outer`: the circuit's qubits, or what stands for those of a block."""
+        place_of = dict(zip(circuit.qubits, outer, strict=True))
         for instruction in circuit.data:
-            inner = {bit: outer.get(bit, bit) for bit in (*instruction.qubits, *instruction.clbits)}
-            for line in self._statement(instruction, inner, outer):
+            qubits = [place_of[qubit] for qubit in instruction.qubits]
+            for line in self._statement(instruction.replace(qubits=qubits)):
                 self._room -= len(line) + 1
                 if self._room < 0:
                     raise result_too_large(self._max_bytes)
                 yield line
 
-    def _statement(
-        self, instruction: Any, bits: Mapping[Any, Any], outer: Mapping[Any, Any]
-    ) -> Iterator[str]:
+    def _statement(self, instruction: CircuitInstruction) -> Iterator[str]:
         name, operation = instruction.name, instruction.operation
-        operands = [self._operands[bits[bit]] for bit in (*instruction.qubits, *instruction.clbits)]
+        operands = [self._operands[bit] for bit in (*instruction.qubits, *instruction.clbits)]
         if instruction.is_control_flow():
-            yield from self._control_flow(operation, instruction, bits, outer)
+            yield from self._control_flow(operation, instruction.qubits)
         elif name == "measure":
             yield f"{operands[1]} = measure {operands[0]};"
         elif name in ("break_loop", "continue_loop"):
             yield f"{name.removesuffix('_loop')};"
         elif name == "store":
-            target, value = (self._conditions.value(each, outer) for each in operation.params)
+            target, value = (self._conditions.value(each) for each in operation.params)
             yield f"{target} = {value};"
         elif name == "delay":
             if operation.unit not in ("dt", "ns", "us", "ms", "s"):
@@ -165,32 +172,18 @@ class Export:
         else:
             yield f"{self._call(operation)} {', '.join(operands)};"
 
-    def _control_flow(
-        self,
-        operation: Any,
-        instruction: Any,
-        bits: Mapping[Any, Any],
-        outer: Mapping[Any, Any],
-    ) -> Iterator[str]:
+    def _control_flow(self, operation: Any, qubits: Sequence[Qubit]) -> Iterator[str]:
         def block(opening: str, body: QuantumCircuit) -> Iterator[str]:
-            inside = [*body.qubits, *body.clbits]
-            outside = [bits[bit] for bit in (*instruction.qubits, *instruction.clbits)]
             yield f"{opening} {{"
-            for line in self._block(body, dict(zip(inside, outside, strict=True))):
-                yield f"  {line}"
+            yield from (f"  {line}" for line in self._block(body, qubits))
             yield "}"
 
         match operation.name:
-            case "if_else":
-                yield from block(
-                    f"if ({self._conditions.condition(operation, outer)})", operation.blocks[0]
-                )
+            case "if_else" | "while_loop" as name:
+                condition = self._conditions.condition(operation)
+                yield from block(f"{name.partition('_')[0]} ({condition})", operation.blocks[0])
                 for other in operation.blocks[1:]:
                     yield from block("else", other)
-            case "while_loop":
-                yield from block(
-                    f"while ({self._conditions.condition(operation, outer)})", operation.blocks[0]
-                )
             case "for_loop":
                 values, variable, body = operation.params
                 name = self._words.new("i" if variable is None else variable.name)
@@ -198,7 +191,7 @@ class Export:
                     self._parameters[variable] = Parameter(name)
                 yield from block(f"for int {name} in {_values(values)}", body)
             case "switch_case":
-                yield f"switch ({self._conditions.value(operation.target, outer)}) {{"
+                yield f"switch ({self._conditions.value(operation.target)}) {{"
                 for labels, body in operation.cases_specifier():
                     default = CASE_DEFAULT in labels
                     opening = "default" if default else f"case {', '.join(map(str, labels))}"

@@ -1,8 +1,7 @@
 """Circuits changed to what the simulator takes, or takes sooner, without changing what they say."""
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitInstruction, Clbit, Gate, ParameterExpression, Qubit
@@ -32,21 +31,19 @@ def parts(circuit: QuantumCircuit) -> Iterator[QuantumCircuit]:
 
 
 def instructions(
-    circuit: QuantumCircuit, outer: Mapping[Any, Any] | None = None
+    circuit: QuantumCircuit, outer: Sequence[Qubit] = ()
 ) -> Iterator[CircuitInstruction]:
-    """Those inside control flow in its place, on bits of the circuit.
+    """Those inside control flow in its place, on qubits of the circuit.
 
-    `outer`: what stands for the bits of a block.
+    `outer`: what stands for the qubits of a block.
     """
+    place_of = dict(zip(circuit.qubits, outer, strict=False))
     for each in circuit.data:
-        if outer is not None:
-            qubits, clbits = ([outer[bit] for bit in bits] for bits in (each.qubits, each.clbits))
-            each = each.replace(qubits=qubits, clbits=clbits)
+        if place_of:
+            each = each.replace(qubits=[place_of[qubit] for qubit in each.qubits])
         if each.is_control_flow():
-            bits = (*each.qubits, *each.clbits)
             for block in each.operation.blocks:
-                inner = zip((*block.qubits, *block.clbits), bits, strict=True)
-                yield from instructions(block, dict(inner))
+                yield from instructions(block, each.qubits)
         else:
             yield each
 
