@@ -19,7 +19,7 @@ from qiskit_aer import AerSimulator  # noqa: E402
 
 from tasks_app.circuits import Job, Limits, Sandbox  # noqa: E402
 from tasks_app.circuits.job import as_message  # noqa: E402
-from tasks_app.circuits.language.qasm3 import read_qasm3  # noqa: E402
+from tasks_app.circuits.language.read import read_qasm3  # noqa: E402
 from tasks_app.circuits.language.source import read_source  # noqa: E402
 from tasks_app.circuits.sandbox import frames  # noqa: E402
 from tasks_app.circuits.simulation.runner import Runner  # noqa: E402

@@ -1,7 +1,7 @@
 """One statement of OpenQASM 3 at a time, through the parser of the OpenQASM project."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -25,6 +25,7 @@ _MICRO = re.compile(r"(?<=[0-9.])(\s*)μ(?=s\b)")
 _OLD_CASE = re.compile(r"(\bcase\s[^:{};]+|\bdefault\s*)(?<!\s):\s*\{")
 _OLD_LABELS = re.compile(r":(?=\s*case\b)\s*case\b")
 _BREAK = re.compile(r"\s*(break\s*;)")
+_MEASURES = (ast.QuantumMeasurement, ast.QuantumReset, ast.FunctionCall)
 
 
 def parse_statement(text: str, start: int, end: int) -> list[Any]:
@@ -257,3 +258,20 @@ def statement_end(text: str, start: int, end: int | None = None) -> int | None:
         if last and depth <= 0 and not _GOES_ON.match(text, match.end(), end):
             return match.end()
     return end
+
+
+def nodes(tree: Any, but: type) -> Iterator[Any]:
+    """The nodes of a syntax tree from the top, without those of one kind and what is in them."""
+    parts = [tree]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, list | tuple):
+            parts += part
+        elif isinstance(part, ast.QASMNode) and not isinstance(part, but):
+            yield part
+            parts += vars(part).values()
+
+
+def may_measure(node: Any) -> bool:
+    """Whether it measures, resets or calls anything that might."""
+    return any(isinstance(each, _MEASURES) for each in nodes(node, but=ast.SubroutineDefinition))

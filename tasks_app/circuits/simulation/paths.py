@@ -15,9 +15,10 @@ from qiskit.circuit import Clbit
 
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import Limits
-from tasks_app.circuits.language.interpreter import ProgramEnd, Run, steps
+from tasks_app.circuits.language.interpreter import ProgramEnd, Run
 from tasks_app.circuits.language.interpreter.values import Variable, Word, bits, flat, width_of
-from tasks_app.circuits.language.qasm3 import Steered
+from tasks_app.circuits.language.parse import may_measure
+from tasks_app.circuits.language.read import Steered
 from tasks_app.circuits.simulation.compile import translate
 from tasks_app.circuits.simulation.counts import Outcome, check_size
 from tasks_app.circuits.simulation.noise import Noise
@@ -125,7 +126,7 @@ class Walk:
             for self._statement in range(first, len(statements)):
                 statement = statements[self._statement]
                 self._history = []
-                self._start = run.fork(self) if steps.may_measure(statement) else None
+                self._start = run.fork(self) if may_measure(statement) else None
                 run.execute(statement)
         except ProgramEnd:
             pass

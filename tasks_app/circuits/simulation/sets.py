@@ -11,8 +11,7 @@ import numpy as np
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import MAX_SEED, Limits
 from tasks_app.circuits.language.interpreter.deferred import Inputs
-from tasks_app.circuits.language.qasm3 import Steered
-from tasks_app.circuits.language.read import named_bits
+from tasks_app.circuits.language.read import Steered, named_bits
 from tasks_app.circuits.simulation import counts
 from tasks_app.circuits.simulation.aer import SEED_STEP, Angles
 from tasks_app.circuits.simulation.compile import COUNTED, Compiled

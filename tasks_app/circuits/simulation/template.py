@@ -14,8 +14,7 @@ from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure
 from tasks_app.circuits.language.interpreter.deferred import Decides, Deferred, Inputs, Tape
-from tasks_app.circuits.language.qasm3 import Steered
-from tasks_app.circuits.language.read import parse
+from tasks_app.circuits.language.read import Steered, parse
 from tasks_app.circuits.language.source import Source
 from tasks_app.circuits.qpy_file import QpyFile
 from tasks_app.circuits.simulation.compile import COUNTED, Compiled, Options

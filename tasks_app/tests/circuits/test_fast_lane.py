@@ -8,7 +8,7 @@ from qiskit import QuantumCircuit, qasm3
 from tasks_app.circuits import CircuitError, Limits
 from tasks_app.circuits.language import fast_lane as lane
 from tasks_app.circuits.language.interpreter import Run
-from tasks_app.circuits.language.qasm3 import read_qasm3
+from tasks_app.circuits.language.read import read_qasm3
 from tasks_app.circuits.language.source import read_source
 
 LIMITS = Limits()

@@ -18,7 +18,6 @@ from tasks_app.circuits.language.interpreter.evaluation import (
 from tasks_app.circuits.language.interpreter.functions import CONSTANTS, FUNCTIONS
 from tasks_app.circuits.language.interpreter.inputs import define_input
 from tasks_app.circuits.language.interpreter.run import Run, Steered, handles
-from tasks_app.circuits.language.interpreter.steps import nodes
 from tasks_app.circuits.language.interpreter.values import (
     Array,
     Bits,
@@ -30,6 +29,7 @@ from tasks_app.circuits.language.interpreter.values import (
     failure,
     unsupported,
 )
+from tasks_app.circuits.language.parse import nodes
 
 
 @handles(ast.QubitDeclaration)

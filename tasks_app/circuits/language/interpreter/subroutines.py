@@ -16,8 +16,8 @@ from tasks_app.circuits.language.interpreter.evaluation import (
     value,
 )
 from tasks_app.circuits.language.interpreter.run import Leave, Run, handles
-from tasks_app.circuits.language.interpreter.steps import nodes
 from tasks_app.circuits.language.interpreter.values import Array, Qubits, Variable, failure
+from tasks_app.circuits.language.parse import nodes
 
 
 class _Return(Leave):
