@@ -1,6 +1,7 @@
 """Every way a circuit can fail, each with a stable code; `docs/errors.md` explains them."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 ERROR_CODES: Mapping[str, str] = MappingProxyType(
@@ -48,6 +49,7 @@ ERROR_CODES: Mapping[str, str] = MappingProxyType(
 )
 
 
+@dataclass(eq=False, repr=False)
 class CircuitError(Exception):
     """The program or its size is at fault; running it again gives the same error.
 
@@ -56,22 +58,15 @@ class CircuitError(Exception):
     code failed, for its log and never for the user.
     """
 
-    def __init__(
-        self,
-        code: str,
-        message: str,
-        *,
-        line: int | None = None,
-        column: int | None = None,
-        traceback: str | None = None,
-    ) -> None:
-        assert code in ERROR_CODES, code
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.line = line
-        self.column = column
-        self.traceback = traceback
+    code: str
+    message: str
+    line: int | None = field(default=None, kw_only=True)
+    column: int | None = field(default=None, kw_only=True)
+    traceback: str | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        assert self.code in ERROR_CODES, self.code
+        super().__init__(self.message)
 
 
 def wrong_number(wanted: int, given: int) -> CircuitError:

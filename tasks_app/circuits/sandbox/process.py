@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.sandbox import frames
@@ -55,12 +55,6 @@ class Zygote:
                 start_new_session=True,
             )
         self._ready = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def fork(self, limits: Limits, channel: socket.socket, *, devices: bool) -> int:
         """Make a child that serves `channel`, and will simulate `devices`; its process id.

@@ -233,7 +233,7 @@ def check_simulator() -> Simulator:
     """
     job, limits = Job(circuit=BELL), Limits()
     try:
-        with Zygote() as zygote:
+        with contextlib.closing(Zygote()) as zygote:
             child = ChildProcess(limits, zygote)
             reply = child.ask(as_message(job) | {"threads": 1}, START_S)
             outcome = check_answer(reply, job).outcome

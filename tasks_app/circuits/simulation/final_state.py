@@ -33,6 +33,7 @@ class FinalState:
         ending = compiled.ending or without_final_measurements(compiled.circuit)
         self._circuit, self._measured = ending.circuit, ending.measured
         self._qubits = ending.qubits
+        self._paulis = options.observables.paulis if options.observables else []
         self._not_exact = _not_exact(compiled, ending.others)
         self._check()
         self._save()
@@ -91,10 +92,6 @@ class FinalState:
             # Aer 0.18 has no memory for bits beyond the last one measured, which may be read.
             circuit.add_bits([Clbit()])
             circuit.measure(qubits[0], circuit.clbits[-1])
-
-    @property
-    def _paulis(self) -> Sequence[str]:
-        return () if self._options.observables is None else self._options.observables.paulis
 
     def _may_leave_out(self) -> bool:
         """Whether Aer may leave qubits out: then Aer 0.18 takes others for those of an expectation

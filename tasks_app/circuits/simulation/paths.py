@@ -61,7 +61,7 @@ class Walk:
         self.method = _method(method, noise is not None)
         self.paths = 0
         self.gates = 0  # Of the longest path.
-        self.run: Run | None = None  # One that came to its end.
+        self.run: Run  # One that came to its end.
         self._program, self._shots, self._noise, self._limits = program, shots, noise, limits
         self._random = np.random.default_rng(seed)
         self._splits: list[_Split] = []
@@ -83,9 +83,9 @@ class Walk:
         for key, times in self._ends():
             counts[key] = counts.get(key, 0) + times
             check_size(len(counts) + (self._shots if memory else 0), len(key), self._limits)
-        if self.run is not None and self._noise is not None:
+        if self._noise is not None:
             self._noise.check_width(len(self.run.places))
-        if self.run is None or not self._counts(self.run):
+        if not self._counts():
             counts = {}
         lines = [key for key, times in counts.items() for _ in range(times)] if memory else []
         order = self._random.permutation(len(lines)).tolist()
@@ -93,22 +93,20 @@ class Walk:
 
     def facts(self) -> dict[str, Any]:
         """What the result's metadata tell, known when the walk is over."""
-        run = self.run
-        assert run is not None
         return {
-            "qubits": len(run.places),
-            "clbits": sum(map(width_of, run.counted.values())),
+            "qubits": len(self.run.places),
+            "clbits": sum(map(width_of, self.run.counted.values())),
             "gates": self.gates,
             "depth": None,  # It depends on the path.
             "method": self.method,
             "sampling": "paths",
             "paths": self.paths,
-            "measured": self._counts(run),
+            "measured": self._counts(),
         }
 
-    def _counts(self, run: Run) -> bool:
+    def _counts(self) -> bool:
         """Whether there is anything to count: outputs, or bits after a measurement."""
-        return bool(run.outputs or (run.registers and self._measured))
+        return bool(self.run.outputs or (self.run.registers and self._measured))
 
     def _ends(self) -> Iterator[tuple[str, int]]:
         """What each path came to, and how many shots."""

@@ -144,9 +144,9 @@ class SetsRun:
             limits=self._limits,
         )
         outcome = walk.outcome(memory="memory" in self._outputs)
-        if "registers" in self._outputs and walk.run is not None:
+        if "registers" in self._outputs:
             self._shown["registers"] = _registers(named_bits(walk.run))
-        self._remember(prepared, walk.facts(), walk.run.notes if walk.run else ())
+        self._remember(prepared, walk.facts(), walk.run.notes)
         return self._told(outcome)
 
     def _told(self, outcome: counts.Outcome) -> dict[str, Any]:
