@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tasks_app.circuits.errors import SandboxDied
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.sandbox import frames
 from tasks_app.circuits.sandbox.zygote import MAX_MESSAGE
@@ -31,10 +32,6 @@ _BOOT = (
     "import json,sys; sys.path[:]=paths=json.loads(sys.argv[1]); "
     "from tasks_app.circuits.sandbox.zygote import main; main(paths)"
 )
-
-
-class ChildGone(Exception):
-    """The child ended without an answer; the text says how."""
 
 
 class Zygote:
@@ -59,18 +56,18 @@ class Zygote:
     def fork(self, limits: Limits, channel: socket.socket, *, devices: bool) -> int:
         """Make a child that serves `channel`, and will simulate `devices`; its process id.
 
-        Raises ChildGone, whatever kept it from starting: no circuit has to do with that.
+        Raises SandboxDied, whatever kept it from starting: no circuit has to do with that.
         """
         with self._lock:
             if not self._ready:
                 greeting = self._receive()
                 if "unavailable" in greeting:
                     self._stop()
-                    raise ChildGone(str(greeting["unavailable"]))
+                    raise SandboxDied(str(greeting["unavailable"]))
                 self._ready = True
             answer = self._request({"fork": asdict(limits), "devices": devices}, [channel.fileno()])
         if "failed" in answer:
-            raise ChildGone(f"the simulator did not start: {answer['failed']}")
+            raise SandboxDied(f"the simulator did not start: {answer['failed']}")
         return int(answer["pid"])
 
     def end(self, pid: int) -> int | None:
@@ -78,7 +75,7 @@ class Zygote:
 
         None if the zygote has ended before, and all its children with it.
         """
-        with self._lock, contextlib.suppress(ChildGone):
+        with self._lock, contextlib.suppress(SandboxDied):
             return int(self._request({"end": pid})["status"])
         return None
 
@@ -96,7 +93,7 @@ class Zygote:
             socket.send_fds(self._control, [json.dumps(message).encode()], files or [])
         except OSError:
             self._stop()
-            raise ChildGone("the process that starts simulations has ended") from None
+            raise SandboxDied("the process that starts simulations has ended") from None
         return self._receive()
 
     def _receive(self) -> dict[str, Any]:
@@ -105,12 +102,12 @@ class Zygote:
             message = self._control.recv(MAX_MESSAGE)
         except TimeoutError:
             self._stop()
-            raise ChildGone(f"the simulator did not start within {START_S:g} s") from None
+            raise SandboxDied(f"the simulator did not start within {START_S:g} s") from None
         except OSError:
             message = b""
         if not message:
             self._stop()
-            raise ChildGone("the process that starts simulations has ended")
+            raise SandboxDied("the process that starts simulations has ended")
         answer: dict[str, Any] = json.loads(message)
         return answer
 
@@ -126,13 +123,16 @@ class ChildProcess:
     def __init__(
         self, limits: Limits, zygote: Zygote | None = None, *, devices: bool = False
     ) -> None:
-        """Raises ChildGone and OSError."""
+        """Raises SandboxDied."""
         self._limits = limits
-        self._zygote = zygote or shared_zygote()
         self.ready = False
         self.walls: list[str] = []
         self.exit_status: int | None = None
-        self._channel, theirs = socket.socketpair()
+        try:
+            self._zygote = zygote or shared_zygote()
+            self._channel, theirs = socket.socketpair()
+        except OSError as error:
+            raise SandboxDied(f"the simulator did not start: {error.strerror}") from None
         try:
             with theirs:
                 self.pid = self._zygote.fork(limits, theirs, devices=devices)
@@ -143,16 +143,16 @@ class ChildProcess:
     def wait_ready(self) -> None:
         """Wait until the child is behind its walls.
 
-        Raises ChildGone, whatever kept it from starting: no circuit has to do with that.
+        Raises SandboxDied, whatever kept it from starting: no circuit has to do with that.
         """
         try:
             greeting = self._receive(_FRAME_SLACK, time.monotonic() + START_S)
         except TimeoutError:
-            raise ChildGone(f"the simulator did not start within {START_S:g} s") from None
+            raise SandboxDied(f"the simulator did not start within {START_S:g} s") from None
         except (frames.FrameTooLarge, frames.BadFrame):
-            raise ChildGone("the simulator answered nonsense instead of starting") from None
+            raise SandboxDied("the simulator answered nonsense instead of starting") from None
         if "unavailable" in greeting:
-            raise ChildGone(str(greeting["unavailable"]))
+            raise SandboxDied(str(greeting["unavailable"]))
         self.walls = greeting["walls"]
         self.ready = True
 
@@ -164,7 +164,7 @@ class ChildProcess:
     ) -> dict[str, Any]:
         """Send a job and wait for its answer, `deadline_s` seconds from when the child is ready.
 
-        `meanwhile` is called once if the answer takes longer than `MOMENT_S`. Raises ChildGone,
+        `meanwhile` is called once if the answer takes longer than `MOMENT_S`. Raises SandboxDied,
         TimeoutError, what `meanwhile` raises, and the errors of `frames.receive`.
         """
         if not self.ready:
@@ -176,14 +176,14 @@ class ChildProcess:
         except OSError as error:
             if isinstance(error, TimeoutError):
                 raise
-            raise ChildGone(self._epitaph()) from None
+            raise SandboxDied(self._epitaph()) from None
         moment_s = min(MOMENT_S, deadline_s)
         if not self._happens(select.POLLRDHUP | select.POLLIN, within_s=moment_s):
             meanwhile()
         return self._receive(self._limits.max_result_bytes + _FRAME_SLACK, deadline)
 
     def kill(self) -> None:
-        """Make `ask` raise ChildGone at once; whoever asked closes the child, which ends it."""
+        """Make `ask` raise SandboxDied at once; whoever asked closes the child, which ends it."""
         with contextlib.suppress(OSError):  # closed already
             self._channel.shutdown(socket.SHUT_RDWR)
 
@@ -214,7 +214,7 @@ class ChildProcess:
         try:
             return frames.answer(frames.receive(self._channel, max_bytes, deadline))
         except EOFError:
-            raise ChildGone(self._epitaph()) from None
+            raise SandboxDied(self._epitaph()) from None
 
     def _epitaph(self) -> str:
         self.close()  # It may have closed its end and still be there.

@@ -18,13 +18,7 @@ from tasks_app.circuits.errors import (
 from tasks_app.circuits.job import Job, Limits, as_message, check_job
 from tasks_app.circuits.sandbox import frames
 from tasks_app.circuits.sandbox.answer import OddAnswer, check_answer
-from tasks_app.circuits.sandbox.process import (
-    START_S,
-    ChildGone,
-    ChildProcess,
-    Zygote,
-    shared_zygote,
-)
+from tasks_app.circuits.sandbox.process import START_S, ChildProcess, Zygote, shared_zygote
 from tasks_app.circuits.sandbox.zygote import BELL
 
 # As Qiskit's reader of QPY ends where a file announces more than fits the memory.
@@ -126,10 +120,10 @@ class Sandbox:
         try:
             request = as_message(job) | {"threads": self._threads()}
             answer = check_answer(child.ask(request, self.limits.deadline_s, meanwhile), job)
-        except ChildGone as death:
-            error = self._what_killed(child, job) or SandboxDied(str(death))
-            self._drop_child(error.code if isinstance(error, CircuitError) else "died")
-            raise error from None
+        except SandboxDied as death:
+            fault = self._what_killed(child, job)
+            self._drop_child(fault.code if fault else "died")
+            raise (fault or death) from None
         except TimeoutError:
             self._drop_child("timed_out")
             raise CircuitError(
@@ -161,12 +155,7 @@ class Sandbox:
         if self._child and self._owner == owner and self._child.idle:
             return self._child
         self._drop_child("other_owner" if self._child and self._child.idle else "died")
-        try:
-            child = ChildProcess(self.limits, devices=devices)
-        except ChildGone as gone:
-            raise SandboxDied(str(gone)) from None
-        except OSError as error:
-            raise SandboxDied(f"the simulator did not start: {error.strerror}") from None
+        child = ChildProcess(self.limits, devices=devices)
         with self._lock:
             self._child, self._owner, self._tasks = child, owner, 0
             if self._stopped:
@@ -207,15 +196,9 @@ class Sandbox:
 
 def standing_walls() -> list[str]:
     """Which of `WALLS` stand around a child of this process. Raises SandboxDied."""
-    try:
-        child = ChildProcess(Limits())
-        try:
-            child.wait_ready()
-        finally:
-            child.close()
-    except (ChildGone, OSError) as error:
-        raise SandboxDied(str(error)) from None
-    return child.walls
+    with contextlib.closing(ChildProcess(Limits())) as child:
+        child.wait_ready()
+        return child.walls
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +222,7 @@ def check_simulator() -> Simulator:
             outcome = check_answer(reply, job).outcome
     except TimeoutError:
         raise SimulatorUnavailable("the simulator did not answer in time") from None
-    except (ChildGone, OSError, frames.FrameTooLarge, frames.BadFrame, OddAnswer) as error:
+    except (SandboxDied, OSError, frames.FrameTooLarge, frames.BadFrame, OddAnswer) as error:
         raise SimulatorUnavailable(str(error)) from None
     if isinstance(outcome, CircuitError) or set(outcome["counts"]) != {"00", "11"}:
         raise SimulatorUnavailable(f"a Bell circuit gave {outcome}")
