@@ -45,10 +45,8 @@ class Conditions:
                 return self.value(node.var)
             case expr.Value():
                 return str(node.value).lower()
-            case expr.Cast():
-                kind = node.type.kind
-                name = "bool" if kind is types.Bool else f"uint[{node.type.width}]"
-                return f"{name}({self.value(node.operand)})"
+            case expr.Cast(type=types.Uint(width=width)):
+                return f"uint[{width}]({self.value(node.operand)})"
             case expr.Unary():
                 invert = node.op.name == "BIT_NOT" and node.type.kind is not types.Bool
                 return f"{'~' if invert else '!'}{self.value(node.operand)}"
@@ -56,6 +54,4 @@ class Conditions:
                 signs = _SIGNS_OF_BOOLS if node.left.type.kind is types.Bool else SIGNS
                 left, right = self.value(node.left), self.value(node.right)
                 return f"({left} {signs[node.op.name]} {right})"
-            case expr.Index():
-                return f"{self.value(node.target)}[{self.value(node.index)}]"
         raise NotWritten

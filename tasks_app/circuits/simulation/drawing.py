@@ -139,12 +139,8 @@ class Drawing:
             return shapes.meter(rows[0], rows[1], self._indices.get(bits[1], ""), _GREY)
         if name == "barrier":
             return shapes.barrier(rows)
-        if base == "swap":
-            return shapes.swap(rows[:controls], rows[controls:])
-        if controls and base == "x":
-            return shapes.flip(rows[:-1], rows[-1])
-        if controls and base == "z":
-            return shapes.phase(rows)
+        if base in shapes.SIGNS and (controls or base == "swap"):
+            return shapes.signs(rows[:controls], rows[controls:], base)
         plain = name in ("unitary", "delay", "store")
         angles = "" if plain else ", ".join(map(_angle, operation.params))
         title = _TITLES.get(base, base.capitalize() if len(base) < 3 else _short(base))

@@ -87,7 +87,10 @@ def gate(
     boxes = [range(low, high + 1)] if high - low < len(targets) else [[row] for row in targets]
 
     def draw(x: float) -> str:
-        parts = [_links(x, [*controls, *targets], boxes), *(_dot(x, row) for row in controls)]
+        parts = [
+            _links(x, [*controls, *targets], boxes),
+            *(_dot(x, middle(row)) for row in controls),
+        ]
         parts += [_box(x, rows, width, (title, angles), colour) for rows in boxes]
         if len(targets) > 1:  # Which of its qubits is which.
             left = x - width / 2 + 5
@@ -97,42 +100,31 @@ def gate(
     return Part([*controls, *targets], width, draw, targets)
 
 
-def phase(rows: Sequence[int]) -> Part:
-    """Of a controlled Z, whose qubits are all alike."""
-    return _with_dots(rows, rows, lambda x: "")
+def signs(controls: Sequence[int], targets: Sequence[int], base: str) -> Part:
+    """A dot for each control, and for each target the sign of a gate that `SIGNS` has."""
+    rows = [*controls, *targets]
+
+    def draw(x: float) -> str:
+        parts = [_links(x, rows, ()), *(SIGNS[base](x, middle(row)) for row in targets)]
+        return "".join([*parts, *(_dot(x, middle(row)) for row in controls)])
+
+    return Part(rows, 20, draw)
 
 
-def flip(controls: Sequence[int], target: int) -> Part:
-    """A controlled X."""
-    y = middle(target)
-    return _with_dots(
-        [*controls, target],
-        controls,
-        lambda x: (
-            f'<circle cx="{x:.1f}" cy="{y}" r="10"/>'
-            + line(x - 10, y, x + 10, y)
-            + line(x, y - 10, x, y + 10)
-        ),
-    )
+def _dot(x: float, y: float) -> str:
+    return f'<circle cx="{x:.1f}" cy="{y}" r="4" fill="currentColor"/>'
 
 
-def swap(controls: Sequence[int], ends: Sequence[int]) -> Part:
-    return _with_dots(
-        [*controls, *ends],
-        controls,
-        lambda x: "".join(
-            line(x - 6, y - 6, x + 6, y + 6) + line(x - 6, y + 6, x + 6, y - 6)
-            for y in map(middle, ends)
-        ),
-    )
+def _plus(x: float, y: float) -> str:
+    circle = f'<circle cx="{x:.1f}" cy="{y}" r="10"/>'
+    return circle + line(x - 10, y, x + 10, y) + line(x, y - 10, x, y + 10)
 
 
-def _with_dots(rows: Sequence[int], dots: Sequence[int], draw: Callable[[float], str]) -> Part:
-    return Part(
-        rows,
-        20,
-        lambda x: _links(x, rows, ()) + draw(x) + "".join(_dot(x, row) for row in dots),
-    )
+def _cross(x: float, y: float) -> str:
+    return line(x - 6, y - 6, x + 6, y + 6) + line(x - 6, y + 6, x + 6, y - 6)
+
+
+SIGNS = {"x": _plus, "z": _dot, "swap": _cross}  # A controlled Z has the same sign on all qubits.
 
 
 def meter(row: int, target: int, index: str, colour: str) -> Part:
@@ -184,7 +176,3 @@ def _links(x: float, rows: Sequence[int], boxes: Sequence[Sequence[int]]) -> str
         for upper, lower in pairwise(sorted(rows))
         if not {upper, lower} <= whole
     )
-
-
-def _dot(x: float, row: int) -> str:
-    return f'<circle cx="{x:.1f}" cy="{middle(row)}" r="4" fill="currentColor"/>'
