@@ -9,7 +9,7 @@ from tasks_app.circuits.errors import result_too_large
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.simulation.aer import SEED_STEP, Angles
 from tasks_app.circuits.simulation.branching import Branching
-from tasks_app.circuits.simulation.compile import Compiled
+from tasks_app.circuits.simulation.compile import Compiled, Options
 from tasks_app.circuits.simulation.sampling import in_some_order
 
 N = TypeVar("N", int, float)
@@ -26,14 +26,14 @@ class Outcome:
 def run(
     compiled: Compiled,
     angles: Sequence[Angles],
+    options: Options,
     *,
-    shots: int,
     seed: int,
-    memory: bool,
     threads: int,
     limits: Limits,
 ) -> list[Outcome]:
     """What is counted for each of the angles. Raises CircuitError."""
+    shots, memory = options.shots, "memory" in options.outputs
     if not compiled.registers:
         return [Outcome({}, [] if memory else None)] * len(angles)
     seeds = [seed + i * SEED_STEP for i in range(len(angles))]

@@ -6,7 +6,7 @@ the top level began is done again on each way, without touching the state.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,70 +19,61 @@ from tasks_app.circuits.language.interpreter import ProgramEnd, Run
 from tasks_app.circuits.language.interpreter.values import Variable, Word, bits, flat, width_of
 from tasks_app.circuits.language.parse import may_measure
 from tasks_app.circuits.language.read import Steered
-from tasks_app.circuits.simulation.compile import translate
+from tasks_app.circuits.simulation.compile import Options, translate
 from tasks_app.circuits.simulation.counts import Outcome, check_size
-from tasks_app.circuits.simulation.noise import Noise
 from tasks_app.circuits.simulation.state import Piece, State, circuit_pieces, pieces
 
 _Bits = tuple[bool, ...]
 _MAX_CACHED = 10_000  # Gates with their matrices.
 
 
-@dataclass(frozen=True, slots=True)
-class _Split:
-    """Shots that go another way than those before them."""
+@dataclass(slots=True)
+class _Path:
+    """Shots that share their past."""
 
-    run: Run
-    statement: int
-    history: tuple[_Bits, ...]
-    """Of the measurements since the statement began, the last of them the one that split."""
     state: State
-    """Before that measurement."""
-    collapse: Mapping[int, bool]
     shots: int
-    gates: int
-    """Applied before."""
+    gates: int = 0
+    """Applied so far."""
+    statement: int = 0
+    """The one of the top level that is under way."""
+    start: Run | None = None
+    """The program before it; None if it measures nothing."""
+    history: list[_Bits] = field(default_factory=list)
+    """Outcomes since then."""
+    before: Sequence[_Bits] = ()
+    """Those that it had before it split from another path, which it begins with."""
+    collapse: Mapping[int, bool] = field(default_factory=dict)
+    """What the last of them makes of the state, which is that before it."""
+
+    @property
+    def repeats(self) -> bool:
+        return len(self.history) < len(self.before)
 
 
 class Walk:
     """All paths of one program. Takes the place of the simulator."""
 
-    def __init__(
-        self,
-        program: Steered,
-        *,
-        method: str,
-        shots: int,
-        seed: int,
-        noise: Noise | None,
-        limits: Limits,
-    ) -> None:
-        self._asked = method
-        self.method = _method(method, noise is not None)
+    def __init__(self, program: Steered, options: Options, *, seed: int, limits: Limits) -> None:
+        self.method = _method(options.method, options.noise is not None)
         self.paths = 0
         self.gates = 0  # Of the longest path.
         self.run: Run  # One that came to its end.
-        self._program, self._shots, self._noise, self._limits = program, shots, noise, limits
+        self._program, self._options, self._limits = program, options, limits
+        self._noise = options.noise
         self._random = np.random.default_rng(seed)
-        self._splits: list[_Split] = []
-        self._pieces: dict[Any, tuple[Any, list[Piece]]] = {}
-        # Of the path under way:
-        self._state = State(self.method == "density_matrix", limits)
-        self._left = shots
+        self._waiting: list[_Path] = []
+        self._path = _Path(State(self.method == "density_matrix", limits), options.shots)
         self._measured = False
-        self._start: Run | None = None
-        self._statement = 0
-        self._history: list[_Bits] = []
-        self._repeat: list[_Bits] = []
-        self._collapse: Mapping[int, bool] = {}
-        self._applied = 0
+        self._pieces: dict[Any, tuple[Any, list[Piece]]] = {}
 
-    def outcome(self, *, memory: bool) -> Outcome:
+    def outcome(self) -> Outcome:
         """Raises CircuitError."""
         counts: dict[str, int] = {}
+        memory = self._options.shots if "memory" in self._options.outputs else 0
         for key, times in self._ends():
             counts[key] = counts.get(key, 0) + times
-            check_size(len(counts) + (self._shots if memory else 0), len(key), self._limits)
+            check_size(len(counts) + memory, len(key), self._limits)
         if self._noise is not None:
             self._noise.check_width(len(self.run.places))
         if not self._counts():
@@ -111,40 +102,40 @@ class Walk:
     def _ends(self) -> Iterator[tuple[str, int]]:
         """What each path came to, and how many shots."""
         run, statements = self._program.begin(self)
-        yield self._follow(run, statements, 0)
-        while self._splits:
-            split = self._splits.pop()
-            self._state, self._left = split.state, split.shots
-            self._applied = split.gates
-            self._repeat, self._collapse = list(split.history), split.collapse
-            yield self._follow(split.run.fork(self), statements, split.statement)
+        yield self._follow(run, statements)
+        while self._waiting:
+            self._path = self._waiting.pop()
+            assert self._path.start is not None, "a statement that measures was not expected to"
+            yield self._follow(self._path.start.fork(self), statements)
 
-    def _follow(self, run: Run, statements: Sequence[Any], first: int) -> tuple[str, int]:
+    def _follow(self, run: Run, statements: Sequence[Any]) -> tuple[str, int]:
+        path = self._path
         try:
-            for self._statement in range(first, len(statements)):
-                statement = statements[self._statement]
-                self._history = []
-                self._start = run.fork(self) if may_measure(statement) else None
+            for number in range(path.statement, len(statements)):
+                path.statement, statement = number, statements[number]
+                path.start = run.fork(self) if may_measure(statement) else None
                 run.execute(statement)
+                path.history, path.before = [], ()
         except ProgramEnd:
             pass
         run.finish()
         self.paths += 1
-        self.gates = max(self.gates, self._applied)
+        self.gates = max(self.gates, path.gates)
         self.run = run
-        return _key(run), self._left
+        return _key(run), path.shots
 
     # What the program does on its path.
 
     def apply(self, gate: Any, qubits: Sequence[int]) -> None:
-        if self._repeat:
+        path = self._path
+        if path.repeats:
             return
-        self._applied += 1
+        path.gates += 1
         for name, matrix, inner in self._parts(gate):
             places = [qubits[place] for place in inner]
-            self._state.apply(matrix, places)
+            path.state.apply(matrix, places)
             if self._noise is not None and (chance := self._noise.after(name, places)):
-                self._state.depolarize(places, chance)
+                path.state.depolarize(places, chance)
 
     def measure(self, qubits: Sequence[int]) -> Sequence[bool]:
         self._measured = True
@@ -155,54 +146,50 @@ class Walk:
 
     def reset(self, qubit: int) -> None:
         (one,) = self._look([qubit])
-        if not self._repeat:
-            self._state.ones -= {qubit} if one else set()
+        if not self._path.repeats:
+            self._path.state.ones -= {qubit} if one else set()
 
     def _look(self, qubits: Sequence[int]) -> _Bits:
         """Measure, and let all shots but those of one outcome wait."""
-        if self._repeat:
+        if self._path.repeats:
             return self._again()
-        known, unknown = self._state.ones, self._state.unknown(qubits)
+        state = self._path.state
+        known, unknown = state.ones, state.unknown(qubits)
 
         def bits_of(outcome: int) -> _Bits:
             drawn = dict(zip(unknown, bits(outcome, len(unknown)), strict=True))
             return tuple(drawn.get(qubit, qubit in known) for qubit in qubits)
 
-        return self._choose(self._state.probabilities(unknown), bits_of, qubits)
+        return self._choose(state.probabilities(unknown), bits_of, qubits)
 
     def _misread(self, bit: bool, flip: float) -> bool:
-        if self._repeat:
+        if self._path.repeats:
             return bit ^ self._again()[0]
         return bit ^ self._choose([1 - flip, flip], lambda outcome: (bool(outcome),), ())[0]
 
     def _again(self) -> _Bits:
         """The next outcome that this path has had before."""
-        outcome = self._repeat.pop(0)
-        self._history.append(outcome)
-        if not self._repeat:
-            self._state.collapse(self._collapse)
-        return outcome
+        path = self._path
+        path.history.append(path.before[len(path.history)])
+        if not path.repeats:
+            path.state.collapse(path.collapse)
+        return path.history[-1]
 
     def _choose(
         self, chances: Any, bits_of: Callable[[int], _Bits], qubits: Sequence[int]
     ) -> _Bits:
-        times = self._random.multinomial(self._left, chances)
-        outcomes = np.flatnonzero(times).tolist()
-        for outcome in outcomes[1:]:
-            self._wait(bits_of(outcome), qubits, int(times[outcome]))
-        chosen, self._left = bits_of(outcomes[0]), int(times[outcomes[0]])
-        self._history.append(chosen)
-        self._state.collapse(dict(zip(qubits, chosen, strict=False)))
+        path = self._path
+        times = self._random.multinomial(path.shots, chances)
+        first, *others = np.flatnonzero(times).tolist()
+        for outcome in others:
+            another = replace(path, state=replace(path.state), shots=int(times[outcome]))
+            another.history, another.before = [], (*path.history, bits_of(outcome))
+            another.collapse = dict(zip(qubits, bits_of(outcome), strict=False))
+            self._waiting.append(another)
+        chosen, path.shots = bits_of(first), int(times[first])
+        path.history.append(chosen)
+        path.state.collapse(dict(zip(qubits, chosen, strict=False)))
         return chosen
-
-    def _wait(self, outcome: _Bits, qubits: Sequence[int], shots: int) -> None:
-        assert self._start is not None, "a statement that measures was not expected to"
-        history = (*self._history, outcome)
-        collapse = dict(zip(qubits, outcome, strict=False))
-        state = replace(self._state)
-        self._splits.append(
-            _Split(self._start, self._statement, history, state, collapse, shots, self._applied)
-        )
 
     def _parts(self, gate: Any) -> list[Piece]:
         standard = getattr(gate, "_standard_gate", None) is not None
@@ -218,7 +205,8 @@ class Walk:
             return pieces(gate)
         circuit = QuantumCircuit(gate.num_qubits)
         circuit.append(gate, range(gate.num_qubits))
-        if self._asked == "automatic":  # As for other programs, so that noise meets the same gates.
+        # As for other programs, so that noise meets the same gates.
+        if self._options.method == "automatic":
             circuit = translate(circuit, "statevector", True)
         return circuit_pieces(translate(circuit, "density_matrix", True))
 

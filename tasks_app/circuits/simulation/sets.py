@@ -100,14 +100,9 @@ class SetsRun:
         parts: list[dict[str, Any]] = [{} for _ in angles]
         facts = {"sampling": "shots" if final_state and not final_state.exact else "exact"}
         if not self._outputs.isdisjoint(COUNTED):
+            options = self._template.options
             outcomes = counts.run(
-                program,
-                angles,
-                shots=self._request["shots"],
-                seed=seed,
-                memory="memory" in self._outputs,
-                threads=threads,
-                limits=self._limits,
+                program, angles, options, seed=seed, threads=threads, limits=self._limits
             )
             facts = _how(program, outcomes[0])
             for part, outcome in zip(parts, outcomes, strict=True):
@@ -135,15 +130,8 @@ class SetsRun:
             self._shown["registers"] = _registers(prepared.named_bits)
 
     def _walk(self, prepared: Prepared, program: Steered, seed: int) -> dict[str, Any]:
-        walk = Walk(
-            program,
-            method=self._request["method"],
-            shots=self._request["shots"],
-            seed=seed,
-            noise=self._template.noise,
-            limits=self._limits,
-        )
-        outcome = walk.outcome(memory="memory" in self._outputs)
+        walk = Walk(program, self._template.options, seed=seed, limits=self._limits)
+        outcome = walk.outcome()
         if "registers" in self._outputs:
             self._shown["registers"] = _registers(named_bits(walk.run))
         self._remember(prepared, walk.facts(), walk.run.notes)

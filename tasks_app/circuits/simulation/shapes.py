@@ -87,10 +87,8 @@ def gate(
     boxes = [range(low, high + 1)] if high - low < len(targets) else [[row] for row in targets]
 
     def draw(x: float) -> str:
-        parts = [
-            _links(x, [*controls, *targets], boxes),
-            *(_dot(x, middle(row)) for row in controls),
-        ]
+        parts = [_links(x, [*controls, *targets], boxes)]
+        parts += [_dot(x, middle(row)) for row in controls]
         parts += [_box(x, rows, width, (title, angles), colour) for rows in boxes]
         if len(targets) > 1:  # Which of its qubits is which.
             left = x - width / 2 + 5

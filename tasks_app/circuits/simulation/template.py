@@ -81,10 +81,9 @@ class Template:
         self.parse_seconds = self.compile_seconds = 0.0
         self.gates = 0
         """Of the largest compilation."""
-        self.noise = options.noise
         if options.optimization_level is not None and not kind.has_levels:
             raise CircuitError("invalid_optimization_level", _NO_LEVELS)
-        self._source, self._kind, self._options, self._limits = source, kind, options, limits
+        self._source, self._kind, self.options, self._limits = source, kind, options, limits
         self._steered = False  # Once it was: no use to try without the values.
         self._kept: OrderedDict[tuple[frozenset[Any], str], Prepared] = OrderedDict()
 
@@ -144,15 +143,15 @@ class Template:
         if isinstance(program, Steered):
             if not self._kind.takes_paths:
                 raise CircuitError("backend_unsuitable", _NO_PATHS)
-            if self._options.final_state:
+            if self.options.final_state:
                 raise CircuitError("method_unsuitable", _NO_FINAL_STATE)
-            if "circuit" in self._options.outputs:
-                if self._options.outputs.isdisjoint(COUNTED):
+            if "circuit" in self.options.outputs:
+                if self.options.outputs.isdisjoint(COUNTED):
                     raise CircuitError("method_unsuitable", _NO_CIRCUIT)
                 facts["notes"] = [*facts.get("notes", ()), _NO_CIRCUIT]
             self.parse_seconds += parsed - begun
             return Prepared(program, facts, tape, {})
-        compiled = self._kind.compile(program, self._options, self._limits)
+        compiled = self._kind.compile(program, self.options, self._limits)
         circuit = program.circuit
         facts |= {
             "qubits": circuit.num_qubits,
@@ -165,10 +164,10 @@ class Template:
         self.gates = max(self.gates, circuit.size())
         self.parse_seconds += parsed - begun
         self.compile_seconds += perf_counter() - parsed
-        wanted = self._options.final_state
-        final_state = FinalState(compiled, self._options, self._limits) if wanted else None
+        wanted = self.options.final_state
+        final_state = FinalState(compiled, self.options, self._limits) if wanted else None
         shown = None
-        if "circuit" in self._options.outputs:
+        if "circuit" in self.options.outputs:
             most = self._limits.max_result_bytes
             circuit, hardware = compiled.circuit, compiled.hardware
             shown = partial(show, program, circuit, hardware=hardware, max_bytes=most)
