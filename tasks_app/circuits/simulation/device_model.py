@@ -7,6 +7,7 @@ uses: Aer takes a second to make that of a large device, and reads it anew for e
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 from qiskit import QuantumCircuit
 from qiskit.circuit import BreakLoopOp, ContinueLoopOp, Delay, Measure, Parameter
@@ -16,7 +17,7 @@ from qiskit.transpiler import InstructionProperties, QubitProperties, Target
 from qiskit_aer.noise import NoiseModel, QuantumError, ReadoutError, RelaxationNoisePass
 from qiskit_aer.noise.device import basic_device_gate_errors
 
-from tasks_app.circuits.device import Cost, Device, Places, Qubit
+from tasks_app.circuits.device import MAX_GATES, Cost, Device, Places, Qubit
 from tasks_app.circuits.simulation.rewriting import instructions
 
 _GATES = get_standard_gate_name_mapping()
@@ -49,7 +50,7 @@ class DeviceNoise:
 
     def __init__(self, device: Device) -> None:
         self._device = device
-        self._errors: dict[tuple[str, Places], QuantumError | None] = {}
+        self._error = lru_cache(MAX_GATES)(self._make_error)
 
     def model(self, circuit: QuantumCircuit, numbers: Sequence[int]) -> NoiseModel | None:
         """Of the gates of a circuit whose qubits have these numbers on the device; None without."""
@@ -74,19 +75,14 @@ class DeviceNoise:
             model._custom_noise_passes.append(self._relaxation(qubits))
         return None if model.is_ideal() else model
 
-    def _error(self, name: str, numbers: Places) -> QuantumError | None:
+    def _make_error(self, name: str, numbers: Places) -> QuantumError | None:
         if name not in self._device.gates:
             return None
-        key = name, numbers
-        if key not in self._errors:
-            cost = self._device.gates[name][numbers]
-            target = Target(
-                num_qubits=len(self._device.qubits), qubit_properties=_qubits(self._device)
-            )
-            target.add_instruction(_GATES[name], {numbers: _properties(cost)})
-            errors = [error for _, _, error in basic_device_gate_errors(target=target)]
-            self._errors[key] = errors[0] if errors else None
-        return self._errors[key]
+        cost = self._device.gates[name][numbers]
+        target = Target(num_qubits=len(self._device.qubits), qubit_properties=_qubits(self._device))
+        target.add_instruction(_GATES[name], {numbers: _properties(cost)})
+        errors = [error for _, _, error in basic_device_gate_errors(target=target)]
+        return errors[0] if errors else None
 
     def _relaxation(self, qubits: Sequence[Qubit]) -> RelaxationNoisePass:
         t1s = [each.t1_s or math.inf for each in qubits]

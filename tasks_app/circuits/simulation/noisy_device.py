@@ -1,9 +1,9 @@
 """A real device, simulated: programs are compiled for it, and run with its noise."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache, lru_cache
 from typing import Any
 
 from qiskit import QuantumCircuit
@@ -27,6 +27,7 @@ METHODS = ("automatic", "density_matrix", "statevector", "matrix_product_state")
 SEED = 0
 """Of the transpiler: the same program is always compiled to the same circuit."""
 _LEVEL = 2  # Qiskit's own, unasked.
+_MAX_MANAGERS = 16  # Kept of a device.
 _RELAXATION = frozenset(("relaxation",))  # No gate of any name, and no Clifford one.
 
 
@@ -41,16 +42,6 @@ def prepare() -> None:
     thermal_relaxation_error(1.0, 1.5, 1.0)
 
 
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    """A circuit in gates of the device, on all of its qubits."""
-
-    circuit: QuantumCircuit
-    begins: Sequence[int]
-    """The numbers of the device's qubits on which those of the program begin."""
-    ends: Sequence[int]
-
-
 class AerDevice(Kind):
     """A device that its calibration describes (`docs/backends.md`)."""
 
@@ -59,12 +50,14 @@ class AerDevice(Kind):
     def __init__(self, definition: Mapping[str, Any]) -> None:
         """Raises InvalidDefinition."""
         self._device = read_device(definition)
-        self._managers: dict[tuple[int, bool], PassManager] = {}
+        self._manager = lru_cache(_MAX_MANAGERS)(self._make_manager)
         self._noise = DeviceNoise(self._device)
 
     def compile(self, program: Program, options: Options, limits: Limits) -> Compiled:
         """Raises CircuitError."""
         self._check(program, options)
+        if options.optimization_level is None:
+            options = replace(options, optimization_level=_LEVEL)
         circuit = rewriting.without_first_resets(program.circuit)
         circuit, registers = rewriting.with_measured_bit_last(circuit, program.registers)
         if "measure" not in methods.operation_names(circuit):
@@ -74,7 +67,7 @@ class AerDevice(Kind):
         if final and not options.counted:
             return final
         placed = self._placed(program, rewriting.with_overwritten_apart(circuit), options)
-        busy = rewriting.used(placed.circuit)
+        busy = rewriting.used(placed)
         return replace(self._compiled(placed, busy, registers, options, limits), final=final)
 
     def _check(self, program: Program, options: Options) -> None:
@@ -125,34 +118,30 @@ class AerDevice(Kind):
         """Without the final measurements, after which the transpiler might move a qubit."""
         before = rewriting.without_final_measurements(program.circuit, waits=True)
         placed = self._placed(program, before.circuit, options)
-        ends = [placed.circuit.qubits[number] for number in placed.ends]
+        ends = [placed.qubits[number] for number in _layouts(placed)[1]]
         end_of = dict(zip(before.circuit.qubits, ends, strict=True))
         measured = {clbit: end_of[qubit] for clbit, qubit in before.measured.items()}
         observed = () if options.observables is None else options.observables.qubits
         asked = {*measured.values(), *(ends[place] for place in observed)}
-        busy = rewriting.used(placed.circuit) | asked
+        busy = rewriting.used(placed) | asked
         compiled = self._compiled(placed, busy, program.registers, options, limits)
         ending = Ending(compiled.circuit.copy(), measured, ends, before.others)
         for clbit, qubit in measured.items():
             compiled.circuit.measure(qubit, clbit)  # To be shown.
         return replace(compiled, ending=ending)
 
-    def _placed(self, program: Program, circuit: QuantumCircuit, options: Options) -> _Placed:
-        level = _LEVEL if options.optimization_level is None else options.optimization_level
-        manager = self._manager(level, _numbered(program), circuit)
+    def _placed(
+        self, program: Program, circuit: QuantumCircuit, options: Options
+    ) -> QuantumCircuit:
+        """The circuit in gates of the device, on all of its qubits."""
+        level, flow = options.optimization_level, circuit.has_control_flow_op()
+        manager = self._manager(level, _numbered(program), control_flow=flow)
         with translating("backend_unsuitable", "The circuit cannot be compiled for the device"):
             try:
-                placed = manager.run(circuit)
+                return manager.run(circuit)
             except TranspilerError:
                 self._check_gates(circuit)
                 raise
-        if placed.layout is None:  # There is nothing to place.
-            return _Placed(placed, (), ())
-        begins, ends = (
-            find(filter_ancillas=True)
-            for find in (placed.layout.initial_index_layout, placed.layout.final_index_layout)
-        )
-        return _Placed(placed, begins, ends)
 
     def _check_gates(self, circuit: QuantumCircuit) -> None:
         """Refuse by name what the device cannot do even by itself."""
@@ -166,7 +155,7 @@ class AerDevice(Kind):
             alone = QuantumCircuit(operation.num_qubits, operation.num_clbits)
             alone.append(operation, alone.qubits, alone.clbits)
             try:
-                self._manager(0, None, alone).run(alone)
+                self._manager(0, None, control_flow=False).run(alone)
             except TranspilerError:
                 missing.append(name)
         if missing:
@@ -176,33 +165,29 @@ class AerDevice(Kind):
                 "another backend.",
             )
 
-    def _manager(self, level: int, numbered: int | None, circuit: QuantumCircuit) -> PassManager:
+    def _make_manager(
+        self, level: int | None, numbered: int | None, *, control_flow: bool
+    ) -> PassManager:
         """`numbered`: how many qubits stay where they are, if they do."""
-        key = level, circuit.has_control_flow_op()
-        if numbered is None and key in self._managers:
-            return self._managers[key]
-        target = target_of(self._device, control_flow=circuit.has_control_flow_op())
+        target = target_of(self._device, control_flow=control_flow)
         layout = None if numbered is None else list(range(numbered))
-        manager = generate_preset_pass_manager(
+        return generate_preset_pass_manager(
             level, target=target, initial_layout=layout, seed_transpiler=SEED
         )
-        if numbered is None:
-            self._managers[key] = manager
-        return manager
 
     def _compiled(
         self,
-        placed: _Placed,
+        placed: QuantumCircuit,
         busy: set[object],
         registers: Registers,
         options: Options,
         limits: Limits,
     ) -> Compiled:
-        busy = busy or set(placed.circuit.qubits[:1])  # Aer wants something to run.
-        circuit = rewriting.on_qubits(placed.circuit, busy)
-        numbers = [place for place, qubit in enumerate(placed.circuit.qubits) if qubit in busy]
-        level = _LEVEL if options.optimization_level is None else options.optimization_level
+        busy = busy or set(placed.qubits[:1])  # Aer wants something to run.
+        circuit = rewriting.on_qubits(placed, busy)
+        numbers = [place for place, qubit in enumerate(placed.qubits) if qubit in busy]
         noise = self._noise.model(circuit, numbers)
+        begins, ends = _layouts(placed)
         return Compiled(
             circuit,
             _method(circuit, options, limits, noisy=noise is not None),
@@ -212,13 +197,22 @@ class AerDevice(Kind):
             sampling=None,
             misread=lambda qubit: self._device.qubits[numbers[qubit]].readout_error,
             facts={
-                "optimization_level": level,
+                "optimization_level": options.optimization_level,
                 "transpiler_seed": SEED,
-                "layout": list(placed.begins),
-                "final_layout": list(placed.ends),
+                "layout": begins,
+                "final_layout": ends,
             },
             hardware=numbers,
         )
+
+
+def _layouts(placed: QuantumCircuit) -> tuple[list[int], list[int]]:
+    """The numbers of the device's qubits on which those of the program begin, and end."""
+    if placed.layout is None:  # There was nothing to place.
+        return [], []
+    find = placed.layout.initial_index_layout, placed.layout.final_index_layout
+    begins, ends = (each(filter_ancillas=True) for each in find)
+    return begins, ends
 
 
 def _numbered(program: Program) -> int | None:

@@ -108,17 +108,16 @@ class Template:
         every = frozenset(inputs)
         names = every if self._steered else frozenset()
         for _ in range(_MAX_READINGS):
+            if names == every:
+                break
             try:
                 prepared = self._read(inputs, names)
             except Decides as decides:
                 names |= decides.names
             except Exception:  # It may come from a value that is not there.
-                if names == every:
-                    raise
                 break
             else:
-                steered = isinstance(prepared.program, Steered)
-                if names == every or not steered:
+                if not isinstance(prepared.program, Steered):
                     return self._keep(prepared, inputs, names)
                 self._steered = True
                 break

@@ -175,10 +175,7 @@ def array_items(run: Run, new: Any, base: Type) -> Any:
     items = np.array(new, dtype=object) if isinstance(new, list) else new.items
     if any(isinstance(each, list) for each in items.flat):
         raise failure("The rows of this array have different lengths.")
-    copy = np.empty(items.shape, dtype=object)
-    for place in np.ndindex(items.shape):
-        copy[place] = known(coerced(run, items[place], base))
-    return copy
+    return np.frompyfunc(lambda each: known(coerced(run, each, base)), 1, 1)(items)
 
 
 def store(run: Run, target: Any, new: Any) -> None:
