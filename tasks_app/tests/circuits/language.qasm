@@ -660,3 +660,12 @@ qubit q;
 bit c;
 if (a[0, 0] == 5 && a[0, 1] == 5 && a[1, 0] == 3 && a[1, 1] == 6) { x q; }
 c = measure q;
+
+//// constant_bits_joined_and_aliased: 1010 1001 10
+const bit[4] a = "1100";
+const bit z = 1;
+qubit[2] q; bit[2] m; bit[4] c; bit[4] d;
+x q[1]; m = measure q;
+let w = a[2:3] ++ a[{0, 1}];
+c = ~m ++ m;
+d = w ^ (z ++ a[0] ++ m);

@@ -19,12 +19,14 @@ from tasks_app.circuits.language.interpreter.functions import CONSTANTS, FUNCTIO
 from tasks_app.circuits.language.interpreter.inputs import define_input
 from tasks_app.circuits.language.interpreter.run import Run, Steered, handles
 from tasks_app.circuits.language.interpreter.values import (
+    BIT,
     Array,
     Bits,
     Duration,
     Qubits,
     Type,
     Variable,
+    Word,
     as_register,
     failure,
     unsupported,
@@ -140,15 +142,33 @@ def _output(run: Run, node: ast.IODeclaration) -> None:
 
 @handles(ast.AliasStatement)
 def _alias(run: Run, node: Any) -> None:
-    if isinstance(node.value, ast.DiscreteSet):  # Of loose bits.
-        found = as_register(evaluate(run, node.value.values[0]))
+    aliased = node.value
+    if isinstance(aliased, ast.DiscreteSet):  # Of loose bits.
+        aliased = aliased.values[0]
+        found = as_register(evaluate(run, aliased))
     else:
-        found = evaluate(run, node.value)
+        found = evaluate(run, aliased)
+    if _are_constant_bits(run, aliased):
+        kind = found.type if isinstance(found, Word) else BIT
+        found = Variable(found, kind, constant=True)
     if isinstance(found, Array):
         raise unsupported("An alias of an array", "write the array's own name")
-    if not isinstance(found, Qubits | Qubit | Bits | Clbit):
+    if not isinstance(found, Qubits | Qubit | Bits | Clbit | Variable):
         raise failure("Only quantum and bit registers can have an alias.")
     run.define(node.target.name, found)
+
+
+def _are_constant_bits(run: Run, node: Any) -> bool:
+    match node:
+        case ast.Identifier():
+            found = run.lookup(node.name)
+            constant = isinstance(found, Variable) and found.constant
+            return constant and found.type is not None and found.type.kind == "bit"
+        case ast.IndexExpression():
+            return _are_constant_bits(run, node.collection)
+        case ast.Concatenation():
+            return _are_constant_bits(run, node.lhs) and _are_constant_bits(run, node.rhs)
+    return False
 
 
 @handles(ast.Include)

@@ -92,11 +92,10 @@ def _concatenation(run: Run, node: ast.Concatenation) -> Any:
         if set(left.items) & set(right.items):
             raise failure("The joined registers overlap.")
         return type(left)(left.items + right.items)
-    a, b = run.read(left), run.read(right)
-    if all(isinstance(each, Word) and each.type.kind == "bit" for each in (a, b)):
-        width = a.type.width + b.type.width
-        return Word(Type("bit", width), b.number << a.type.width | a.number)
-    raise failure("Only registers and arrays of one kind can be joined.")
+    sides = [run.read(each) for each in (left, right)]
+    if not all(map(measured.is_register, sides)):
+        raise failure("Only registers and arrays of one kind can be joined.")
+    return measured.joined(*map(measured.bits_of, sides))
 
 
 @handles(ast.UnaryExpression)

@@ -15,7 +15,7 @@ from qiskit.circuit.classical import expr
 from tasks_app.circuits.language.interpreter import arithmetic
 from tasks_app.circuits.language.interpreter.deferred import decided
 from tasks_app.circuits.language.interpreter.run import Steered
-from tasks_app.circuits.language.interpreter.values import Bits, Word, bits
+from tasks_app.circuits.language.interpreter.values import Bits, Type, Word, bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,11 @@ class Signal:
 
 def is_runtime(value: object) -> bool:
     return isinstance(value, Clbit | Bits | Signal | expr.Expr)
+
+
+def is_register(value: object) -> bool:
+    """Whether it is bits, measured or not, of which a single one may be a bool."""
+    return is_runtime(value) or isinstance(value, bool) or arithmetic.has_kind(value, "bit")
 
 
 def bits_of(value: Any) -> tuple[Any, ...]:
@@ -41,6 +46,14 @@ def bits_of(value: Any) -> tuple[Any, ...]:
     if not isinstance(number, int) or number < 0 or arithmetic.has_kind(value, "angle"):
         raise Steered
     return bits(number, max(number.bit_length(), 1))
+
+
+def joined(low: tuple[Any, ...], high: tuple[Any, ...]) -> Any:
+    """The bits of two registers as those of one."""
+    items = low + high
+    if any(map(is_runtime, items)):
+        return Signal(items)
+    return Word(Type("bit", len(items)), sum(bit << place for place, bit in enumerate(items)))
 
 
 def condition(value: Any) -> Any:
