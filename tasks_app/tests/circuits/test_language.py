@@ -160,6 +160,7 @@ def test_an_unsupported_part_is_named_and_placed(
         "def f(mutable array[int[8], #dim = 1] n) { } array[int[16], 2] m; f(m);",
         "switch (2) { case 1 { } case 2, 1 { } }",
         "uint[2] n; switch (n) { case 4 { } }",
+        "int n = 2; int k = 1; switch (n) { case k { } }",
         "int n = 1; const int m = n;",
         "bit b; const bit c = b;",
         "def f() -> int { return 1; } const int m = f();",

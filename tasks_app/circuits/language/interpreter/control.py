@@ -8,6 +8,7 @@ from openqasm3 import ast
 from qiskit.circuit.classical import expr
 
 from tasks_app.circuits.language.interpreter import arithmetic, measured
+from tasks_app.circuits.language.interpreter.declarations import check_constant
 from tasks_app.circuits.language.interpreter.deferred import decided
 from tasks_app.circuits.language.interpreter.evaluation import (
     coerced,
@@ -140,6 +141,7 @@ def _kind_of(target: Any) -> Type:
 
 
 def _label(run: Run, node: Any, kind: Type, seen: set[int]) -> int:
+    check_constant(run, node)
     label = integer(run, node)
     if label in seen or wrapped(kind, label).number != label:
         raise failure(f"The case {label!s:.60} stands twice, or is no value of {kind}.", at=node)

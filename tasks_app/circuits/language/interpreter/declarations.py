@@ -89,15 +89,15 @@ def _array(run: Run, declared: ast.ArrayType, initial: Any) -> Array:
 
 @handles(ast.ConstantDeclaration)
 def _constant(run: Run, node: ast.ConstantDeclaration) -> None:
-    _check_constant(run, node.init_expression)
+    check_constant(run, node.init_expression)
     held = evaluate(run, node.init_expression)
     declared = type_of(run, node.type)
     constant = Variable(coerced(run, held, declared), declared, constant=True)
     run.define(node.identifier.name, constant)
 
 
-def _check_constant(run: Run, node: Any) -> None:
-    """Refuse an initial value that is made of anything but constants."""
+def check_constant(run: Run, node: Any) -> None:
+    """Refuse an expression that is made of anything but constants."""
     for each in nodes(node, but=ast.SizeOf):
         if isinstance(each, ast.QuantumMeasurement):
             raise failure("A constant cannot depend on a measurement.", at=each)
