@@ -268,15 +268,12 @@ def _trees(parameters: str) -> list[ast.expr]:
     """
     if len(parameters) > _MAX_PARAMETERS or not _ARITHMETIC.fullmatch(parameters):
         raise _NotPlain
+    lettered = _NAME.sub(r"n\g<0>", parameters)
     try:
-        tree: Any = ast.parse(f"({_NAME.sub(_lettered, parameters)},)", mode="eval")
+        tree: Any = ast.parse(f"({lettered},)", mode="eval")
     except SyntaxError:
         raise _NotPlain from None
     return list(tree.body.elts)
-
-
-def _lettered(name: re.Match[str]) -> str:
-    return f"n{name[0]}"
 
 
 def _names(text: str) -> list[str]:

@@ -107,7 +107,10 @@ class Flattening:
         blocks = [self._block(block, instruction, outer) for block in operation.blocks]
         match operation:
             case IfElseOp() | WhileLoopOp():
-                return type(operation)(_condition(mapper, operation), *blocks)
+                condition = mapper.map_condition(operation.condition)
+                if isinstance(condition, expr.Expr):
+                    condition = logic.condition(condition)
+                return type(operation)(condition, *blocks)
             case SwitchCaseOp():
                 labels = [labels for labels, _ in operation.cases_specifier()]
                 cases = list(zip(labels, blocks, strict=True))
@@ -187,11 +190,6 @@ def _add_standard(target: QuantumCircuit, instruction: CircuitInstruction) -> No
         target.global_phase += angles[0]
     else:
         target._append(instruction)
-
-
-def _condition(mapper: VariableMapper, operation: ControlFlowOp) -> Any:
-    condition = mapper.map_condition(operation.condition)
-    return logic.condition(condition) if isinstance(condition, expr.Expr) else condition
 
 
 def _branches(target: expr.Expr, cases: Sequence[tuple[Any, QuantumCircuit]]) -> IfElseOp:

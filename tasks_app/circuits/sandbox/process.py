@@ -40,10 +40,11 @@ class Zygote:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        paths = [_ROOT, *(path for path in sys.path if os.path.isabs(path) and path != _ROOT)]
         with theirs:
             # It ends when the other end of its standard input is closed, which is here only.
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _BOOT, json.dumps(_module_paths())],
+                [sys.executable, "-I", "-S", "-c", _BOOT, json.dumps(paths)],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -240,10 +241,6 @@ def _environment() -> dict[str, str]:
         # Threads that spin while they wait take the cores from the other children.
         "OMP_WAIT_POLICY": "passive",
     }
-
-
-def _module_paths() -> list[str]:
-    return [_ROOT] + [path for path in sys.path if os.path.isabs(path) and path != _ROOT]
 
 
 _lock = threading.Lock()

@@ -6,6 +6,7 @@ character that an address, a script or a style would need.
 """
 
 import re
+from itertools import starmap
 
 MAX_SVG = 2_000_000  # Characters.
 _SPACE = "http://www.w3.org/2000/svg"
@@ -42,7 +43,8 @@ def is_drawing(text: str) -> bool:
         element = token["element"]
         if element is None:
             continue
-        if element not in _ELEMENTS or not all(map(_is_allowed, _attributes(token))):
+        attributes = _ATTRIBUTE.findall(token["attributes"])
+        if element not in _ELEMENTS or not all(starmap(_is_allowed, attributes)):
             return False
         if token["end"]:
             if token["attributes"] or token["empty"] or open_elements.pop() != element:
@@ -54,12 +56,7 @@ def is_drawing(text: str) -> bool:
     return not open_elements
 
 
-def _attributes(token: re.Match[str]) -> list[tuple[str, str]]:
-    return _ATTRIBUTE.findall(token["attributes"])
-
-
-def _is_allowed(attribute: tuple[str, str]) -> bool:
-    name, value = attribute
+def _is_allowed(name: str, value: str) -> bool:
     if name == "xmlns":
         return value == _SPACE
     return name in _ATTRIBUTES and _VALUE.fullmatch(value) is not None

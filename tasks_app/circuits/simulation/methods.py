@@ -1,9 +1,10 @@
 """Choose a simulation method that can do the job, and refuse what none can."""
 
 from collections.abc import Iterator
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from math import log2
 
+import numpy as np
 from qiskit import QuantumCircuit
 
 from tasks_app.circuits.errors import CircuitError
@@ -98,25 +99,18 @@ def _bonds(circuit: QuantumCircuit) -> list[float]:
     a few qubits on one side, as the target of an oracle, these qubits carry no more.
     """
     size = circuit.num_qubits
-    crossing = [0.0] * (size + 1)
+    crossing, from_left, from_right = np.zeros((3, size))
     last, first = list(range(size)), list(range(size))  # Partners farthest right and left.
     for low, high, rank in _spans(circuit):
-        crossing[low] += rank
-        crossing[high] -= rank
+        crossing[low:high] += rank
         last[low] = max(last[low], high)
         first[high] = min(first[high], low)
-    from_left, from_right = [0.0] * (size + 1), [0.0] * (size + 1)
     for qubit in range(size):
-        from_left[qubit] += 1
-        from_left[last[qubit]] -= 1
-        from_right[first[qubit]] += 1
-        from_right[qubit] -= 1
-    cuts = zip(accumulate(crossing), accumulate(from_left), accumulate(from_right), strict=True)
-    bonds = [
-        min(gates, 2 * left, 2 * right, place + 1, size - place - 1)
-        for place, (gates, left, right) in enumerate(cuts)
-    ]
-    return bonds[: max(size - 1, 1)]
+        from_left[qubit : last[qubit]] += 1
+        from_right[first[qubit] : qubit] += 1
+    places = np.arange(size)
+    most = (crossing, 2 * from_left, 2 * from_right, places + 1, size - places - 1)
+    return list(np.minimum.reduce(most)[: max(size - 1, 1)])
 
 
 def _spans(circuit: QuantumCircuit) -> Iterator[tuple[int, int, float]]:

@@ -165,23 +165,22 @@ def _not(bit: Any) -> Any:
 
 
 def _and(a: Any, b: Any) -> Any:
-    for known, other in ((a, b), (b, a)):
-        if isinstance(known, bool):
-            return other if known else False
-    return expr.logic_and(a, b)
+    if isinstance(a, bool):
+        return b if a else False
+    return _and(b, a) if isinstance(b, bool) else expr.logic_and(a, b)
 
 
 def _or(a: Any, b: Any) -> Any:
-    for known, other in ((a, b), (b, a)):
-        if isinstance(known, bool):
-            return True if known else other
-    return expr.logic_or(a, b)
+    if isinstance(a, bool):
+        return True if a else b
+    return _or(b, a) if isinstance(b, bool) else expr.logic_or(a, b)
 
 
 def _xor(a: Any, b: Any) -> Any:
-    for known, other in ((a, b), (b, a)):
-        if isinstance(known, bool):
-            return _not(other) if known else other
+    if isinstance(a, bool):
+        return _not(b) if a else b
+    if isinstance(b, bool):
+        return _xor(b, a)
     return False if a is b else expr.bit_xor(a, b)
 
 
