@@ -49,13 +49,14 @@ from testing.service import (
 )
 
 DATABASE = "faults"
-# Each shot is simulated on its own because of the reset, so that time is in proportion to shots.
+# Each shot is simulated on its own because of the reset, and because it has more qubits than are
+# followed path by path: time is in proportion to shots.
 SLOW = (
-    'OPENQASM 2.0; include "qelib1.inc"; qreg q[12]; creg c[12];'
+    'OPENQASM 2.0; include "qelib1.inc"; qreg q[13]; creg c[13];'
     + 6
     * (
-        "".join(f"rx(0.{i + 1}) q[{i}];" for i in range(12))
-        + "".join(f"cx q[{i}],q[{i + 1}];" for i in range(11))
+        "".join(f"rx(0.{i + 1}) q[{i}];" for i in range(13))
+        + "".join(f"cx q[{i}],q[{i + 1}];" for i in range(12))
         + "reset q[0];"
     )
     + "measure q -> c;"
