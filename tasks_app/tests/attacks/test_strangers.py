@@ -189,4 +189,8 @@ def test_an_ingress_is_believed_where_a_file_says_so(service: Service, tmp_path:
         assert service.request("POST", "/login", wrong, told).status == 301  # to HTTPS
     with front.nginx(tmp_path / "behind", api_port, ingress=True) as service.port:
         assert service.request("POST", "/login", wrong, told).status == 401
+        for address, status in (("192.0.2.7", 403), ("10.1.2.3", 200)):
+            answer = service.request("GET", "/metrics", headers={"X-Forwarded-For": address})
+            assert answer.status == status, answer
+            assert status == 200 or answer.body["code"] == "permission_denied"
     assert AuditEntry.objects.get().address == "192.0.2.7"
