@@ -10,8 +10,17 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from qiskit import QuantumCircuit
-from qiskit.circuit import BreakLoopOp, ContinueLoopOp, Delay, Measure, Parameter
-from qiskit.circuit.controlflow import get_control_flow_name_mapping
+from qiskit.circuit import (
+    BreakLoopOp,
+    ContinueLoopOp,
+    Delay,
+    ForLoopOp,
+    IfElseOp,
+    Measure,
+    Parameter,
+    SwitchCaseOp,
+    WhileLoopOp,
+)
 from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.transpiler import InstructionProperties, QubitProperties, Target
 from qiskit_aer.noise import NoiseModel, QuantumError, ReadoutError, RelaxationNoisePass
@@ -21,7 +30,11 @@ from tasks_app.circuits.device import MAX_GATES, Cost, Device, Places, Qubit
 from tasks_app.circuits.simulation.rewriting import instructions
 
 _GATES = get_standard_gate_name_mapping()
-_CONTROL_FLOW = get_control_flow_name_mapping() | {
+_CONTROL_FLOW = {
+    "if_else": IfElseOp,
+    "while_loop": WhileLoopOp,
+    "for_loop": ForLoopOp,
+    "switch_case": SwitchCaseOp,
     "break_loop": BreakLoopOp,
     "continue_loop": ContinueLoopOp,
 }
