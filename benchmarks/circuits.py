@@ -73,15 +73,17 @@ def report(what: str, figure: str, bar: str) -> None:
     print(f"{what:58} {figure:>32}   {bar}")
 
 
+def child(runner: Runner, program: str, shots: int) -> None:
+    """All that a child does for a program."""
+    request = as_message(Job(circuit=program, shots=shots, seed=1)) | {"threads": 1}
+    frames.encode({"result": runner.run(request)})
+
+
 def steered(name: str, program: str, shots: int, runner: Runner) -> None:
     circuit, number = read(program), iter(range(10**9))
     aer = AerSimulator(method="statevector", max_parallel_threads=1)
-
-    def child() -> None:
-        job = Job(circuit=f"{program}// {shots} {next(number)}", shots=shots, seed=1)
-        frames.encode({"result": runner.run(as_message(job) | {"threads": 1})})
-
-    ours, theirs = best_ms(child, 20), best_ms(lambda: aer.run(circuit, shots=shots).result(), 3)
+    ours = best_ms(lambda: child(runner, f"{program}// {shots} {next(number)}", shots), 20)
+    theirs = best_ms(lambda: aer.run(circuit, shots=shots).result(), 3)
     what = f"{name}, {shots:,} shots: child-side cost, Aer's run"
     report(what, f"{ours:.1f} ms, {theirs:.0f} ms: 1/{theirs / ours:.0f}", "")
 
@@ -104,24 +106,21 @@ def main() -> None:
     ready = read(BELL)
     stabilizer = AerSimulator(method="stabilizer", max_parallel_threads=1)
 
-    def child(program: str) -> None:
-        request = as_message(Job(circuit=program, shots=shots, seed=1)) | {"threads": 1}
-        frames.encode({"result": runner.run(request)})
-
     def aer() -> None:
         stabilizer.run(ready, shots=shots).result().get_counts()
 
     shots = 1024
     bare = best_ms(aer, 500)
-    fresh = best_ms(lambda: child(f"{BELL}// {next(number)}"), 500)
-    cached = best_ms(lambda: child(BELL), 500)
+    fresh = best_ms(lambda: child(runner, f"{BELL}// {next(number)}", shots), 500)
+    cached = best_ms(lambda: child(runner, BELL, shots), 500)
     report("Bell: bare AerSimulator.run", f"{bare:.2f} ms", "")
     report("Bell: child-side cost, new text", f"{fresh:.2f} ms, {fresh / bare:.2f} of bare", "1.3")
     report(
         "Bell: child-side cost, seen before", f"{cached:.2f} ms, {cached / bare:.2f} of bare", ""
     )
     shots = 100_000
-    bare, fresh = best_ms(aer, 10), best_ms(lambda: child(f"{BELL}// {next(number)}"), 100)
+    bare = best_ms(aer, 10)
+    fresh = best_ms(lambda: child(runner, f"{BELL}// {next(number)}", shots), 100)
     report("Bell, 100,000 shots: child-side cost, bare", f"{fresh:.2f} ms, {bare:.0f} ms", "")
 
     for name, program in STEERED.items():
