@@ -27,8 +27,6 @@ from qiskit.exceptions import QiskitError
 
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.simulation.aer import Angles
-from tasks_app.circuits.simulation.rewriting import without_final_measurements
-from tasks_app.circuits.simulation.sampling import MOST_QUBITS
 from tasks_app.circuits.simulation.state import Piece, State, pieces
 
 _LEAST_STEPS, _MOST_STEPS = 200, 20_000
@@ -108,10 +106,8 @@ class Branching:
 
 
 def branching(circuit: QuantumCircuit, limits: Limits) -> Branching | None:
-    """None for a circuit that is too large, or that Aer need not run anew for each shot."""
-    if circuit.num_qubits > MOST_QUBITS or circuit.size() > _MOST_STEPS:
-        return None
-    return Branching(circuit, limits) if without_final_measurements(circuit).others else None
+    """None for a circuit that is too long."""
+    return Branching(circuit, limits) if circuit.size() <= _MOST_STEPS else None
 
 
 def _followed(

@@ -23,7 +23,7 @@ from tasks_app.circuits.simulation.branching import Branching, branching
 from tasks_app.circuits.simulation.noise import Noise
 from tasks_app.circuits.simulation.observables import Observables
 from tasks_app.circuits.simulation.rewriting import Ending
-from tasks_app.circuits.simulation.sampling import Sampling, sampling
+from tasks_app.circuits.simulation.sampling import MOST_QUBITS, Sampling, sampling
 
 STATES = frozenset(("probabilities", "statevector"))
 """Outputs that tell of the state before the final measurements."""
@@ -124,8 +124,13 @@ def compile_program(program: Program, options: Options, limits: Limits) -> Compi
         model = noise.model(_basis(method, True) - methods.NOT_GATES)
         circuit, registers = rewriting.with_measured_bit_last(circuit, registers)
     drawn: Sampling | Branching | None = None
-    if not noisy and method in ("statevector", "stabilizer"):
-        drawn = sampling(circuit, method=method, shots=shots) or branching(circuit, limits)
+    small = circuit.num_qubits <= MOST_QUBITS
+    if small and not noisy and method in ("statevector", "stabilizer"):
+        ending = rewriting.without_final_measurements(circuit)
+        if ending.others:
+            drawn = branching(circuit, limits)
+        else:
+            drawn = sampling(ending, method=method, shots=shots)
     truncate = not circuit.has_control_flow_op()
     compiled = Compiled(circuit, method, registers, model, truncate, drawn)
     if noise is None:

@@ -21,6 +21,7 @@ from tasks_app.circuits.language.parse import may_measure
 from tasks_app.circuits.language.read import Steered
 from tasks_app.circuits.simulation.compile import Options, translate
 from tasks_app.circuits.simulation.counts import Outcome, check_size
+from tasks_app.circuits.simulation.sampling import in_some_order
 from tasks_app.circuits.simulation.state import Piece, State, circuit_pieces, pieces
 
 _Bits = tuple[bool, ...]
@@ -61,7 +62,7 @@ class Walk:
         self.run: Run  # One that came to its end.
         self._program, self._options, self._limits = program, options, limits
         self._noise = options.noise
-        self._random = np.random.default_rng(seed)
+        self._seed, self._random = seed, np.random.default_rng(seed)
         self._waiting: list[_Path] = []
         self._path = _Path(State(self.method == "density_matrix", limits), options.shots)
         self._measured = False
@@ -78,9 +79,7 @@ class Walk:
             self._noise.check_width(len(self.run.places))
         if not self._counts():
             counts = {}
-        lines = [key for key, times in counts.items() for _ in range(times)] if memory else []
-        order = self._random.permutation(len(lines)).tolist()
-        return Outcome(counts, [lines[i] for i in order] if memory else None)
+        return Outcome(counts, in_some_order(counts, self._seed) if memory else None)
 
     def facts(self) -> dict[str, Any]:
         """What the result's metadata tell, known when the walk is over."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit_aer.library import SaveProbabilities
 
-from tasks_app.circuits.simulation.rewriting import without_final_measurements
+from tasks_app.circuits.simulation.rewriting import Ending
 
 MOST_QUBITS = 12
 """Above, preparing the state takes longer than the shots."""
@@ -53,16 +53,11 @@ def bit_strings(outcomes: NDArray[np.int64], clbits: Sequence[int], width: int) 
     return [text[start : start + width] for start in range(0, len(text), width)]
 
 
-def sampling(circuit: QuantumCircuit, *, method: str, shots: int) -> Sampling | None:
-    """None if the circuit does not end by measuring, or would not gain."""
-    if circuit.num_qubits > MOST_QUBITS:
-        return None
-    ending = without_final_measurements(circuit)
+def sampling(ending: Ending, *, method: str, shots: int) -> Sampling | None:
+    """Of a circuit that measures at its end only; None if it does not, or would not gain."""
     measured = ending.measured
-    if ending.others:
-        return None
     if not measured or (method == "stabilizer" and shots < 4 * 2 ** len(measured)):
         return None  # A stabilizer state takes each outcome apart.
     kept = ending.circuit
     kept.append(SaveProbabilities(len(measured)), list(measured.values()))
-    return Sampling(kept, tuple(circuit.find_bit(bit).index for bit in measured))
+    return Sampling(kept, tuple(kept.find_bit(bit).index for bit in measured))
