@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitInstruction, Clbit, Gate, ParameterExpression, Qubit
 
+from tasks_app.circuits.language.interpreter.run import TIE
+
 _WAITS = ("barrier", "delay")
 Registers = tuple[tuple[int, ...], ...]
 """Indices of the bits of each."""
@@ -46,6 +48,18 @@ def instructions(
                 yield from instructions(block, each.qubits)
         else:
             yield each
+
+
+def without_ties(circuit: QuantumCircuit) -> QuantumCircuit:
+    """The circuit as its user wrote it, whose blocks nothing keeps in their order in Aer."""
+    kept = circuit.copy_empty_like()
+    for each in circuit.data:
+        if each.is_control_flow():
+            blocks = [without_ties(block) for block in each.operation.blocks]
+            each = each.replace(operation=each.operation.replace_blocks(blocks))
+        if each.name != "barrier" or each.operation.label != TIE:
+            kept._append(each)
+    return kept
 
 
 def without_idle_qubits(circuit: QuantumCircuit) -> QuantumCircuit:

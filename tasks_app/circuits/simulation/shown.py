@@ -11,7 +11,7 @@ from tasks_app.circuits.language.program import Program
 from tasks_app.circuits.simulation.conditions import NotWritten
 from tasks_app.circuits.simulation.drawing import Drawing
 from tasks_app.circuits.simulation.export import Export
-from tasks_app.circuits.simulation.rewriting import parts
+from tasks_app.circuits.simulation.rewriting import parts, without_ties
 
 
 def show(
@@ -25,6 +25,8 @@ def show(
     """`values`: of its parameters, or what to call them; `hardware`: the numbers of its qubits on
     a device. Raises CircuitError if it is too large.
     """
+    if compiled.has_control_flow_op():
+        compiled = without_ties(compiled)
     free = compiled.parameters
     circuit = compiled.assign_parameters({each: v for each, v in values.items() if each in free})
     bits = program.circuit.clbits

@@ -160,6 +160,15 @@ def test_what_is_shown_of_a_bell_circuit() -> None:
     ]
 
 
+def test_only_what_the_program_has_is_shown() -> None:
+    program = "qubit[2] q;\nbit[2] c;\nc[0] = measure q[0];\nif (c[0]) {\n  c[1] = 0;\n}\n"
+    program += "while (c[1]) {\n  c[1] = measure q[1];\n}\nbarrier q[0], q[1];\n"
+    told = shown(QASM3 + program)
+    assert told["openqasm"].endswith(program)
+    assert told["gate_counts"]["barrier"] == 1
+    assert told["svg"].count('stroke-dasharray="4 3"') == 2  # Of the barrier on two wires.
+
+
 def test_angles_are_exact_and_fractions_of_pi_only_where_they_are() -> None:
     circuit = QuantumCircuit(1)
     for angle in (math.pi / 2, -3 * math.pi / 4, math.pi / 2 + 1e-12, 0.1, 5):

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from openqasm3 import ast
 from qiskit import QuantumCircuit
-from qiskit.circuit import CircuitInstruction, Clbit, Measure, Parameter, Qubit, Reset
+from qiskit.circuit import Barrier, CircuitInstruction, Clbit, Measure, Parameter, Qubit, Reset
 from qiskit.circuit.classical import expr
 
 from tasks_app.circuits.errors import CircuitError, check_width
@@ -34,6 +34,8 @@ from tasks_app.circuits.language.interpreter.values import (
 )
 
 _MEASURE, _RESET = Measure(), Reset()
+TIE = "tied to the block"
+"""The label of a barrier that is not the program's."""
 _OLD = (
     ast.BranchingStatement,
     ast.QuantumBarrier,
@@ -253,7 +255,8 @@ class Run(Names):
     def tie(self) -> None:
         """Aer keeps the order of what shares a qubit: without one, a block with stores moves."""
         if self.circuit.qubits:
-            self.circuit.barrier(self.measured or self.circuit.qubits[0])
+            qubit = self.measured or self.circuit.qubits[0]
+            self.circuit.append(Barrier(1, label=TIE), [qubit], copy=False)
 
     def read(self, value: Any) -> Any:
         """The value of bits where it is known, and any other value as it is."""
