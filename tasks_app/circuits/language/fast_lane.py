@@ -9,8 +9,16 @@ from typing import Any
 from qiskit.circuit import Clbit, Qubit
 
 from tasks_app.circuits.errors import CircuitError
-from tasks_app.circuits.language.interpreter import Run, arithmetic, control, functions, measured
+from tasks_app.circuits.language.interpreter import (
+    ProgramEnd,
+    Run,
+    arithmetic,
+    control,
+    functions,
+    measured,
+)
 from tasks_app.circuits.language.interpreter.conversion import as_parameter
+from tasks_app.circuits.language.interpreter.declarations import declare_rest
 from tasks_app.circuits.language.interpreter.deferred import Deferred
 from tasks_app.circuits.language.interpreter.gates import apply, broadcast, define, named
 from tasks_app.circuits.language.interpreter.library import WITHOUT_INCLUDE, GateSpec
@@ -22,7 +30,7 @@ from tasks_app.circuits.language.interpreter.values import (
     flat,
     unsupported,
 )
-from tasks_app.circuits.language.parse import parse_statement, statement_end
+from tasks_app.circuits.language.parse import parse_statement, parsed, statement_end
 
 # A name, perhaps parameters in parentheses, and the rest up to `;`. Nothing here tries a text in
 # more than one way: that would take the square of its length.
@@ -247,7 +255,7 @@ def read_part(
 ) -> None:
     """Execute the statements of a part of the text: the plain ones quickly, all others too.
 
-    Raises CircuitError, Steered or ProgramEnd.
+    Raises CircuitError or Steered.
     """
     lane, offset = FastLane(run, text, end), start
     while True:
@@ -255,8 +263,11 @@ def read_part(
             offset = lane.drive(offset)
         stop = statement_end(text, offset, end)
         if stop is None:
-            return
-        run.run_block(parse_statement(text, offset, stop))
+            return None
+        try:
+            run.run_block(parse_statement(text, offset, stop))
+        except ProgramEnd:
+            return declare_rest(run, parsed(text, stop))
         offset = stop
 
 

@@ -39,6 +39,13 @@ def parse_statement(text: str, start: int, end: int) -> list[Any]:
     return statements
 
 
+def parsed(text: str, start: int) -> Iterator[Any]:
+    """All statements from there on."""
+    while (end := statement_end(text, start)) is not None:
+        yield from parse_statement(text, start, end)
+        start = end
+
+
 def _as_specified(text: str) -> str:
     """What the specification and Qiskit's exporter write beside the grammar, as it has that."""
     text = _MICRO.sub(r"\1µ", text)  # The Greek letter as the sign for a millionth.

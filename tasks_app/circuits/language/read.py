@@ -7,8 +7,6 @@ the tests prove that the two lanes agree.
 """
 
 import re
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,16 +15,17 @@ from qiskit.circuit import Clbit, Qubit
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language import interpreter
 from tasks_app.circuits.language.fast_lane import FastLane, read_part
-from tasks_app.circuits.language.interpreter import ProgramEnd, Run
+from tasks_app.circuits.language.interpreter import Run
 from tasks_app.circuits.language.interpreter.deferred import Inputs
 from tasks_app.circuits.language.interpreter.run import Paths
 from tasks_app.circuits.language.interpreter.values import Bits, Qubits, Variable, flat, width_of
-from tasks_app.circuits.language.parse import parse_statement, statement_end
+from tasks_app.circuits.language.parse import parsed
 from tasks_app.circuits.language.program import Names, Program
 from tasks_app.circuits.language.qpy import read_qpy
 from tasks_app.circuits.language.source import Source
 from tasks_app.circuits.qpy_file import QpyFile
 
+_MEASURE = re.compile(r"\bmeasure\b")
 _EMPTY = re.compile(r"(?<=[;}])(\s*);")  # A statement that Qiskit lets pass in OpenQASM 2.
 
 
@@ -40,18 +39,18 @@ class Steered:
     notes: tuple[str, ...]
     _statements: list[Any] | None = None
 
+    @property
+    def measures(self) -> bool:
+        """Whether it says so anywhere, even where no shot comes to it."""
+        return _MEASURE.search(self.text) is not None
+
     def begin(self, paths: Paths) -> tuple[Run, list[Any]]:
         """What stands before the first measurement, done on the path; and the statements left."""
         run = Run(self.limits, self.inputs, paths)
         offset = FastLane(run, self.text).drive(0)
         if self._statements is None:
-            self._statements = list(self._parsed(offset))
+            self._statements = list(parsed(self.text, offset))
         return run, self._statements
-
-    def _parsed(self, offset: int) -> Iterator[Any]:
-        while (end := statement_end(self.text, offset)) is not None:
-            yield from parse_statement(self.text, offset, end)
-            offset = end
 
 
 def parse(source: Source | QpyFile, limits: Limits, inputs: Inputs) -> Program | Steered:
@@ -88,8 +87,7 @@ def read_qasm3(
     says otherwise. Raises CircuitError, or Steered when it has to be run path by path.
     """
     run = Run(limits, inputs, old=old)
-    with suppress(ProgramEnd):
-        read_part(run, text, 0, fast=fast)
+    read_part(run, text, 0, fast=fast)
     run.finish()
     return run
 

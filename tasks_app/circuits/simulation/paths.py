@@ -16,6 +16,7 @@ from qiskit.circuit import Clbit
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.interpreter import ProgramEnd, Run
+from tasks_app.circuits.language.interpreter.declarations import declare_rest
 from tasks_app.circuits.language.interpreter.values import Variable, Word, bits, flat, width_of
 from tasks_app.circuits.language.parse import may_measure
 from tasks_app.circuits.language.read import Steered
@@ -65,7 +66,6 @@ class Walk:
         self._seed, self._random = seed, np.random.default_rng(seed)
         self._waiting: list[_Path] = []
         self._path = _Path(State(self.method == "density_matrix", limits), options.shots)
-        self._measured = False
         self._pieces: dict[Any, tuple[Any, list[Piece]]] = {}
 
     def outcome(self) -> Outcome:
@@ -95,8 +95,8 @@ class Walk:
         }
 
     def _counts(self) -> bool:
-        """Whether there is anything to count: outputs, or bits after a measurement."""
-        return bool(self.run.outputs or (self.run.registers and self._measured))
+        """Whether there is anything to count: outputs, or bits of a program that measures."""
+        return bool(self.run.outputs or (self.run.registers and self._program.measures))
 
     def _ends(self) -> Iterator[tuple[str, int]]:
         """What each path came to, and how many shots."""
@@ -116,7 +116,7 @@ class Walk:
                 run.execute(statement)
                 path.history, path.before = [], ()
         except ProgramEnd:
-            pass
+            declare_rest(run, statements[path.statement + 1 :])
         run.finish()
         self.paths += 1
         self.gates = max(self.gates, path.gates)
@@ -137,7 +137,6 @@ class Walk:
                 path.state.depolarize(places, chance)
 
     def measure(self, qubits: Sequence[int]) -> Sequence[bool]:
-        self._measured = True
         if self._noise is None or not any(self._noise.readout):
             return self._look(qubits)
         misread = self._noise.misread

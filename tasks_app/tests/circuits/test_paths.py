@@ -152,3 +152,35 @@ def test_a_wide_register_of_which_little_is_unknown_is_measured_at_once(run: Run
     assert sampling(result) == "paths"
     high = "1" + "0" * 67
     assert_follows(result["counts"], {high + "00": 0.5, high + "11": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("program", "expected"),
+    [
+        # A measurement that no shot comes to, as the simulator counts one.
+        ("qubit q; bit c; bit d; int n; if (c) { n = 1; d = measure q; }", {"0 0": 1.0}),
+        ("qubit q; bit[2] c; while (c == 3) { int n = c[0]; c[0] = measure q; }", {"00": 1.0}),
+        # Shots that end before a register is declared have it all the same.
+        (
+            "qubit[2] q; x q[1]; h q[0]; bit a = measure q[0]; if (a) { end; }"
+            "const int n = 2; bit[n] b = measure q;",
+            {"10 0": 0.5, "00 1": 0.5},
+        ),
+        (
+            "qubit q; h q; output bit a; a = measure q; if (a) { end; } output uint[3] m; m = 5;",
+            {"101 0": 0.5, "000 1": 0.5},
+        ),
+        ("qubit q; bit a; x q; a = measure q; end; input float x; bit[2] b;", {"00 1": 1.0}),
+    ],
+)
+def test_every_outcome_has_all_registers(
+    run: Run, program: str, expected: dict[str, float]
+) -> None:
+    values = {"x": 1} if "input" in program else {}
+    assert_follows(run(V3 + program, seed=3, parameters=values)["counts"], expected)
+
+
+@pytest.mark.parametrize("declared", ["bit[n + 1] b", "output uint[n + 1] b", "qubit[n + 1] b"])
+def test_a_size_that_a_measurement_decides_is_refused(error_of: ErrorOf, declared: str) -> None:
+    error = error_of(V3 + f"qubit[1] q; h q;\n{STEERED}\n{declared};", seed=3)
+    assert error.line == 3 and "size of 'b'" in error.message

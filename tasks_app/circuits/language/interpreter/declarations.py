@@ -1,5 +1,7 @@
 """Statements that declare registers, variables, inputs, outputs and aliases."""
 
+import copy
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -123,6 +125,17 @@ def _io(run: Run, node: ast.IODeclaration) -> None:
     declare(run, node)
 
 
+def declare_rest(run: Run, statements: Iterable[Any]) -> None:
+    """Declare what stands behind `end`: the outcome has the same registers wherever a shot ends."""
+    for each in statements:
+        if isinstance(each, ast.ClassicalDeclaration) and isinstance(each.type, ast.BitType):
+            each = copy.copy(each)
+            each.init_expression = None
+            run.execute(each)
+        elif isinstance(each, ast.ConstantDeclaration | ast.QubitDeclaration | ast.IODeclaration):
+            run.execute(each)
+
+
 def _output(run: Run, node: ast.IODeclaration) -> None:
     name = node.identifier.name
     if isinstance(node.type, ast.BitType):
@@ -136,6 +149,7 @@ def _output(run: Run, node: ast.IODeclaration) -> None:
         raise unsupported(f"An output of type {declared.kind}", "declare bits or an integer")
     if run.paths is None:
         raise Steered
+    run.check_known(name, declared)
     run.define(name, Variable(coerced(run, _zero(node.type, declared), declared), declared))
     run.outputs.append(name)
 

@@ -107,6 +107,7 @@ class Run(Names):
         self.made: dict[Any, Any] = {}  # Gates with their modifiers, and of the program's own.
         self._bits = 0
         self.measured: Qubit | None = None  # The last one that was.
+        self._sizes: dict[str, Any] = {}  # Of what is declared, on all paths.
 
     def fork(self, paths: Paths) -> "Run":
         """A copy between two statements of the top level, which goes on by itself."""
@@ -150,6 +151,7 @@ class Run(Names):
         """`size` is `None` for a single qubit."""
         if len(self.scopes) > 1:
             raise failure("Qubits can be declared at the top level only.")
+        self.check_known(name, size)
         self._check_size(len(self.places), size, "qubits", self.limits.max_qubits)
         qubits = tuple(Qubit() for _ in range(1 if size is None else size))
         self.define(name, qubits[0] if size is None else Qubits(qubits))
@@ -173,6 +175,7 @@ class Run(Names):
     def declare_bits(self, name: str, size: int | None) -> Any:
         """`size` is `None` for a single bit."""
         counted = len(self.scopes) == 1
+        self.check_known(name, size)
         value = self.new_bits(size, counted=counted)
         self.define(name, value)
         if counted:
@@ -192,6 +195,11 @@ class Run(Names):
             if self.depth:  # The block may run again.
                 self.store(bits, [False] * len(bits))
         return bits[0] if size is None else Bits(bits)
+
+    def check_known(self, name: str, size: Any) -> None:
+        """Refuse a size that a measurement decides: an outcome has the same bits in all shots."""
+        if len(self.scopes) == 1 and self._sizes.setdefault(name, size) != size:
+            raise failure(f"A measurement decides the size of {name!r:.80}; declare it constant.")
 
     def _check_size(self, have: int, size: int | None, kind: str, allowed: int) -> None:
         more = 1 if size is None else size
