@@ -7,9 +7,9 @@ by a binomial draw, and each part goes on by itself.
 
 import operator
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from qiskit import QuantumCircuit
@@ -31,6 +31,9 @@ from tasks_app.circuits.simulation.state import Piece, State, pieces
 
 _LEAST_STEPS, _MOST_STEPS = 200, 20_000
 """On all paths together. In between as many as shots, each of which takes Aer as long."""
+_EXACT_STEPS = 5_000
+"""On all paths, for exact means: as many as take about as long as a thousand shots take Aer."""
+_LEAST_WEIGHT = 1e-14
 _OPERATIONS: Mapping[str, Callable[[int, int], int]] = {
     **{"BIT_AND": operator.and_, "BIT_OR": operator.or_, "BIT_XOR": operator.xor},
     **{"LOGIC_AND": operator.and_, "LOGIC_OR": operator.or_},
@@ -38,6 +41,8 @@ _OPERATIONS: Mapping[str, Callable[[int, int], int]] = {
     **{"LESS": operator.lt, "LESS_EQUAL": operator.le},
     **{"GREATER": operator.gt, "GREATER_EQUAL": operator.ge},
 }
+N = TypeVar("N", int, float)
+R = TypeVar("R")
 _Value = Callable[[int], int]
 """Of an expression, from all bits as a number, of which bit i is the i-th."""
 
@@ -93,16 +98,52 @@ class Branching:
 
         None where Aer is quicker.
         """
-        drawn = []
-        for values, seed in zip(angles, seeds, strict=True):
+        left = iter(seeds)
+        most, width = min(max(shots, _LEAST_STEPS), _MOST_STEPS), self.circuit.num_clbits
+
+        def drawn(steps: Sequence[_Step]) -> tuple[dict[str, int], int]:
+            random, counts, paths = np.random.default_rng(next(left)), Counter[int](), 0
+
+            def split(times: int, chance: float) -> int:
+                return int(random.binomial(times, chance))
+
+            for bits, _, times in _ends(steps, shots, split, most, self.limits):
+                counts[bits] += times
+                paths += 1
+            return {f"{bits:0{width}b}": times for bits, times in counts.items()}, paths
+
+        return self._for_each(angles, drawn)
+
+    def means(
+        self, angles: Sequence[Angles], paulis: Sequence[Mapping[int, str]]
+    ) -> list[Sequence[float]] | None:
+        """For each of the angles, the means of Pauli strings (letters by qubit) over all paths.
+
+        None where there is too much to do.
+        """
+
+        def weighted(steps: Sequence[_Step]) -> Sequence[float]:
+            found, left = np.zeros(len(paulis)), _EXACT_STEPS
+            for _, state, weight in _ends(steps, 1.0, operator.mul, left, self.limits):
+                left -= len(paulis)
+                if left < 0:
+                    raise _Unsuitable
+                found += [weight * state.mean(pauli) for pauli in paulis]
+            return list(found)
+
+        return self._for_each(angles, weighted)
+
+    def _for_each(
+        self, angles: Sequence[Angles], follow: Callable[[Sequence[_Step]], R]
+    ) -> list[R] | None:
+        found = []
+        for values in angles:
             try:
                 circuit = self.circuit.assign_parameters(values) if values else self.circuit
-                steps = _Writing(circuit).steps
-                drawn.append(_followed(steps, shots, np.random.default_rng(seed), self.limits))
+                found.append(follow(_Writing(circuit).steps))
             except (_Unsuitable, QiskitError, ArithmeticError, TypeError, ValueError):
                 return None  # Of an angle that is no number, who runs it for Aer tells.
-        width = self.circuit.num_clbits
-        return [({f"{bits:0{width}b}": n for bits, n in counts.items()}, p) for counts, p in drawn]
+        return found
 
 
 def branching(circuit: QuantumCircuit, limits: Limits) -> Branching | None:
@@ -110,13 +151,15 @@ def branching(circuit: QuantumCircuit, limits: Limits) -> Branching | None:
     return Branching(circuit, limits) if circuit.size() <= _MOST_STEPS else None
 
 
-def _followed(
-    steps: Sequence[_Step], shots: int, random: np.random.Generator, limits: Limits
-) -> tuple[Counter[int], int]:
-    """How often each pattern of bits came, and the number of paths. Raises _Unsuitable."""
-    counts, paths = Counter[int](), 0
-    left = min(max(shots, _LEAST_STEPS), _MOST_STEPS)
-    waiting = [(0, State(False, limits), 0, shots)]
+def _ends(
+    steps: Sequence[_Step], whole: N, split: Callable[[N, float], N], left: int, limits: Limits
+) -> Iterator[tuple[int, State, N]]:
+    """What each path comes to in bits and state, and its part of the whole.
+
+    `split`: how much of a part measures 1, by the chance of it; `left`: steps that may be taken.
+    Raises _Unsuitable.
+    """
+    waiting: list[tuple[int, State, int, Any]] = [(0, State(False, limits), 0, whole)]
     while waiting:
         place, state, bits, times = waiting.pop()
         while place < len(steps):
@@ -135,9 +178,9 @@ def _followed(
                 case _Measure(qubit, bit):
                     ones = times if qubit in state.ones else 0
                     if state.unknown([qubit]):
-                        ones = int(random.binomial(times, state.probabilities([qubit])[1]))
+                        ones = split(times, state.probabilities([qubit])[1])
                     for one, part in ((True, ones), (False, times - ones)):
-                        if part:
+                        if part > _LEAST_WEIGHT:
                             after = replace(state)
                             after.collapse({qubit: one})
                             if bit is None:
@@ -146,9 +189,7 @@ def _followed(
                             waiting.append((place, after, known, part))
                     break
         else:
-            counts[bits] += times
-            paths += 1
-    return counts, paths
+            yield bits, state, times
 
 
 def _with(bits: int, places: Iterable[int], value: int) -> int:

@@ -1,6 +1,7 @@
 """What is asked of the state at a program's end, before its final measurements."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.simulation import methods
 from tasks_app.circuits.simulation.aer import Angles
+from tasks_app.circuits.simulation.branching import Branching
 from tasks_app.circuits.simulation.compile import STATES, Compiled, Options
 from tasks_app.circuits.simulation.counts import check_size, formatter, merged
 from tasks_app.circuits.simulation.rewriting import without_final_measurements
@@ -36,6 +38,9 @@ class FinalState:
         self._paulis = options.observables.paulis if options.observables else []
         self._not_exact = _not_exact(compiled, ending.others)
         self._check()
+        self._branching: Branching | None = None
+        if isinstance(compiled.sampling, Branching):
+            self._branching = replace(compiled.sampling, circuit=self._circuit.copy())
         self._save()
 
     def _check(self) -> None:
@@ -101,13 +106,16 @@ class FinalState:
         asked = 0 if observables is None else len(observables.qubits)
         return self._compiled.truncate and asked < len(self._qubits)
 
-    @property
-    def exact(self) -> bool:
-        """Whether every shot ends in the same state; else the values are averages over shots."""
-        return not self._not_exact
+    def run(
+        self, angles: Sequence[Angles], *, seed: int, threads: int
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """What is told for each of the angles, and whether that is exact: where shots end in
+        different states, and in too many to follow them all, values are averages over shots.
 
-    def run(self, angles: Sequence[Angles], *, seed: int, threads: int) -> list[dict[str, Any]]:
-        """What is told for each of the angles. Raises CircuitError."""
+        Raises CircuitError.
+        """
+        if self._branching and (means := self._branching.means(angles, self._letters())):
+            return [self._parts({"paulis": each}) for each in means], True
         shots = self._options.shots if self._not_exact else 1
         if shots * len(self._paulis) * len(angles) > _MAX_SAVED:
             raise CircuitError(
@@ -120,12 +128,17 @@ class FinalState:
         data = self._compiled.run(
             self._circuit, angles, seed=seed, threads=threads, limits=self._limits, shots=shots
         )
-        return [self._parts(each) for each in data]
+        return [self._parts(each) for each in data], not self._not_exact
+
+    def _letters(self) -> list[dict[int, str]]:
+        """Those of each Pauli string, by qubit."""
+        strings = (enumerate(reversed(pauli)) for pauli in self._paulis)
+        return [{place: letter for place, letter in each if letter != "I"} for each in strings]
 
     def _parts(self, data: Mapping[str, Any]) -> dict[str, Any]:
         parts: dict[str, Any] = {}
         if (observables := self._options.observables) is not None:
-            saved = [data[f"pauli{place}"] for place in range(len(self._paulis))]
+            saved = data.get("paulis") or [data[f"pauli{i}"] for i in range(len(self._paulis))]
             values = observables.values(np.moveaxis(np.asarray(saved, dtype=float), 0, -1))
             errors = np.zeros(values.shape[-1])
             if self._not_exact and values.ndim > 1:

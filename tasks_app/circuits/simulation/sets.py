@@ -98,7 +98,12 @@ class SetsRun:
             return [self._walk(prepared, program, seed + i * SEED_STEP) for i in range(len(angles))]
         threads, final_state = self._request["threads"], prepared.final_state
         parts: list[dict[str, Any]] = [{} for _ in angles]
-        facts = {"sampling": "shots" if final_state and not final_state.exact else "exact"}
+        facts = {"sampling": "exact"}
+        if final_state:
+            told, exact = final_state.run(angles, seed=seed, threads=threads)
+            facts, self._exact = {"sampling": "exact" if exact else "shots"}, self._exact and exact
+            for part, more in zip(parts, told, strict=True):
+                part |= more
         if not self._outputs.isdisjoint(COUNTED):
             options = self._template.options
             outcomes = counts.run(
@@ -107,11 +112,6 @@ class SetsRun:
             facts = _how(program, outcomes[0])
             for part, outcome in zip(parts, outcomes, strict=True):
                 part |= self._told(outcome)
-        if final_state:
-            self._exact &= final_state.exact
-            told = final_state.run(angles, seed=seed, threads=threads)
-            for part, more in zip(parts, told, strict=True):
-                part |= more
         self._remember(
             prepared,
             {"method": program.method, **facts, "measured": bool(program.registers)},

@@ -11,6 +11,7 @@ from qiskit import QuantumCircuit
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.simulation import methods
 
+_PAULIS = {"X": [[0, 1], [1, 0]], "Y": [[0, -1j], [1j, 0]], "Z": [[1, 0], [0, -1]]}
 Tensor = NDArray[np.complex128]
 
 
@@ -53,6 +54,18 @@ class State:
         """Of each outcome of qubits that are not known, the first one its lowest bit."""
         found = np.maximum(self._weights(qubits[::-1]).reshape(-1), 0)
         return np.asarray(found / found.sum())
+
+    def mean(self, pauli: Mapping[int, str]) -> float:
+        """The expectation value of a Pauli string, letters by qubit, in a pure state."""
+        changed, sign = self.tensor, 1
+        for qubit, letter in pauli.items():
+            if qubit in self.axes:
+                changed = _product(_PAULIS[letter], changed, self._spots([qubit]))
+            elif letter != "Z":
+                return 0.0
+            elif qubit in self.ones:
+                sign = -sign
+        return float(sign * np.vdot(self.tensor, changed).real)
 
     def collapse(self, outcomes: Mapping[int, bool]) -> None:
         """The state after these qubits were measured; it is normalised."""

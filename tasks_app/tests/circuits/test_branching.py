@@ -1,5 +1,6 @@
 """Small circuits that measure on the way: shots that share their past run as one."""
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -137,3 +138,22 @@ def test_any_circuit_has_its_exact_distribution(circuit: QuantumCircuit) -> None
     result = run_file(file_of(circuit), shots=4000, seed=3)
     assert result["metadata"]["sampling"] == "paths"
     assert_follows(result["counts"], distribution(circuit))
+
+
+@settings(max_examples=50)
+@given(circuit=circuits(), letters=st.tuples(*[st.sampled_from("IXZ")] * 3))
+def test_any_circuit_has_its_exact_mean(circuit: QuantumCircuit, letters: tuple[str, ...]) -> None:
+    circuit.h(circuit.qubits)  # Nothing before is a final measurement.
+    told = run_file(file_of(circuit), shots=1, observables=[{"".join(reversed(letters)): 1}])
+    assert told["metadata"]["sampling"] == "exact"
+    for qubit, letter in enumerate(letters):
+        if letter == "X":
+            circuit.h(qubit)
+    circuit.add_register(ClassicalRegister(3, "last"))
+    circuit.measure(circuit.qubits, circuit.clbits[-3:])
+    asked = [place for place, letter in enumerate(letters) if letter != "I"]
+    mean = sum(
+        chance * math.prod(1 - 2 * int(outcome[2 - place]) for place in asked)
+        for outcome, chance in distribution(circuit).items()
+    )
+    assert told["expectation_values"] == pytest.approx([mean], abs=1e-9)

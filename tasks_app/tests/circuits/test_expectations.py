@@ -212,18 +212,51 @@ def test_a_program_without_a_measurement_has_a_state_vector(run: Run) -> None:
     ]
 
 
-def test_what_is_measured_on_the_way_gives_means_over_the_shots(run: Run) -> None:
-    program = QASM3 + "qubit[2] q; bit[2] c; ry(1) q[0]; c[0] = measure q[0];"
-    result = run(
-        program + "if (c[0]) { x q[1]; } c[1] = measure q[1];",
-        observables=[{"ZI": 1, "IZ": 1}, {"ZZ": 1}, {"IX": 1}],
-        shots=4_000,
-        seed=5,
-    )
+ON_THE_WAY = QASM3 + "qubit[2] q; bit[2] c; ry(1) q[0]; c[0] = measure q[0];"
+ON_THE_WAY += "if (c[0]) { x q[1]; } c[1] = measure q[1];"
+OF_BOTH: list[dict[str, float]] = [{"ZI": 1, "IZ": 1}, {"ZZ": 1}, {"IX": 1, "II": 0.5}]
+
+
+def test_what_is_measured_on_the_way_is_weighed_by_its_chance(run: Run) -> None:
+    result = run(ON_THE_WAY, observables=OF_BOTH, shots=1)
+    right = [2 * math.cos(1), 1, 0.5]
+    assert result["expectation_values"] == pytest.approx(right, abs=1e-12)
+    assert result["standard_errors"] == [0, 0, 0]
+    assert result["metadata"]["sampling"] == "exact"
+    drawn = run(ON_THE_WAY, observables=OF_BOTH, precision=0.01, outputs=["counts"], seed=5)
+    assert drawn["standard_errors"] == [0.01] * 3
+    assert abs(drawn["expectation_values"][0] - right[0]) < 0.06
+    assert drawn["counts"] == run(ON_THE_WAY, seed=5)["counts"]
+
+
+def test_what_is_repeated_until_success_has_exact_values(run: Run) -> None:
+    program = QASM3 + "qubit[2] q; bit failed = true; while (failed) { reset q[0]; "
+    program += "ry(pi / 3) q[0]; cx q[0], q[1]; failed = measure q[0]; } h q[0];"
+    values = run(program, observables=[{"ZI": 1}, {"IX": 1}], shots=1)["expectation_values"]
+    assert values == pytest.approx([0.6, 1], abs=1e-12)  # A failure has a chance of 1/4.
+
+
+@pytest.mark.parametrize(
+    ("program", "options"),
+    [
+        (ON_THE_WAY, {"method": "density_matrix"}),
+        (ON_THE_WAY + "for int i in [0:8] { h q[0]; c[0] = measure q[0]; } reset q;" * 2, {}),
+    ],
+    ids=["another method", "many paths"],
+)
+def test_others_are_means_over_the_shots(
+    run: Run, program: str, options: dict[str, Any]
+) -> None:
+    result = run(program, observables=OF_BOTH, shots=300, seed=5, **options)
+    assert result["metadata"]["sampling"] == "shots"
+    assert result["expectation_values"][1] == 1
+
+
+def test_means_over_shots_have_their_errors(run: Run) -> None:
+    result = run(ON_THE_WAY, observables=OF_BOTH, shots=4_000, seed=5, method="density_matrix")
     values, errors = result["expectation_values"], result["standard_errors"]
     assert abs(values[0] - 2 * math.cos(1)) < 5 * errors[0] < 0.2
-    assert (values[1], errors[1]) == (1, 0) and abs(values[2]) < 1e-9
-    assert result["metadata"]["sampling"] == "shots"
+    assert (values[1:], errors[1]) == (pytest.approx([1, 0.5]), pytest.approx(0))
 
 
 def test_with_noise_a_branch_may_read_a_bit_that_is_measured_at_the_end(run: Run) -> None:
