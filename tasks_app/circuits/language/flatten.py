@@ -23,7 +23,12 @@ from qiskit.circuit import (
 )
 from qiskit.circuit._classical_resource_map import VariableMapper
 from qiskit.circuit.classical import expr
-from qiskit.circuit.library import Initialize, UnitaryGate, get_standard_gate_name_mapping
+from qiskit.circuit.library import (
+    Initialize,
+    StatePreparation,
+    UnitaryGate,
+    get_standard_gate_name_mapping,
+)
 from qiskit.quantum_info.operators.predicates import is_unitary_matrix
 
 from tasks_app.circuits.errors import CircuitError
@@ -71,7 +76,7 @@ class Flattening:
     def _add_other(
         self, target: QuantumCircuit, instruction: CircuitInstruction, mapper: VariableMapper
     ) -> None:
-        operation = instruction.operation
+        operation = _whole(instruction.operation, instruction.label)
         width = len(instruction.qubits), len(instruction.clbits)
         if (operation.num_qubits, operation.num_clbits) != width:
             raise _invalid(f"{operation.name} has another number of qubits or bits")
@@ -153,7 +158,13 @@ class Flattening:
 
     def _annotated(self, operation: AnnotatedOperation) -> AnnotatedOperation:
         """Its base must not have a name that is known as another gate."""
-        base = operation.base_op
+        base = _whole(operation.base_op, None)
+        if isinstance(base, StatePreparation):
+            raise CircuitError(
+                "unsupported_feature",
+                "QPY does not say whether a StatePreparation with modifiers is an inverse; send "
+                "the circuit decomposed.",
+            )
         if isinstance(base, AnnotatedOperation):
             base = self._annotated(base)
         elif type(base) in _OWN:
@@ -171,6 +182,18 @@ class Flattening:
                 f"Written out, the circuit has more than {self._limits.max_operations:,} "
                 "operations; use fewer iterations or gates.",
             )
+
+
+def _whole(operation: Instruction, label: str | None) -> Instruction:
+    """With what a file forgets of it."""
+    match operation:
+        case StatePreparation() if (label or "").endswith(" Dg"):  # So Qiskit labels inverses.
+            return operation.inverse()
+        case ControlledGate() if type(operation).__name__ == "MCXVChain":  # Whether on clean ones.
+            circuit, controls = QuantumCircuit(operation.num_qubits), operation.num_ctrl_qubits
+            circuit.mcx(list(range(controls)), controls, ctrl_state=operation.ctrl_state)
+            return circuit.to_gate()
+    return operation
 
 
 def _qubits(instruction: CircuitInstruction, outer: QuantumCircuit) -> list[Any]:

@@ -114,6 +114,24 @@ def test_what_qiskit_writes_runs_as_qiskit_means_it(version: int) -> None:
         assert run_file(file_of(circuit, version))["counts"] == {outcome: 20}
 
 
+def test_what_a_file_forgets_is_known_all_the_same() -> None:
+    for label in (None, "mine"):
+        there = library.StatePreparation("r-", label=label)
+        circuit = QuantumCircuit(6)
+        circuit.h([0, 1])
+        circuit.x([2, 3])
+        circuit.mcx([2, 3, 4], 5, [1], mode="v-chain-dirty", ctrl_state=3)
+        circuit.append(there.inverse(), [0, 1])
+        circuit.append(there, [0, 1])
+        circuit.h([0, 1])
+        circuit.measure_all()
+        counts = run_file(file_of(circuit))["counts"]
+        assert counts == {"101100": 20}
+    circuit = QuantumCircuit(3)
+    circuit.append(AnnotatedOperation(there.inverse(), [ControlModifier(1)]), range(3))
+    assert "does not say" in refusal(file_of(circuit)).message
+
+
 def test_a_gate_of_the_users_own_is_its_definition_whatever_its_name() -> None:
     nothing = QuantumCircuit(1)
     nothing.id(0)
