@@ -244,9 +244,7 @@ def test_what_is_repeated_until_success_has_exact_values(run: Run) -> None:
     ],
     ids=["another method", "many paths"],
 )
-def test_others_are_means_over_the_shots(
-    run: Run, program: str, options: dict[str, Any]
-) -> None:
+def test_others_are_means_over_the_shots(run: Run, program: str, options: dict[str, Any]) -> None:
     result = run(program, observables=OF_BOTH, shots=300, seed=5, **options)
     assert result["metadata"]["sampling"] == "shots"
     assert result["expectation_values"][1] == 1
