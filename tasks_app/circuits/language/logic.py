@@ -11,7 +11,7 @@ from qiskit.circuit.classical import expr, types
 
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.language.interpreter import measured
-from tasks_app.circuits.language.interpreter.run import Steered
+from tasks_app.circuits.language.interpreter.measured import Steered
 from tasks_app.circuits.language.interpreter.values import (
     MACHINE_BITS,
     Bits,

@@ -17,7 +17,7 @@ from tasks_app.circuits.language import interpreter
 from tasks_app.circuits.language.fast_lane import FastLane, read_part
 from tasks_app.circuits.language.interpreter import Run
 from tasks_app.circuits.language.interpreter.deferred import Inputs
-from tasks_app.circuits.language.interpreter.run import Paths
+from tasks_app.circuits.language.interpreter.registers import Paths
 from tasks_app.circuits.language.interpreter.values import Bits, Qubits, Variable, flat, width_of
 from tasks_app.circuits.language.parse import parsed
 from tasks_app.circuits.language.program import Names, Program

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitInstruction, Clbit, Gate, ParameterExpression, Qubit
 
-from tasks_app.circuits.language.interpreter.run import TIE
+from tasks_app.circuits.language.interpreter.registers import TIE
 
 _WAITS = ("barrier", "delay")
 Registers = tuple[tuple[int, ...], ...]

@@ -11,19 +11,12 @@ from qiskit.circuit.classical import expr
 
 from tasks_app.circuits.language.interpreter import measured
 from tasks_app.circuits.language.interpreter.deferred import decided
-from tasks_app.circuits.language.interpreter.evaluation import (
-    coerced,
-    evaluate,
-    integer,
-    known,
-    value,
-)
+from tasks_app.circuits.language.interpreter.measured import Steered
 from tasks_app.circuits.language.interpreter.parts import indices_of, places_of, selected
-from tasks_app.circuits.language.interpreter.run import Run, Steered, handles
+from tasks_app.circuits.language.interpreter.run import Run, handles, name_of
 from tasks_app.circuits.language.interpreter.values import (
     Array,
     Bits,
-    Qubits,
     Type,
     Variable,
     Word,
@@ -37,39 +30,25 @@ from tasks_app.circuits.language.interpreter.values import (
 def _measurement(run: Run, node: ast.QuantumMeasurement) -> Any:
     """Measure into hidden bits."""
     run.forbid_in_gate()
-    source = operand(run, node.qubit)
+    source = run.operand(node.qubit)
     size = None if isinstance(source, Qubit) else len(source.items)
     target = run.new_bits(size)
     run.measure(source, target)
     return target
 
 
-def operand(run: Run, node: Any) -> Any:
-    found = evaluate(run, node)
-    if isinstance(found, Clbit | Bits):
-        name = getattr(_name_of(node), "name", "this")
-        raise failure(f"A qubit is needed here; {name:.80} is classical.", at=node)
-    if not isinstance(found, Qubit | Qubits):
-        raise failure("A qubit or quantum register is needed here.", at=node)
-    return found
-
-
 @handles(ast.QuantumMeasurementStatement)
 def _measure(run: Run, node: ast.QuantumMeasurementStatement) -> None:
     run.forbid_in_gate()
     if node.target is None:
-        evaluate(run, node.measure)
+        run.evaluate(node.measure)
         return
-    found = run.lookup(_name_of(node.target).name)
+    found = run.lookup(name_of(node.target))
     if isinstance(found, Variable | Array):
         _check_target(run, node.target)
-        _assign(run, node.target, evaluate(run, node.measure))
+        _assign(run, node.target, run.evaluate(node.measure))
         return
-    run.measure(operand(run, node.measure.qubit), evaluate(run, node.target))
-
-
-def _name_of(lvalue: Any) -> ast.Identifier:
-    return lvalue.name if isinstance(lvalue, ast.IndexedIdentifier) else lvalue
+    run.measure(run.operand(node.measure.qubit), run.evaluate(node.target))
 
 
 @handles(ast.ClassicalAssignment)
@@ -79,13 +58,13 @@ def _assignment(run: Run, node: ast.ClassicalAssignment) -> None:
     # Before the value, which it need not have in a block that never runs.
     _check_target(run, target)
     if node.op.name == "=":
-        _assign(run, target, evaluate(run, node.rvalue))
+        _assign(run, target, run.evaluate(node.rvalue))
         return
     if isinstance(target, ast.IndexedIdentifier):
         target = ast.IndexedIdentifier(target.name, _settled(run, target.indices))
     operation = ast.BinaryOperator[node.op.name.removesuffix("=")]
     combined = ast.BinaryExpression(op=operation, lhs=target, rhs=node.rvalue)
-    _assign(run, target, value(run, combined))
+    _assign(run, target, run.value(combined))
 
 
 def _settled(run: Run, index: Any) -> Any:
@@ -97,13 +76,13 @@ def _settled(run: Run, index: Any) -> Any:
     if isinstance(index, ast.RangeDefinition):
         ends = (index.start, index.end, index.step)
         return ast.RangeDefinition(*(end and _settled(run, end) for end in ends))
-    return ast.IntegerLiteral(integer(run, index))
+    return ast.IntegerLiteral(run.integer(index))
 
 
 def _check_target(run: Run, lvalue: Any) -> None:
     """Refuse to write to a constant; raise Steered where what is written is known too late."""
     run.forbid_in_gate()
-    name = _name_of(lvalue).name
+    name = name_of(lvalue)
     found = run.lookup(name)
     if isinstance(found, Array) and found.readonly:
         raise failure("This array is readonly; declare the parameter `mutable`.")
@@ -116,19 +95,19 @@ def _check_target(run: Run, lvalue: Any) -> None:
 def _assign(run: Run, lvalue: Any, new: Any) -> None:
     """Write to a variable, to bits, or to a part of either."""
     indices = lvalue.indices if isinstance(lvalue, ast.IndexedIdentifier) else []
-    found = run.lookup(_name_of(lvalue).name)
+    found = run.lookup(name_of(lvalue))
     if isinstance(found, Array):
         _assign_array(run, found, indices, new)
     elif isinstance(found, Variable):
         found.value = _changed(run, found.value, found.type, indices, new)
     else:
-        store(run, evaluate(run, lvalue), new)
+        store(run, run.evaluate(lvalue), new)
 
 
 def _changed(run: Run, old: Any, declared: Any, indices: Any, new: Any) -> Any:
     """The value of a variable or an element after writing to all of it or to some of its bits."""
     if not indices:
-        return known(coerced(run, new, declared))
+        return run.held(new, declared)
     index, *more = [each for brackets in indices for each in indices_of(brackets)]
     if more:
         raise failure("A number has one index.")
@@ -137,7 +116,7 @@ def _changed(run: Run, old: Any, declared: Any, indices: Any, new: Any) -> Any:
     places = places_of(run, index, old.type.width)
     spots = [places] if isinstance(places, int) else places
     kind = Type("bit", 0 if isinstance(places, int) else len(spots))
-    written = decided(known(coerced(run, new, kind)))
+    written = decided(run.held(new, kind))
     bits = int(written) if isinstance(written, bool) else written.number
     pattern = old.pattern
     for i, place in enumerate(spots):
@@ -175,7 +154,7 @@ def array_items(run: Run, new: Any, base: Type) -> Any:
     items = np.array(new, dtype=object) if isinstance(new, list) else new.items
     if any(isinstance(each, list) for each in items.flat):
         raise failure("The rows of this array have different lengths.")
-    return np.frompyfunc(lambda each: known(coerced(run, each, base)), 1, 1)(items)
+    return np.frompyfunc(lambda each: run.held(each, base), 1, 1)(items)
 
 
 def store(run: Run, target: Any, new: Any) -> None:
@@ -188,7 +167,7 @@ def store(run: Run, target: Any, new: Any) -> None:
     new = run.read(new)
     if isinstance(new, Bits | Clbit) and len(flat(new)) != len(bits):
         raise failure(f"{len(flat(new))} bits are assigned to {len(bits)}.")
-    held = coerced(run, new, kind)
+    held = run.coerced(new, kind)
     values: Sequence[Any] = measured.bits_of(held)
     if run.paths is None:
         values = _unshared(run, bits, values)

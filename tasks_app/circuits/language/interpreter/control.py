@@ -10,16 +10,9 @@ from qiskit.circuit.classical import expr
 from tasks_app.circuits.language.interpreter import arithmetic, measured
 from tasks_app.circuits.language.interpreter.declarations import check_constant
 from tasks_app.circuits.language.interpreter.deferred import decided
-from tasks_app.circuits.language.interpreter.evaluation import (
-    coerced,
-    condition,
-    integer,
-    known,
-    type_of,
-    value,
-)
+from tasks_app.circuits.language.interpreter.measured import Steered
 from tasks_app.circuits.language.interpreter.parts import range_of
-from tasks_app.circuits.language.interpreter.run import Leave, ProgramEnd, Run, Steered, handles
+from tasks_app.circuits.language.interpreter.run import Leave, ProgramEnd, Run, handles
 from tasks_app.circuits.language.interpreter.values import (
     INT,
     Array,
@@ -66,7 +59,7 @@ def _if(run: Run, node: Any) -> None:
     while len(default) == 1 and isinstance(default[0], ast.BranchingStatement):
         link = default[0]
         called = run.called
-        holds = condition(run, link.condition)
+        holds = run.condition(link.condition)
         if isinstance(getattr(link.condition, "lhs", None), ast.IndexExpression):
             run.note_beyond("a condition on one bit")
         if branches and run.called > called:  # It is not called where one before it holds.
@@ -113,7 +106,7 @@ def _run_one(run: Run, branches: list[tuple[Any, Sequence[Any]]], default: Seque
 
 @handles(ast.SwitchStatement)
 def _switch(run: Run, node: ast.SwitchStatement) -> None:
-    target = value(run, node.target)
+    target = run.value(node.target)
     kind, seen = _kind_of(target), set[int]()
     cases = [
         ([_label(run, each, kind, seen) for each in labels], body) for labels, body in node.cases
@@ -142,7 +135,7 @@ def _kind_of(target: Any) -> Type:
 
 def _label(run: Run, node: Any, kind: Type, seen: set[int]) -> int:
     check_constant(run, node)
-    label = integer(run, node)
+    label = run.integer(node)
     if label in seen or wrapped(kind, label).number != label:
         raise failure(f"The case {label!s:.60} stands twice, or is no value of {kind}.", at=node)
     seen.add(label)
@@ -151,11 +144,11 @@ def _label(run: Run, node: Any, kind: Type, seen: set[int]) -> int:
 
 @handles(ast.ForInLoop)
 def _for(run: Run, node: ast.ForInLoop) -> None:
-    declared = type_of(run, node.type)
+    declared = run.type_of(node.type)
     for each in _loop_values(run, node.set_declaration):
         run.count_steps(1)
         with run.scope():
-            held = known(coerced(run, each, declared))
+            held = run.held(each, declared)
             run.define(node.identifier.name, Variable(held, declared, depth=run.depth))
             if not _iterate(run, node.block):
                 break
@@ -176,8 +169,8 @@ def _loop_values(run: Run, node: Any) -> Any:
     if isinstance(node, ast.RangeDefinition):
         return range_of(run, node)
     if isinstance(node, ast.DiscreteSet):
-        return [value(run, item) for item in node.values]
-    found = decided(known(value(run, node)))
+        return [run.value(item) for item in node.values]
+    found = decided(run.known(node))
     if isinstance(found, Word) and found.type.kind == "bit":
         return measured.bits_of(found)
     if not isinstance(found, Array) or found.items.ndim != 1:
@@ -189,7 +182,7 @@ def _loop_values(run: Run, node: Any) -> Any:
 def _while(run: Run, node: ast.WhileLoop) -> None:
     while True:
         called, operations = run.called, len(run.circuit.data)
-        holds = condition(run, node.while_condition)
+        holds = run.condition(node.while_condition)
         if not isinstance(holds, bool):
             # What the condition does by the way would have to be done again.
             if run.called > called or len(run.circuit.data) > operations:

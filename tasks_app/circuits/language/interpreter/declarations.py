@@ -8,18 +8,11 @@ import numpy as np
 from openqasm3 import ast
 from qiskit.circuit import Clbit, Qubit
 
-from tasks_app.circuits.language.interpreter.assignments import array_items, operand, store
-from tasks_app.circuits.language.interpreter.evaluation import (
-    array_type,
-    coerced,
-    evaluate,
-    integer,
-    known,
-    type_of,
-)
+from tasks_app.circuits.language.interpreter.assignments import array_items, store
 from tasks_app.circuits.language.interpreter.functions import CONSTANTS, FUNCTIONS
 from tasks_app.circuits.language.interpreter.inputs import define_input
-from tasks_app.circuits.language.interpreter.run import Run, Steered, handles
+from tasks_app.circuits.language.interpreter.measured import Steered
+from tasks_app.circuits.language.interpreter.run import Run, handles
 from tasks_app.circuits.language.interpreter.values import (
     BIT,
     Array,
@@ -38,12 +31,7 @@ from tasks_app.circuits.language.parse import nodes
 
 @handles(ast.QubitDeclaration)
 def _qubits(run: Run, node: ast.QubitDeclaration) -> None:
-    run.declare_qubits(node.qubit.name, size_of(run, node))
-
-
-def size_of(run: Run, declared: Any) -> int | None:
-    """The size of a type; `None` if it has none."""
-    return None if declared.size is None else integer(run, declared.size)
+    run.declare_qubits(node.qubit.name, run.size_of(node))
 
 
 @handles(ast.ClassicalDeclaration)
@@ -51,13 +39,13 @@ def _variable(run: Run, node: ast.ClassicalDeclaration) -> None:
     run.forbid_in_gate()
     name, initial = node.identifier.name, node.init_expression
     if isinstance(node.type, ast.BitType):
-        size = size_of(run, node.type)
+        size = run.size_of(node.type)
         # The initial value may use an outer variable of the same name.
         if isinstance(initial, ast.QuantumMeasurement):
-            qubits = operand(run, initial.qubit)
+            qubits = run.operand(initial.qubit)
             run.measure(qubits, run.declare_bits(name, size))
             return
-        held = None if initial is None else evaluate(run, initial)
+        held = None if initial is None else run.evaluate(initial)
         bits = run.declare_bits(name, size)
         if initial is not None:
             store(run, bits, held)
@@ -65,9 +53,9 @@ def _variable(run: Run, node: ast.ClassicalDeclaration) -> None:
     if isinstance(node.type, ast.ArrayType):
         run.define(name, _array(run, node.type, initial))
         return
-    declared = type_of(run, node.type)
-    held = _zero(node.type, declared) if initial is None else evaluate(run, initial)
-    held = known(coerced(run, held, declared))
+    declared = run.type_of(node.type)
+    held = _zero(node.type, declared) if initial is None else run.evaluate(initial)
+    held = run.held(held, declared)
     run.define(name, Variable(held, declared, depth=run.depth))
 
 
@@ -78,12 +66,12 @@ def _zero(node: Any, declared: Type) -> Any:
 
 
 def _array(run: Run, declared: ast.ArrayType, initial: Any) -> Array:
-    base, shape = array_type(run, declared)
+    base, shape = run.array_type(declared)
     if initial is None:
         items = np.empty(shape, dtype=object)
-        items[...] = coerced(run, _zero(declared.base_type, base), base)
+        items[...] = run.coerced(_zero(declared.base_type, base), base)
     else:
-        items = array_items(run, evaluate(run, initial), base)
+        items = array_items(run, run.evaluate(initial), base)
     if items.shape != shape:
         raise failure("The array has another shape than declared.")
     return Array(base, items, run.depth)
@@ -92,9 +80,9 @@ def _array(run: Run, declared: ast.ArrayType, initial: Any) -> Array:
 @handles(ast.ConstantDeclaration)
 def _constant(run: Run, node: ast.ConstantDeclaration) -> None:
     check_constant(run, node.init_expression)
-    held = evaluate(run, node.init_expression)
-    declared = type_of(run, node.type)
-    constant = Variable(coerced(run, held, declared), declared, constant=True)
+    held = run.evaluate(node.init_expression)
+    declared = run.type_of(node.type)
+    constant = Variable(run.coerced(held, declared), declared, constant=True)
     run.define(node.identifier.name, constant)
 
 
@@ -139,18 +127,18 @@ def declare_rest(run: Run, statements: Iterable[Any]) -> None:
 def _output(run: Run, node: ast.IODeclaration) -> None:
     name = node.identifier.name
     if isinstance(node.type, ast.BitType):
-        run.declare_bits(name, size_of(run, node.type))
+        run.declare_bits(name, run.size_of(node.type))
         run.outputs.append(name)
         return
     if isinstance(node.type, ast.ArrayType):
         raise unsupported("An output of type array", "declare its elements one by one")
-    declared = type_of(run, node.type)
+    declared = run.type_of(node.type)
     if declared.kind in ("float", "duration"):
         raise unsupported(f"An output of type {declared.kind}", "declare bits or an integer")
     if run.paths is None:
         raise Steered
     run.check_known(name, declared)
-    run.define(name, Variable(coerced(run, _zero(node.type, declared), declared), declared))
+    run.define(name, Variable(run.coerced(_zero(node.type, declared), declared), declared))
     run.outputs.append(name)
 
 
@@ -159,9 +147,9 @@ def _alias(run: Run, node: Any) -> None:
     aliased = node.value
     if isinstance(aliased, ast.DiscreteSet):  # Of loose bits.
         aliased = aliased.values[0]
-        found = as_register(evaluate(run, aliased))
+        found = as_register(run.evaluate(aliased))
     else:
-        found = evaluate(run, aliased)
+        found = run.evaluate(aliased)
     if _are_constant_bits(run, aliased):
         kind = found.type if isinstance(found, Word) else BIT
         found = Variable(found, kind, constant=True)

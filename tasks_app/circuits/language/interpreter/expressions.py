@@ -9,16 +9,9 @@ from openqasm3 import ast
 from tasks_app.circuits.language.interpreter import arithmetic, measured
 from tasks_app.circuits.language.interpreter.conversion import as_float, convert
 from tasks_app.circuits.language.interpreter.deferred import deferrable
-from tasks_app.circuits.language.interpreter.evaluation import (
-    coerced,
-    condition,
-    evaluate,
-    integer,
-    type_of,
-    value,
-)
+from tasks_app.circuits.language.interpreter.measured import Steered
 from tasks_app.circuits.language.interpreter.parts import length_of, part
-from tasks_app.circuits.language.interpreter.run import Run, Steered, handles
+from tasks_app.circuits.language.interpreter.run import Run, handles
 from tasks_app.circuits.language.interpreter.values import (
     UINT,
     Array,
@@ -57,7 +50,7 @@ def _duration(run: Run, node: ast.DurationLiteral) -> Duration:
 
 @handles(ast.ArrayLiteral)
 def _array(run: Run, node: ast.ArrayLiteral) -> list[Any]:
-    return [value(run, item) for item in node.values]
+    return [run.value(item) for item in node.values]
 
 
 @handles(ast.Identifier)
@@ -68,7 +61,7 @@ def _identifier(run: Run, node: ast.Identifier) -> Any:
 
 @handles(ast.IndexExpression)
 def _index(run: Run, node: ast.IndexExpression) -> Any:
-    return part(run, evaluate(run, node.collection), node.index)
+    return part(run, run.evaluate(node.collection), node.index)
 
 
 @handles(ast.IndexedIdentifier)
@@ -81,7 +74,7 @@ def _indexed(run: Run, node: ast.IndexedIdentifier) -> Any:
 
 @handles(ast.Concatenation)
 def _concatenation(run: Run, node: ast.Concatenation) -> Any:
-    left, right = (as_register(evaluate(run, side)) for side in (node.lhs, node.rhs))
+    left, right = (as_register(run.evaluate(side)) for side in (node.lhs, node.rhs))
     if isinstance(left, Array) and isinstance(right, Array):
         if left.items.size + right.items.size > _MAX_ARRAY:
             raise failure("This array is too long.", "too_many_operations")
@@ -100,20 +93,20 @@ def _concatenation(run: Run, node: ast.Concatenation) -> Any:
 
 @handles(ast.UnaryExpression)
 def _unary(run: Run, node: ast.UnaryExpression) -> Any:
-    return measured.unary(node.op.name, value(run, node.expression))
+    return measured.unary(node.op.name, run.value(node.expression))
 
 
 @handles(ast.BinaryExpression)
 def _binary(run: Run, node: ast.BinaryExpression) -> Any:
     operation = node.op.name
-    left = value(run, node.lhs)
+    left = run.value(node.lhs)
     if operation in ("&&", "||") and not measured.is_runtime(left):
         decided = arithmetic.truth(left)
         if decided == (operation == "||"):  # The right side is not asked.
             return decided
-        return condition(run, node.rhs)
+        return run.condition(node.rhs)
     before = run.called
-    right = value(run, node.rhs)
+    right = run.value(node.rhs)
     if operation in ("&&", "||") and run.called > before:
         raise Steered
     if run.old and operation == "/" and not measured.is_runtime(left):
@@ -123,8 +116,8 @@ def _binary(run: Run, node: ast.BinaryExpression) -> Any:
 
 @handles(ast.SizeOf)
 def _sizeof(run: Run, node: ast.SizeOf) -> Any:
-    target = evaluate(run, node.target)
-    dimension = 0 if node.index is None else integer(run, node.index)
+    target = run.evaluate(node.target)
+    dimension = 0 if node.index is None else run.integer(node.index)
     if not isinstance(target, Array):
         return wrapped(UINT, length_of(target))
     if not 0 <= dimension < target.items.ndim:
@@ -134,12 +127,12 @@ def _sizeof(run: Run, node: ast.SizeOf) -> Any:
 
 @handles(ast.Cast)
 def _cast(run: Run, node: ast.Cast) -> Any:
-    found, declared = value(run, node.argument), type_of(run, node.type)
+    found, declared = run.value(node.argument), run.type_of(node.type)
     if not measured.is_runtime(found):
         return _casted(found, declared)
     if declared.kind == "int":
         declared = Type("uint", declared.width)
-    return coerced(run, found, declared)
+    return run.coerced(found, declared)
 
 
 @deferrable

@@ -11,10 +11,8 @@ from qiskit.circuit import CircuitInstruction, Gate, Qubit
 from qiskit.circuit.library import CUGate
 
 from tasks_app.circuits.language.interpreter import library
-from tasks_app.circuits.language.interpreter.assignments import operand
 from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure
 from tasks_app.circuits.language.interpreter.deferred import Decides, decided
-from tasks_app.circuits.language.interpreter.evaluation import integer, parameter, value
 from tasks_app.circuits.language.interpreter.library import WITHOUT_INCLUDE, GateSpec
 from tasks_app.circuits.language.interpreter.run import Run, handles
 from tasks_app.circuits.language.interpreter.values import Duration, Qubits, Variable, failure, flat
@@ -86,7 +84,7 @@ def _body(run: Run, qubits: Sequence[str], execute: Callable[[Run], None]) -> Qu
 @handles(ast.QuantumGate)
 def _gate(run: Run, node: ast.QuantumGate) -> None:
     spec = named(run, node.name.name)
-    values = tuple(parameter(run, argument) for argument in node.arguments)
+    values = tuple(run.parameter(argument) for argument in node.arguments)
     if len(values) != spec.parameters:
         raise failure(
             f"The gate {node.name.name:.80} takes {spec.parameters} parameters, not {len(values)}.",
@@ -107,7 +105,7 @@ def _made(gate: Gate, size: int) -> GateSpec:
 
 
 def _applications(run: Run, node: Any, width: int) -> list[tuple[Qubit, ...]]:
-    return broadcast([operand(run, qubit) for qubit in node.qubits], width)
+    return broadcast([run.operand(qubit) for qubit in node.qubits], width)
 
 
 def apply(
@@ -149,7 +147,7 @@ def named(run: Run, name: str) -> GateSpec:
 
 @handles(ast.QuantumPhase)
 def _phase(run: Run, node: ast.QuantumPhase) -> None:
-    (angle,) = run.angles((parameter(run, node.argument),))
+    (angle,) = run.angles((run.parameter(node.argument),))
     run.note_beyond("gphase")
     seen = run.in_gate or (run.depth == 0 and run.paths is None)
     if not node.modifiers:
@@ -189,28 +187,28 @@ def _modifier(run: Run, modifier: ast.QuantumGateModifier) -> tuple[ast.GateModi
     if argument is None:
         return kind, 1
     if kind is ast.GateModifierName.pow:
-        return kind, float(parameter(run, argument))
-    return kind, integer(run, argument)
+        return kind, float(run.parameter(argument))
+    return kind, run.integer(argument)
 
 
 @handles(ast.QuantumBarrier)
 def _barrier(run: Run, node: ast.QuantumBarrier) -> None:
-    run.barrier([qubit for item in node.qubits for qubit in flat(operand(run, item))])
+    run.barrier([qubit for item in node.qubits for qubit in flat(run.operand(item))])
 
 
 @handles(ast.QuantumReset)
 def _reset(run: Run, node: ast.QuantumReset) -> None:
-    run.reset(operand(run, node.qubits))
+    run.reset(run.operand(node.qubits))
 
 
 @handles(ast.DelayInstruction)
 def _delay(run: Run, node: ast.DelayInstruction) -> None:
-    duration = decided(value(run, node.duration))
+    duration = decided(run.value(node.duration))
     if not isinstance(duration, Duration):
         raise failure("A delay needs a duration.")
     if not 0 <= duration.length < math.inf:
         raise failure("A delay takes a finite time, and none less than 0.")
-    qubits = [qubit for item in node.qubits for qubit in flat(operand(run, item))]
+    qubits = [qubit for item in node.qubits for qubit in flat(run.operand(item))]
     if run.paths is not None:  # There, nothing decays.
         return
     length, unit = _length(duration)

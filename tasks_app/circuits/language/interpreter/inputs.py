@@ -9,7 +9,6 @@ from openqasm3 import ast
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure, convert
 from tasks_app.circuits.language.interpreter.deferred import conversion, element
-from tasks_app.circuits.language.interpreter.evaluation import array_type, type_of
 from tasks_app.circuits.language.interpreter.run import Run
 from tasks_app.circuits.language.interpreter.values import Array, Type, Variable, Word, unsupported
 
@@ -31,11 +30,11 @@ def define_input(run: Run, node: ast.IODeclaration) -> None:
     """Its value is a constant, also that of an array, which gates see too."""
     name = node.identifier.name
     if not isinstance(node.type, ast.ArrayType):
-        declared = _numeric(type_of(run, node.type))
+        declared = _numeric(run.type_of(node.type))
         held = _given(run.input_value(name), name, declared)
         run.define(name, Variable(held, declared, constant=True))
         return
-    base, shape = array_type(run, node.type)
+    base, shape = run.array_type(node.type)
     held = _given_array(run.input_value(name), name, _numeric(base), shape)
     items = np.empty(shape, dtype=object)
     for place in np.ndindex(shape):

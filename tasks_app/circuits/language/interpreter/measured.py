@@ -14,8 +14,11 @@ from qiskit.circuit.classical import expr
 
 from tasks_app.circuits.language.interpreter import arithmetic
 from tasks_app.circuits.language.interpreter.deferred import decided
-from tasks_app.circuits.language.interpreter.run import Steered
 from tasks_app.circuits.language.interpreter.values import Bits, Type, Word, bits
+
+
+class Steered(Exception):
+    """A measurement decides what no circuit of the simulator can express."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ import numpy as np
 from openqasm3 import ast
 
 from tasks_app.circuits.language.interpreter.deferred import decided
-from tasks_app.circuits.language.interpreter.evaluation import integer
 from tasks_app.circuits.language.interpreter.measured import Signal
 from tasks_app.circuits.language.interpreter.run import Run
 from tasks_app.circuits.language.interpreter.values import Array, Bits, Qubits, Type, Word, failure
@@ -15,7 +14,7 @@ from tasks_app.circuits.language.interpreter.values import Array, Bits, Qubits, 
 
 def range_of(run: Run, node: ast.RangeDefinition, length: int | None = None) -> range:
     """Both ends included, as OpenQASM has it; open ends need `length`."""
-    step = 1 if node.step is None else integer(run, node.step)
+    step = 1 if node.step is None else run.integer(node.step)
     if step == 0:
         raise failure("The step of a range must not be 0.")
     if length is None and (node.start is None or node.end is None):
@@ -31,18 +30,18 @@ def range_of(run: Run, node: ast.RangeDefinition, length: int | None = None) -> 
 def _end(run: Run, node: Any, default: int, length: int | None) -> int:
     if node is None:
         return default
-    found = integer(run, node)
+    found = run.integer(node)
     return found + length if length is not None and found < 0 else found
 
 
 def places_of(run: Run, index: Any, length: int) -> int | list[int]:
     """Where one index, range or set points to in a collection of this length."""
     if isinstance(index, ast.DiscreteSet):
-        found = [integer(run, item) for item in index.values]
+        found = [run.integer(item) for item in index.values]
     elif isinstance(index, ast.RangeDefinition):
         found = list(range_of(run, index, length)[: length + 1])
     else:
-        found = [integer(run, index)]
+        found = [run.integer(index)]
     for place in found:
         if not -length <= place < length:
             raise failure(f"Index {place} is outside 0 to {length - 1}.")

@@ -1,41 +1,31 @@
-"""One reading of a program: its names, its registers, and where its operations go.
+"""One run of a program: statements are executed, and expressions evaluated, by their kinds."""
 
-A program becomes one circuit as long as the simulator can do at run time what it asks for.
-Where it asks for more, `Steered` is raised and the program is run path by path: `paths` then
-tells the outcome of each measurement at once, and every value is known.
-"""
-
-import copy
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any, Protocol
+from math import prod
+from typing import Any
 
 from openqasm3 import ast
-from qiskit import QuantumCircuit
-from qiskit.circuit import Barrier, CircuitInstruction, Clbit, Measure, Parameter, Qubit, Reset
-from qiskit.circuit.classical import expr
+from qiskit.circuit import Clbit, Qubit
 
-from tasks_app.circuits.errors import CircuitError, check_width
-from tasks_app.circuits.job import Limits
-from tasks_app.circuits.language.interpreter.deferred import Deferred, Inputs
-from tasks_app.circuits.language.interpreter.names import Names
+from tasks_app.circuits.errors import CircuitError
+from tasks_app.circuits.job import MAX_DIMENSIONS
+from tasks_app.circuits.language.interpreter import arithmetic, measured
+from tasks_app.circuits.language.interpreter.conversion import as_parameter, assigned
+from tasks_app.circuits.language.interpreter.measured import Steered
+from tasks_app.circuits.language.interpreter.registers import Registers
 from tasks_app.circuits.language.interpreter.values import (
-    Array,
+    BIT,
+    BOOL,
+    MACHINE_BITS,
     Bits,
     Qubits,
     Type,
-    Variable,
-    Word,
     failure,
-    flat,
     locate,
     unsupported,
 )
 
-_MEASURE, _RESET = Measure(), Reset()
-TIE = "tied to the block"
-"""The label of a barrier that is not the program's."""
 _OLD = (
     ast.BranchingStatement,
     ast.QuantumBarrier,
@@ -45,22 +35,17 @@ _OLD = (
     ast.QuantumPhase,
     ast.QuantumReset,
 )
-
-HANDLERS: dict[type, Callable[["Run", Any], Any]] = {}
+_HANDLERS: dict[type, Callable[["Run", Any], Any]] = {}
 
 
 def handles(*kinds: type) -> Callable[[Callable[["Run", Any], Any]], Any]:
     """Registers the function that executes statements, or evaluates expressions, of these kinds."""
 
     def register(function: Callable[["Run", Any], Any]) -> Any:
-        HANDLERS.update(dict.fromkeys(kinds, function))
+        _HANDLERS.update(dict.fromkeys(kinds, function))
         return function
 
     return register
-
-
-class Steered(Exception):
-    """A measurement decides what no circuit of the simulator can express."""
 
 
 class Leave(Exception):
@@ -71,68 +56,14 @@ class ProgramEnd(Leave):
     """It was `end`."""
 
 
-class Paths(Protocol):
-    """The quantum state on one path through a program."""
-
-    def apply(self, gate: Any, qubits: Sequence[int]) -> None: ...
-    def measure(self, qubits: Sequence[int]) -> Sequence[bool]: ...
-    def reset(self, qubit: int) -> None: ...
-
-
-class Run(Names):
-    """What a program has declared so far. `execute` takes its statements one by one."""
-
-    def __init__(
-        self,
-        limits: Limits,
-        inputs: Inputs,
-        paths: Paths | None = None,
-        *,
-        old: bool = False,
-    ) -> None:
-        super().__init__(limits, inputs, old=old)
-        self.paths = paths
-        self.circuit = QuantumCircuit()
-        self.registers: list[str] = []
-        """Names of bits at the top level in the order declared, which are what is counted."""
-        self.outputs: list[str] = []
-        """What is declared `output`: if there is anything, only that is counted."""
-        self.memory: dict[Clbit, bool] = {}
-        """The value of each bit, where it is known."""
-        self.places: dict[Qubit, int] = {}
-        self.depth = 0  # Of blocks that a measurement decides.
-        self.called = 0  # Subroutines, so far.
-        self.deferred: dict[Deferred, Parameter] = {}
-        """What the circuit has in place of angles that are not known yet."""
-        self.made: dict[Any, Any] = {}  # Gates with their modifiers, and of the program's own.
-        self._bits = 0
-        self.measured: Qubit | None = None  # The last one that was.
-        self._sizes: dict[str, Any] = {}  # Of what is declared, on all paths.
-
-    def fork(self, paths: Paths) -> "Run":
-        """A copy between two statements of the top level, which goes on by itself."""
-        other = copy.copy(self)
-        other.paths = paths
-        other.globals = {name: _copied(value) for name, value in self.globals.items()}
-        other.scopes = [other.globals]
-        other.registers, other.outputs = list(self.registers), list(self.outputs)
-        other.memory, other.places = dict(self.memory), dict(self.places)
-        return other
-
-    @property
-    def counted(self) -> dict[str, Any]:
-        """The registers, or outputs, whose bits are the program's outcome."""
-        return {name: self.globals[name] for name in self.outputs or self.registers}
+class Run(Registers):
+    """`execute` takes a program's statements one by one."""
 
     def execute(self, node: Any) -> None:
         """Raises CircuitError, Steered or ProgramEnd."""
         try:
             self.count_steps(1)
-            function = HANDLERS.get(type(node))
-            if function is None:
-                kind = re.sub("(?<=.)([A-Z])", r" \1", type(node).__name__).lower()
-                raise unsupported(f"A statement of the kind {kind!r}")
-            function(self, node)
+            _handler(node, "A statement")(self, node)
             if self.old:
                 _check_old(node)
         except CircuitError as error:
@@ -147,148 +78,117 @@ class Run(Names):
         for each in statements:
             self.execute(each)
 
-    def declare_qubits(self, name: str, size: int | None) -> None:
-        """`size` is `None` for a single qubit."""
-        if len(self.scopes) > 1:
-            raise failure("Qubits can be declared at the top level only.")
-        self.check_known(name, size)
-        self._check_size(len(self.places), size, "qubits", self.limits.max_qubits)
-        qubits = tuple(Qubit() for _ in range(1 if size is None else size))
-        self.define(name, qubits[0] if size is None else Qubits(qubits))
-        self._add_qubits(qubits)
+    def evaluate(self, node: Any) -> Any:
+        """What an expression stands for; bits and qubits stay references."""
+        try:
+            return _handler(node, "An expression")(self, node)
+        except CircuitError as error:
+            locate(error, node)
+            raise
 
-    def _add_qubits(self, qubits: Sequence[Qubit]) -> None:
-        for qubit in qubits:
-            self.places[qubit] = len(self.places)
-        if self.paths is None:
-            self.circuit.add_bits(qubits)
+    # Kinds of value that statements ask of expressions.
 
-    def physical_qubit(self, name: str) -> Qubit:
-        index = int(name[1:][:12])
-        self._check_size(len(self.places), index + 1, "qubits", self.limits.max_qubits)
-        for place in range(index + 1):
-            if f"${place}" not in self.globals:
-                self.globals[f"${place}"] = Qubit()
-                self._add_qubits([self.globals[f"${place}"]])
-        return self.globals[f"${index}"]
+    def value(self, node: Any) -> Any:
+        """Known, or for the simulator to find."""
+        return self.read(self.evaluate(node))
 
-    def declare_bits(self, name: str, size: int | None) -> Any:
-        """`size` is `None` for a single bit."""
-        counted = len(self.scopes) == 1
-        self.check_known(name, size)
-        value = self.new_bits(size, counted=counted)
-        self.define(name, value)
-        if counted:
-            self.registers.append(name)
-            self._bits += len(flat(value))
-        return value
+    def known(self, node: Any) -> Any:
+        """A value that no circuit can find at run time. Raises Steered for any other."""
+        return _known(self.value(node))
 
-    def new_bits(self, size: int | None, *, counted: bool = False) -> Any:
-        """Bits that are 0."""
-        self.forbid_in_gate()
-        self._check_size(self._bits, size, "classical bits", self.limits.max_clbits)
-        bits = tuple(Clbit() for _ in range(1 if size is None else size))
-        if self.paths is None:
-            if not counted and self.circuit.num_clbits + len(bits) > self.limits.max_clbits:
-                raise Steered
-            self.circuit.add_bits(bits)
-            if self.depth:  # The block may run again.
-                self.store(bits, [False] * len(bits))
-        return bits[0] if size is None else Bits(bits)
+    def parameter(self, node: Any) -> Any:
+        """A finite number, as a gate takes it; perhaps deferred."""
+        return as_parameter(self.known(node))
 
-    def check_known(self, name: str, size: Any) -> None:
-        """Refuse a size that a measurement decides: an outcome has the same bits in all shots."""
-        if len(self.scopes) == 1 and self._sizes.setdefault(name, size) != size:
-            raise failure(f"A measurement decides the size of {name!r:.80}; declare it constant.")
+    def integer(self, node: Any) -> int:
+        return arithmetic.exact(self.known(node))
 
-    def _check_size(self, have: int, size: int | None, kind: str, allowed: int) -> None:
-        more = 1 if size is None else size
-        if more < 1:
-            raise failure("A register needs at least one element.")
-        check_width(kind, have + more, allowed)
+    def condition(self, node: Any) -> Any:
+        """A bool, or an expression for the simulator."""
+        return measured.condition(self.value(node))
 
-    def forbid_in_gate(self) -> None:
-        if self.in_gate:
-            raise failure("The body of a gate holds gates only.")
+    def operand(self, node: Any) -> Any:
+        """A qubit, or a quantum register."""
+        found = self.evaluate(node)
+        if isinstance(found, Clbit | Bits):
+            raise failure(f"A qubit is needed here; {name_of(node):.80} is classical.", at=node)
+        if not isinstance(found, Qubit | Qubits):
+            raise failure("A qubit or quantum register is needed here.", at=node)
+        return found
 
-    # Operations.
+    # Types.
 
-    def angles(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
-        """As gates take them: one that is deferred becomes a parameter of the circuit."""
-        return tuple(self._angle(each) if isinstance(each, Deferred) else each for each in values)
+    def coerced(self, found: Any, declared: Type) -> Any:
+        """The value as an assignment to this type makes it."""
+        found = self.read(found)
+        if not measured.is_runtime(found):
+            return assigned(found, declared)
+        if declared == BOOL:
+            return measured.condition(found)
+        bits = measured.bits_of(found)
+        if declared.kind == "bit" and len(bits) == max(declared.width, 1):
+            return found
+        if declared.kind == "uint" and len(bits) <= declared.width:
+            return measured.Signal((*bits, *[False] * (declared.width - len(bits))))
+        raise Steered
 
-    def _angle(self, value: Deferred) -> Parameter:
-        if value not in self.deferred:
-            self.deferred[value] = Parameter(f"p{len(self.deferred)}")
-        return self.deferred[value]
+    def held(self, found: Any, declared: Type) -> Any:
+        """The value as a variable of this type holds it, which is known. Raises Steered."""
+        return _known(self.coerced(found, declared))
 
-    def put(self, instruction: CircuitInstruction) -> None:
-        """Without the checks that Qiskit makes: they have been made."""
-        if self.in_gate or self.paths is None:
-            self.circuit._current_scope().append(instruction)
-        else:
-            places = [self.places[qubit] for qubit in instruction.qubits]
-            self.paths.apply(instruction.operation, places)
+    def size_of(self, declared: Any) -> int | None:
+        """The size of a type; `None` if it has none."""
+        return None if declared.size is None else self.integer(declared.size)
 
-    def measure(self, source: Any, target: Any) -> None:
-        self.forbid_in_gate()
-        qubits, bits = flat(source), flat(target)
-        if not isinstance(target, Bits | Clbit):
-            raise failure("A measurement is written to a bit or a bit register.")
-        if len(qubits) != len(bits):
-            raise failure(f"{len(qubits)} qubits are measured to {len(bits)} bits.")
-        self.count_steps(len(bits))
-        if self.paths is not None:
-            outcomes = self.paths.measure([self.places[qubit] for qubit in qubits])
-            self.memory.update(zip(bits, outcomes, strict=True))
-            return
-        self.measured = qubits[-1]
-        for qubit, bit in zip(qubits, bits, strict=True):
-            self.put(CircuitInstruction(_MEASURE, (qubit,), (bit,)))
+    def type_of(self, node: Any) -> Type:
+        """The type that a node of the syntax tree names."""
+        kind = type(node).__name__.removesuffix("Type").lower()
+        if kind == "bool":
+            return BOOL
+        if kind in ("duration", "stretch"):
+            return Type("duration")
+        if kind not in ("bit", "int", "uint", "float", "angle"):
+            raise unsupported(f"A variable of type {kind}", "write it with real numbers")
+        width = self.size_of(node)
+        if width is None:
+            return BIT if kind == "bit" else Type(kind, MACHINE_BITS)
+        if width < 1:
+            raise failure(f"A value of type {kind} has at least one bit.")
+        if width > 1_024 and kind != "bit":
+            raise failure(f"A value of type {kind} has 1 to 1,024 bits.")
+        if kind == "float" and width not in (16, 32, 64):
+            raise unsupported(f"float[{width}]", "a float has 16, 32 or 64 bits")
+        return Type(kind, width)
 
-    def reset(self, operand: Any) -> None:
-        if not self.old:  # Where Qiskit writes gates that begin with resets.
-            self.forbid_in_gate()
-        for qubit in flat(operand):
-            if self.paths is None:
-                self.put(CircuitInstruction(_RESET, (qubit,)))
-            else:
-                self.paths.reset(self.places[qubit])
+    def array_type(self, node: ast.ArrayType) -> tuple[Type, tuple[int, ...]]:
+        """The type of its elements, and its shape, which counts as that many steps."""
+        base = self.type_of(node.base_type)
+        shape = tuple(map(self.integer, node.dimensions))
+        if min(shape) < 1:
+            raise failure("An array needs at least one element in each dimension.")
+        if len(shape) > MAX_DIMENSIONS:
+            raise failure(f"An array has at most {MAX_DIMENSIONS} dimensions.")
+        self.count_steps(prod(shape))
+        return base, shape
 
-    def barrier(self, qubits: Sequence[Qubit]) -> None:
-        """Without qubits: of all."""
-        if self.in_gate or self.paths is None:
-            self.circuit.barrier(list(dict.fromkeys(qubits)) or self.circuit.qubits)
 
-    def tie(self) -> None:
-        """Aer keeps the order of what shares a qubit: without one, a block with stores moves."""
-        if self.circuit.qubits:
-            qubit = self.measured or self.circuit.qubits[0]
-            self.circuit.append(Barrier(1, label=TIE), [qubit], copy=False)
+def _handler(node: Any, what: str) -> Callable[[Run, Any], Any]:
+    if type(node) not in _HANDLERS:
+        kind = re.sub("(?<=.)([A-Z])", r" \1", type(node).__name__).lower()
+        raise unsupported(f"{what} of the kind {kind!r}")
+    return _HANDLERS[type(node)]
 
-    def read(self, value: Any) -> Any:
-        """The value of bits where it is known, and any other value as it is."""
-        if self.paths is None or not isinstance(value, Bits | Clbit):
-            return value
-        if isinstance(value, Clbit):
-            return self.memory.get(value, False)
-        pattern = sum(self.memory.get(bit, False) << i for i, bit in enumerate(value.items))
-        return Word(Type("bit", len(value.items)), pattern)
 
-    def store(self, bits: Sequence[Clbit], values: Sequence[Any]) -> None:
-        """One by one: a value must not read a bit stored before it."""
-        self.count_steps(len(bits))
-        for bit, value in zip(bits, values, strict=True):
-            if self.paths is not None:
-                self.memory[bit] = value
-            else:
-                self.circuit.store(bit, expr.lift(value))
+def name_of(node: Any) -> str:
+    """Of a register or a variable, or of what a part is taken of."""
+    named = node.name if isinstance(node, ast.IndexedIdentifier) else node
+    return getattr(named, "name", "this")
 
-    def keep(self, value: Any) -> Clbit:
-        """A hidden bit with this value."""
-        bit = self.new_bits(None)
-        self.store((bit,), (value,))
-        return bit
+
+def _known(found: Any) -> Any:
+    if measured.is_runtime(found):
+        raise Steered
+    return found
 
 
 def _check_old(node: Any) -> None:
@@ -296,9 +196,3 @@ def _check_old(node: Any) -> None:
     if node.annotations or getattr(node, "modifiers", None) or not isinstance(node, _OLD):
         text = "This is no statement of OpenQASM 2; begin with OPENQASM 3.0;"
         raise failure(text, "syntax_error")
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, Variable):
-        return replace(value, value=_copied(value.value))
-    return replace(value, items=value.items.copy()) if isinstance(value, Array) else value

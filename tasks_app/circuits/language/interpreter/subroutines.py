@@ -5,16 +5,7 @@ from typing import Any
 from openqasm3 import ast
 
 from tasks_app.circuits.language.interpreter import functions
-from tasks_app.circuits.language.interpreter.assignments import operand, store
-from tasks_app.circuits.language.interpreter.declarations import size_of
-from tasks_app.circuits.language.interpreter.evaluation import (
-    coerced,
-    evaluate,
-    integer,
-    known,
-    type_of,
-    value,
-)
+from tasks_app.circuits.language.interpreter.assignments import store
 from tasks_app.circuits.language.interpreter.run import Leave, Run, handles
 from tasks_app.circuits.language.interpreter.values import Array, Qubits, Variable, failure
 from tasks_app.circuits.language.parse import nodes
@@ -36,7 +27,7 @@ def _subroutine(run: Run, node: ast.SubroutineDefinition) -> None:
 def _expression_statement(run: Run, node: ast.ExpressionStatement) -> None:
     if not isinstance(node.expression, ast.FunctionCall):
         raise failure("This statement does nothing; is something missing?")
-    evaluate(run, node.expression)
+    run.evaluate(node.expression)
 
 
 @handles(ast.ReturnStatement)
@@ -44,7 +35,7 @@ def _return(run: Run, node: ast.ReturnStatement) -> None:
     run.forbid_in_gate()
     if not run.calls:
         raise failure("A return belongs in a subroutine.")
-    raise _Return(None if node.expression is None else value(run, node.expression))
+    raise _Return(None if node.expression is None else run.value(node.expression))
 
 
 @handles(ast.FunctionCall)
@@ -55,7 +46,7 @@ def _call(run: Run, node: ast.FunctionCall) -> Any:
         return _call_subroutine(run, routine, node)
     if name not in functions.FUNCTIONS:
         raise failure(f"The subroutine {name!r:.80} is not defined.")
-    arguments = [known(value(run, argument)) for argument in node.arguments]
+    arguments = [run.known(argument) for argument in node.arguments]
     return functions.call(name, *arguments)
 
 
@@ -83,17 +74,17 @@ def _call_subroutine(run: Run, routine: ast.SubroutineDefinition, node: Any) -> 
         return None
     if returned is None:
         raise failure(f"The subroutine {routine.name.name:.80} ended without a return.")
-    return coerced(run, returned, type_of(run, routine.return_type))
+    return run.coerced(returned, run.type_of(routine.return_type))
 
 
 def _argument(run: Run, declared: Any, given: Any) -> Any:
     if isinstance(declared, ast.QuantumArgument):
-        qubits = operand(run, given)
-        size = size_of(run, declared)
+        qubits = run.operand(given)
+        size = run.size_of(declared)
         if (len(qubits.items) if isinstance(qubits, Qubits) else None) != size:
             raise failure("The argument has another number of qubits than declared.")
         return qubits
-    found = evaluate(run, given)
+    found = run.evaluate(given)
     if isinstance(declared.type, ast.ArrayReferenceType):
         if isinstance(given, ast.Concatenation):
             raise failure("Arrays are joined by an assignment, not in an argument.", at=given)
@@ -102,12 +93,12 @@ def _argument(run: Run, declared: Any, given: Any) -> Any:
         if not array.readonly and any(isinstance(each, ast.DiscreteSet) for each in parts):
             raise failure("A set of elements cannot be changed by a call; give a range.", at=given)
         return array
-    kind = type_of(run, declared.type)
+    kind = run.type_of(declared.type)
     if kind.kind == "bit":
         bits = run.new_bits(kind.width or None)
         store(run, bits, found)
         return bits
-    return Variable(known(coerced(run, found, kind)), kind, depth=run.depth)
+    return Variable(run.held(found, kind), kind, depth=run.depth)
 
 
 def _array_argument(run: Run, declared: Any, found: Any) -> Array:
@@ -116,14 +107,14 @@ def _array_argument(run: Run, declared: Any, found: Any) -> Array:
     readonly = declared.access is ast.AccessControl.readonly
     if found.readonly and not readonly:
         raise failure("A readonly array is given where it may be changed.")
-    base = type_of(run, declared.type.base_type)
+    base = run.type_of(declared.type.base_type)
     if base != found.type:
         raise failure(f"An array of {base} is needed here, not of {found.type}.")
     dimensions = declared.type.dimensions
     if not isinstance(dimensions, list):
-        wanted = integer(run, dimensions)
+        wanted = run.integer(dimensions)
         if found.items.ndim != wanted:
             raise failure(f"An array of {wanted} dimensions is needed here.")
-    elif tuple(integer(run, each) for each in dimensions) != found.items.shape:
+    elif tuple(run.integer(each) for each in dimensions) != found.items.shape:
         raise failure("The array has another shape than declared.")
     return Array(found.type, found.items, found.depth, readonly)
