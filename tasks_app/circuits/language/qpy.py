@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from qiskit import QuantumCircuit, qpy
-from qiskit.circuit import Parameter
+from qiskit.circuit import Clbit, Parameter
 from qiskit.exceptions import QiskitError
 
 from tasks_app.circuits.errors import CircuitError, check_width, wrong_number
@@ -21,7 +21,8 @@ from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.flatten import Flattening
 from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure
 from tasks_app.circuits.language.interpreter.deferred import Deferred, Inputs, conversion
-from tasks_app.circuits.language.program import Names, Program
+from tasks_app.circuits.language.interpreter.values import Bits, Qubits
+from tasks_app.circuits.language.program import Program, program_of
 from tasks_app.circuits.qpy_file import QpyFile
 
 # Where Qiskit's reader looks for what a file names.
@@ -38,9 +39,9 @@ def read_qpy(file: QpyFile, limits: Limits, inputs: Inputs) -> Program:
     if 0 in inputs:  # They come in order.
         inputs = _by_name(loaded, circuit, inputs)
     circuit, deferred = _bound(circuit, inputs)
-    registers = _registers(circuit)
-    named = _named_bits(circuit, registers)
-    return Program(circuit, registers, deferred=deferred, names=_names(circuit), named_bits=named)
+    named = {each.name: Bits(tuple(each)) for each in circuit.cregs}
+    registers = {each.name: Qubits(tuple(each)) for each in circuit.qregs}
+    return program_of(circuit, _counted(circuit), named | registers, deferred)
 
 
 def _by_name(loaded: QuantumCircuit, circuit: QuantumCircuit, inputs: Inputs) -> Inputs:
@@ -52,32 +53,13 @@ def _by_name(loaded: QuantumCircuit, circuit: QuantumCircuit, inputs: Inputs) ->
     return {name: inputs[place] for place, name in enumerate(names) if name in left}
 
 
-def _named_bits(
-    circuit: QuantumCircuit, registers: tuple[tuple[int, ...], ...]
-) -> dict[str, list[int]]:
-    order = [index for register in registers for index in register]
-    place = {index: number for number, index in enumerate(order)}
-    return {
-        register.name: [place[circuit.find_bit(bit).index] for bit in register]
-        for register in circuit.cregs
-    }
-
-
-def _names(circuit: QuantumCircuit) -> Names:
-    return {
-        bit: (register.name, place)
-        for bit in (*circuit.qubits, *circuit.clbits)
-        for register, place in circuit.find_bit(bit).registers[:1]
-    }
-
-
-def _registers(circuit: QuantumCircuit) -> tuple[tuple[int, ...], ...]:
-    """In the order of their bits; a bit outside registers is one of its own."""
-    groups: dict[Any, list[int]] = {}
-    for index, bit in enumerate(circuit.clbits):
+def _counted(circuit: QuantumCircuit) -> list[list[Clbit]]:
+    """By registers, in the order of their bits; a bit outside registers is one of its own."""
+    groups: dict[Any, list[Clbit]] = {}
+    for bit in circuit.clbits:
         registers = circuit.find_bit(bit).registers
-        groups.setdefault(registers[0][0] if registers else bit, []).append(index)
-    return tuple(map(tuple, groups.values()))
+        groups.setdefault(registers[0][0] if registers else bit, []).append(bit)
+    return list(groups.values())
 
 
 def _load(file: QpyFile) -> QuantumCircuit:

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from qiskit.circuit import Clbit, Qubit
+from qiskit.circuit import Clbit
 
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language import interpreter
@@ -18,9 +18,9 @@ from tasks_app.circuits.language.fast_lane import FastLane, read_part
 from tasks_app.circuits.language.interpreter import Run
 from tasks_app.circuits.language.interpreter.deferred import Inputs
 from tasks_app.circuits.language.interpreter.registers import Paths
-from tasks_app.circuits.language.interpreter.values import Bits, Qubits, Variable, flat, width_of
+from tasks_app.circuits.language.interpreter.values import Bits, Variable, flat, width_of
 from tasks_app.circuits.language.parse import parsed
-from tasks_app.circuits.language.program import Names, Program
+from tasks_app.circuits.language.program import Program, named_bits, program_of
 from tasks_app.circuits.language.qpy import read_qpy
 from tasks_app.circuits.language.source import Source
 from tasks_app.circuits.qpy_file import QpyFile
@@ -66,11 +66,9 @@ def parse(source: Source | QpyFile, limits: Limits, inputs: Inputs) -> Program |
             raise interpreter.Steered
     except interpreter.Steered:
         return Steered(text, limits, inputs, source.notes)
-    circuit = run.circuit
-    counted = map(flat, run.counted.values())
-    registers = tuple(tuple(circuit.find_bit(bit).index for bit in bits) for bits in counted)
+    counted = [flat(each) for each in run.counted.values()]
     notes = (*source.notes, *run.notes)
-    return Program(circuit, registers, notes, run.deferred, _names(run), named_bits(run))
+    return program_of(run.circuit, counted, run.globals, run.deferred, notes)
 
 
 def read_qasm3(
@@ -92,31 +90,12 @@ def read_qasm3(
     return run
 
 
-def named_bits(run: Run) -> dict[str, list[int]]:
-    """The bits of each register, alias and output that counts, by their places in an outcome."""
-    places: dict[Clbit, int] = {}
-    named: dict[str, list[int]] = {}
-    width = 0
-    for name, counted in run.counted.items():
-        size = width_of(counted)
-        if isinstance(counted, Variable):
-            named[name] = list(range(width, width + size))
-        else:
-            places.update(zip(flat(counted), range(width, width + size), strict=True))
-        width += size
-    for name, value in run.globals.items():
-        if isinstance(value, Bits | Clbit) and places.keys() >= set(flat(value)):
-            named[name] = [places[bit] for bit in flat(value)]
-    return named
-
-
-def _names(run: Run) -> Names:
-    """The first of each: others are aliases."""
-    names: dict[Any, tuple[str, int | None]] = {}
-    for name, value in run.globals.items():
-        if isinstance(value, Qubits | Bits):
-            for place, item in enumerate(value.items):
-                names.setdefault(item, (name, place))
-        elif isinstance(value, Qubit | Clbit):
-            names.setdefault(value, (name, None))
-    return names
+def outcome_bits(run: Run) -> dict[str, list[int]]:
+    """The bits of each register, alias and number that counts, by their places in an outcome."""
+    counted = {
+        name: Bits(tuple(Clbit() for _ in range(width_of(each))))  # They stand for a number's.
+        if isinstance(each, Variable)
+        else each
+        for name, each in run.counted.items()
+    }
+    return named_bits(map(flat, counted.values()), run.globals | counted)

@@ -11,7 +11,7 @@ import numpy as np
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import MAX_SEED, Limits
 from tasks_app.circuits.language.interpreter.deferred import Inputs
-from tasks_app.circuits.language.read import Steered, named_bits
+from tasks_app.circuits.language.read import Steered, outcome_bits
 from tasks_app.circuits.simulation import counts
 from tasks_app.circuits.simulation.aer import SEED_STEP, Angles
 from tasks_app.circuits.simulation.compile import COUNTED, Compiled
@@ -133,7 +133,7 @@ class SetsRun:
         walk = Walk(program, self._template.options, seed=seed, limits=self._limits)
         outcome = walk.outcome()
         if "registers" in self._outputs:
-            self._shown["registers"] = _registers(named_bits(walk.run))
+            self._shown["registers"] = _registers(outcome_bits(walk.run))
         self._remember(prepared, walk.facts(), walk.run.notes)
         return self._told(outcome)
 

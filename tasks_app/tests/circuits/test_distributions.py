@@ -74,6 +74,7 @@ RUN_AS: dict[str, dict[str, float] | None] = {
 }
 EXTERN = "A statement of the kind 'extern declaration' is not supported"
 CALIBRATION = "A statement of the kind 'calibration grammar declaration' is not supported"
+LENGTH = "An expression of the kind 'duration of' is not supported"
 REFUSED = {
     # What a simulator has no use for: code outside the program, pulses, the length of gates.
     "gateteleport": ("unsupported_feature", 7, 1, EXTERN),
@@ -82,7 +83,7 @@ REFUSED = {
     "vqe": ("unsupported_feature", 18, 1, EXTERN),
     "defcal": ("unsupported_feature", 1, 1, CALIBRATION),
     "pong": ("unsupported_feature", 6, 1, CALIBRATION),
-    "dd": ("unsupported_feature", 9, 33, "An expression of the kind 'duration of' is not supported"),
+    "dd": ("unsupported_feature", 9, 33, LENGTH),
     # Not OpenQASM 3.0: an index behind the end, a register that is not there, the calls of a draft.
     "arrays": ("invalid_program", 51, 1, "Index 4 is outside 0 to 3"),
     "cphase": ("invalid_program", 9, 15, "The name 'q' is not defined"),
