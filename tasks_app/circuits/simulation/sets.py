@@ -156,8 +156,8 @@ class SetsRun:
                 self._facts["note"] = "The values are averages over the shots: precision is unused."
             precision = 0.0
         values = np.array([each["expectation_values"] for each in parts])
-        given = with_precision(values[0] if self._single else values, precision, self._seed)
-        for part, row in zip(parts, given[None] if self._single else given, strict=True):
+        given = with_precision(values, precision, self._seed)
+        for part, row in zip(parts, given, strict=True):
             part["expectation_values"] = row.tolist()
             if precision:
                 part["standard_errors"] = [precision] * len(row)

@@ -32,10 +32,10 @@ class _Continue(Leave):
     pass
 
 
-@handles(ast.CompoundStatement)
-def _block(run: Run, node: ast.CompoundStatement) -> None:
+@handles(ast.CompoundStatement, ast.Box)
+def _block(run: Run, node: Any) -> None:
     with run.scope():
-        run.run_block(node.statements)
+        run.run_block(node.body if isinstance(node, ast.Box) else node.statements)
 
 
 @contextmanager
@@ -80,7 +80,9 @@ def branch(run: Run, holds: Any) -> Iterator[Any]:
         yield otherwise
 
 
-def _run_one(run: Run, branches: list[tuple[Any, Sequence[Any]]], default: Sequence[Any]) -> None:
+def _run_one(
+    run: Run, branches: Sequence[tuple[Any, Sequence[Any]]], default: Sequence[Any]
+) -> None:
     """Run the first block whose condition holds."""
     if not branches:
         with run.scope():
@@ -109,17 +111,12 @@ def _switch(run: Run, node: ast.SwitchStatement) -> None:
     target = run.value(node.target)
     kind, seen = _kind_of(target), set[int]()
     cases = [
-        ([_label(run, each, kind, seen) for each in labels], body) for labels, body in node.cases
+        (measured.any_equal(target, [_label(run, each, kind, seen) for each in labels]), body)
+        for labels, body in node.cases
     ]
-    default = [] if node.default is None else node.default.statements
-    if measured.is_runtime(target):
-        branches = [(measured.any_equal(target, labels), body.statements) for labels, body in cases]
-        _run_one(run, [(holds, body) for holds, body in branches if holds is not False], default)
-        return
-    chosen = arithmetic.exact(target)
-    block = next((body.statements for labels, body in cases if chosen in labels), default)
-    with run.scope():
-        run.run_block(block)
+    block = next((body for holds, body in cases if holds is True), node.default)
+    branches = [(holds, body.statements) for holds, body in cases if not isinstance(holds, bool)]
+    _run_one(run, branches, [] if block is None else block.statements)
 
 
 def _kind_of(target: Any) -> Type:

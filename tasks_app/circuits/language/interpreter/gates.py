@@ -223,12 +223,6 @@ def _length(duration: Duration) -> tuple[float, str]:
     return 0 if duration.unit == "stretch" else round(duration.length, 6), "ns"
 
 
-@handles(ast.Box)
-def _box(run: Run, node: ast.Box) -> None:
-    with run.scope():
-        run.run_block(node.body)
-
-
 def broadcast(operands: Sequence[Any], width: int) -> list[tuple[Qubit, ...]]:
     """The qubits of each application of a gate of `width` qubits."""
     if len(operands) != width:
