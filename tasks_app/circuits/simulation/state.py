@@ -1,7 +1,7 @@
 """A quantum state that a path through a program changes and measures: a vector or a matrix."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,12 @@ from qiskit import QuantumCircuit
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.simulation import methods
 
-_PAULIS = {"X": [[0, 1], [1, 0]], "Y": [[0, -1j], [1j, 0]], "Z": [[1, 0], [0, -1]]}
 Tensor = NDArray[np.complex128]
+_PAULIS: Mapping[str, Tensor] = {
+    "X": np.array([[0, 1], [1, 0]], complex),
+    "Y": np.array([[0, -1j], [1j, 0]]),
+    "Z": np.array([[1, 0], [0, -1]], complex),
+}
 
 
 @dataclass(slots=True)
@@ -34,9 +38,18 @@ class State:
 
     def apply(self, matrix: Any, qubits: Sequence[int]) -> None:
         self._bring_in(qubits)
-        self.tensor = _product(matrix, self.tensor, self._spots(qubits))
+        self._multiply(np.asarray(matrix), qubits)
         if self.mixed:
-            self.tensor = _product(np.conj(matrix), self.tensor, self._columns(qubits))
+            self._multiply(np.conj(matrix), [~qubit for qubit in qubits])
+
+    def _multiply(self, matrix: Tensor, axes: Sequence[int]) -> None:
+        """Bring the axes to the front, and leave them there."""
+        # The first qubit of a gate is the lowest bit of its matrix, and so its last axis.
+        front = self._spots(axes[::-1])
+        order = [*front, *(spot for spot in range(len(self.axes)) if spot not in front)]
+        moved = self.tensor.transpose(order)
+        self.tensor = (matrix @ moved.reshape(len(matrix), -1)).reshape(moved.shape)
+        self.axes = tuple([self.axes[spot] for spot in order])
 
     def depolarize(self, qubits: Sequence[int], probability: float) -> None:
         """Replace the qubits by the maximally mixed state with this probability."""
@@ -57,15 +70,16 @@ class State:
 
     def mean(self, pauli: Mapping[int, str]) -> float:
         """The expectation value of a Pauli string, letters by qubit, in a pure state."""
-        changed, sign = self.tensor, 1
+        changed, sign = replace(self), 1
         for qubit, letter in pauli.items():
             if qubit in self.axes:
-                changed = _product(_PAULIS[letter], changed, self._spots([qubit]))
+                changed._multiply(_PAULIS[letter], [qubit])
             elif letter != "Z":
                 return 0.0
             elif qubit in self.ones:
                 sign = -sign
-        return float(sign * np.vdot(self.tensor, changed).real)
+        same = self.tensor.transpose(self._spots(changed.axes))
+        return float(sign * np.vdot(same, changed.tensor).real)
 
     def collapse(self, outcomes: Mapping[int, bool]) -> None:
         """The state after these qubits were measured; it is normalised."""
@@ -104,15 +118,6 @@ class State:
             if self.mixed:
                 self.tensor, self.axes = np.multiply.outer(basis, self.tensor), (~qubit, *self.axes)
         self.ones -= set(new)
-
-
-def _product(matrix: Any, tensor: Tensor, spots: Sequence[int]) -> Tensor:
-    count = len(spots)
-    # The first qubit of a gate is the lowest bit of its matrix, and its first axis the highest.
-    axes = list(reversed(spots))
-    factor = np.asarray(matrix).reshape((2,) * (2 * count))
-    moved = np.tensordot(factor, tensor, axes=(range(count, 2 * count), axes))
-    return np.moveaxis(moved, range(count), axes)
 
 
 Piece = tuple[str, Any, tuple[int, ...]]
