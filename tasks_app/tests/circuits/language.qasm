@@ -429,6 +429,10 @@ qubit q; bit c; bit[4] m; def a(qubit z) -> int { x z; return 1; } m[a(q):-2] |=
 //// a_subroutine_is_called_once_by_a_set_of_an_assignment: 1010 1
 qubit q; bit c; bit[4] m; def a(qubit z) -> int { x z; return 1; } m[{a(q), 3}] |= 3; c = measure q;
 
+//// a_subroutine_is_called_once_by_a_modifier: 11
+def f(qubit a) -> int { x a; return 1; }
+qubit[2] q; bit[2] c; pow(f(q[0])) @ x q[1]; c = measure q;
+
 //// a_subroutine_is_called_once_by_a_switch: 1
 int n = 0; def next() -> int { n += 1; return n; } qubit q; bit c; switch (next()) { case 1 { x q; } case 2 { } } c = measure q;
 

@@ -90,12 +90,13 @@ def _gate(run: Run, node: ast.QuantumGate) -> None:
             f"The gate {node.name.name:.80} takes {spec.parameters} parameters, not {len(values)}.",
         )
     if node.modifiers:
-        key = spec, values, tuple(_modifier(run, modifier) for modifier in node.modifiers)
+        modifiers = tuple(_modifier(run, each) for each in node.modifiers)
+        key = spec, values, modifiers
         if key not in run.made:  # Qiskit may take milliseconds to make a controlled gate.
             gate, size = spec.make(run, values)
             if spec.phase is not None:
                 gate = library.with_phase(gate, spec.phase(*run.angles(values)))
-            run.made[key] = _modified(run, gate, size, node.modifiers)
+            run.made[key] = _modified(run, gate, size, modifiers)
         spec = _made(*run.made[key])
     apply(run, spec, values, _applications(run, node, spec.qubits))
 
@@ -154,7 +155,8 @@ def _phase(run: Run, node: ast.QuantumPhase) -> None:
         if seen:  # Elsewhere it cannot be seen, in no kind of circuit.
             run.circuit.global_phase += angle
         return
-    gate, size = _modified(run, library.global_phase(angle), 1, node.modifiers)
+    modifiers = tuple(_modifier(run, each) for each in node.modifiers)
+    gate, size = _modified(run, library.global_phase(angle), 1, modifiers)
     if gate.num_qubits:
         apply(run, _made(gate, size), (), _applications(run, node, gate.num_qubits))
     elif seen:
@@ -162,10 +164,9 @@ def _phase(run: Run, node: ast.QuantumPhase) -> None:
 
 
 def _modified(
-    run: Run, gate: Gate, size: int, modifiers: Sequence[ast.QuantumGateModifier]
+    run: Run, gate: Gate, size: int, modifiers: Sequence[tuple[ast.GateModifierName, float]]
 ) -> tuple[Gate, int]:
-    for modifier in reversed(modifiers):
-        kind, argument = _modifier(run, modifier)
+    for kind, argument in reversed(modifiers):
         if kind is ast.GateModifierName.inv:
             gate = gate.inverse()
         elif kind is ast.GateModifierName.pow:
