@@ -239,6 +239,7 @@ class FastLane:
                 return arithmetic.binary(_OPERATORS[type(op)], left, right)
             case ast.Call(func=ast.Name(id=name), args=arguments):
                 if name[1:] in functions.FUNCTIONS and name[1:] not in self._run.globals:
+                    self._run.predefined.add(name[1:])
                     return functions.call(name[1:], *map(self._value, arguments))
         raise _NotPlain
 

@@ -180,6 +180,8 @@ def test_an_unsupported_part_is_named_and_placed(
         "{ output int a; }",
         "def f() -> int { } int n = f();",
         "gate g(t) a { h a; } gate h a { x a; } g(1) q[0];",
+        "rx(pi) q[0]; const float pi = 1;",
+        "rx(sin(1)) q[0]; def sin(int a) -> float { return 0.5; }",
     ],
 )
 def test_a_program_without_a_meaning_is_refused(error_of: ErrorOf, statement: str) -> None:

@@ -31,6 +31,8 @@ class Names:
         """Gates of libraries, which names of the program's hide."""
         self.used: set[str] = set()
         """Names of those that the program has used."""
+        self.predefined: set[str] = set()
+        """Names of constants and functions of OpenQASM's that it has used."""
         self.without_include: list[str] = []
         """Those whose library the program does not include."""
         self._beyond: dict[str, None] = {}
@@ -50,6 +52,8 @@ class Names:
     def define(self, name: str, value: Any) -> None:
         if name in self.scopes[-1]:
             raise failure(f"The name {name!r:.80} is already taken.")
+        if name in self.predefined and self.scopes[-1] is self.globals:  # As for gates.
+            raise failure(f"OpenQASM's own {name!r:.80} was used before; define yours first.")
         self.scopes[-1][name] = value
 
     def lookup(self, name: str) -> Any:
@@ -59,6 +63,7 @@ class Names:
                     self._check_seen_in_gate(name, scope[name])
                 return scope[name]
         if name in CONSTANTS:
+            self.predefined.add(name)
             return CONSTANTS[name]
         if name.startswith("$") and name[1:].isdecimal() and not self.in_gate:
             return self.physical_qubit(name)

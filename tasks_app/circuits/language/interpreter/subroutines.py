@@ -46,6 +46,7 @@ def _call(run: Run, node: ast.FunctionCall) -> Any:
         return _call_subroutine(run, routine, node)
     if name not in functions.FUNCTIONS:
         raise failure(f"The subroutine {name!r:.80} is not defined.")
+    run.predefined.add(name)
     arguments = [run.known(argument) for argument in node.arguments]
     return functions.call(name, *arguments)
 
