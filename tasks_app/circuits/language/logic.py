@@ -101,7 +101,8 @@ def _element(bits: tuple[Any, ...], index: Any) -> Any:
     """False beyond the last bit."""
     found: Any = False
     for place, bit in enumerate(bits):
-        found = measured.either(found, measured.both(bit, measured.binary("==", index, place)))
+        here = measured.binary("&&", bit, measured.binary("==", index, place))
+        found = measured.binary("||", found, here)
     return found
 
 

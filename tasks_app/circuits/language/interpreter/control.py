@@ -97,8 +97,9 @@ def _run_one(
     else:  # All decided before any of the blocks, which may change what they depend on.
         decided, none_before = [], run.keep(True)
         for holds, block in branches:
-            flag = run.keep(measured.both(none_before, holds))
-            run.store((none_before,), (measured.both(none_before, measured.negate(flag)),))
+            flag = run.keep(measured.binary("&&", none_before, holds))
+            still = measured.binary("&&", none_before, measured.unary("!", flag))
+            run.store((none_before,), (still,))
             decided.append((flag, block))
         for flag, block in [*decided, (none_before, default)]:
             if block:

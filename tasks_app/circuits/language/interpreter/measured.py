@@ -67,24 +67,12 @@ def condition(value: Any) -> Any:
     return expr.lift(result) if isinstance(result, Clbit) else result
 
 
-def negate(value: Any) -> Any:
-    return _not(condition(value))
-
-
-def both(a: Any, b: Any) -> Any:
-    return _and(condition(a), condition(b))
-
-
-def either(a: Any, b: Any) -> Any:
-    return _or(condition(a), condition(b))
-
-
 def unary(operation: str, value: Any) -> Any:
     """An operation on a value, known or not."""
     if not is_runtime(value):
         return arithmetic.unary(operation, value)
     if operation == "!":
-        return negate(value)
+        return _not(condition(value))
     if operation != "~":
         raise Steered
     if isinstance(value, Clbit | expr.Expr):
@@ -99,7 +87,7 @@ def binary(operation: str, a: Any, b: Any) -> Any:
     if operation in _MIRRORED and not is_runtime(a):
         a, b, operation = b, a, _MIRRORED[operation]
     if operation in ("&&", "||"):
-        return (both if operation == "&&" else either)(a, b)
+        return (_and if operation == "&&" else _or)(condition(a), condition(b))
     if operation in ("<<", ">>"):
         return _shifted(operation, a, b)
     if operation in _MIRRORED and isinstance(b, int) and b < 0 and len(bits_of(a)) < 64:
