@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from tasks_app.circuits.sandbox import frames
 from tasks_app.circuits.sandbox.zygote import MAX_MESSAGE
 
 START_S = 60.0
-"""Seconds that importing the simulator, and each request to the zygote, may take."""
+"""Seconds that a request to the zygote may take, the first with importing the simulator."""
 MOMENT_S = 1.0
 """Seconds after which whoever waits for an answer has time for something else."""
 _FRAME_SLACK = 65_536  # Room for an error or metadata beside the result.
@@ -52,7 +52,6 @@ class Zygote:
                 env=_environment(),
                 start_new_session=True,
             )
-        self._ready = False
 
     def fork(self, limits: Limits, channel: socket.socket, *, devices: bool) -> int:
         """Make a child that serves `channel`, and will simulate `devices`; its process id.
@@ -60,13 +59,10 @@ class Zygote:
         Raises SandboxDied, whatever kept it from starting: no circuit has to do with that.
         """
         with self._lock:
-            if not self._ready:
-                greeting = self._receive()
-                if "unavailable" in greeting:
-                    self._stop()
-                    raise SandboxDied(str(greeting["unavailable"]))
-                self._ready = True
             answer = self._request({"fork": asdict(limits), "devices": devices}, [channel.fileno()])
+            if "unavailable" in answer:
+                self._stop()
+                raise SandboxDied(str(answer["unavailable"]))
         if "failed" in answer:
             raise SandboxDied(f"the simulator did not start: {answer['failed']}")
         return int(answer["pid"])
@@ -89,27 +85,20 @@ class Zygote:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def _request(self, message: dict[str, Any], files: list[int] | None = None) -> dict[str, Any]:
+    def _request(self, message: dict[str, Any], files: Sequence[int] = ()) -> dict[str, Any]:
         try:
-            socket.send_fds(self._control, [json.dumps(message).encode()], files or [])
-        except OSError:
-            self._stop()
-            raise SandboxDied("the process that starts simulations has ended") from None
-        return self._receive()
-
-    def _receive(self) -> dict[str, Any]:
-        self._control.settimeout(START_S)
-        try:
-            message = self._control.recv(MAX_MESSAGE)
+            self._control.settimeout(START_S)
+            socket.send_fds(self._control, [json.dumps(message).encode()], files)
+            received = self._control.recv(MAX_MESSAGE)
         except TimeoutError:
             self._stop()
             raise SandboxDied(f"the simulator did not start within {START_S:g} s") from None
         except OSError:
-            message = b""
-        if not message:
+            received = b""
+        if not received:
             self._stop()
             raise SandboxDied("the process that starts simulations has ended")
-        answer: dict[str, Any] = json.loads(message)
+        answer: dict[str, Any] = json.loads(received)
         return answer
 
     def _stop(self) -> None:

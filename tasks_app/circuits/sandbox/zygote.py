@@ -30,9 +30,9 @@ def main(module_paths: list[str]) -> None:
     try:
         runner, prepare_devices = _import_simulator()
     except BaseException as error:
+        control.recv(MAX_MESSAGE)  # The first request.
         _send(control, {"unavailable": f"{type(error).__name__}: {error}"})
         return
-    _send(control, {"ready": True})
     while True:
         message, files, _, _ = socket.recv_fds(control, MAX_MESSAGE, 1)
         if not message:
