@@ -132,6 +132,8 @@ class FastLane:
             self._take(*statement)
 
     def _definition(self, match: re.Match[str]) -> None:
+        if match[1] in self._keywords:
+            raise _NotPlain
         parameters, qubits = _names(match[2] or ""), _names(match[3])
         text, start, end = self._text, *match.span(4)
         place = start
@@ -150,6 +152,8 @@ class FastLane:
         def refuse(run: Run, values: Any) -> Any:
             raise unsupported(f"The opaque gate {name:.80}", "add its definition")
 
+        if name in self._keywords:
+            raise _NotPlain
         if _DELAY.fullmatch(name):  # As Qiskit writes it.
             define(self._run, name, _names(parameters), _names(qubits), lambda run: None)
         elif name not in WITHOUT_INCLUDE:

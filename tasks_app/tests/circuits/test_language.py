@@ -182,6 +182,9 @@ def test_an_unsupported_part_is_named_and_placed(
         "gate g(t) a { h a; } gate h a { x a; } g(1) q[0];",
         "rx(pi) q[0]; const float pi = 1;",
         "rx(sin(1)) q[0]; def sin(int a) -> float { return 0.5; }",
+        "gate barrier a { x a; } barrier q[0];",
+        "gate reset a { x a; } reset q[0];",
+        "bit b; int n = b; bit[2] c; c = b;",
     ],
 )
 def test_a_program_without_a_meaning_is_refused(error_of: ErrorOf, statement: str) -> None:

@@ -164,7 +164,6 @@ def store(run: Run, target: Any, new: Any) -> None:
         raise failure("This cannot be assigned to.")
     bits = flat(target)
     kind = Type("bit", 0 if isinstance(target, Clbit) else len(bits))
-    new = run.read(new)
     if isinstance(new, Bits | Clbit) and len(flat(new)) != len(bits):
         raise failure(f"{len(flat(new))} bits are assigned to {len(bits)}.")
     held = run.coerced(new, kind)
