@@ -211,8 +211,9 @@ def _add_standard(target: QuantumCircuit, instruction: CircuitInstruction) -> No
             raise _invalid(f"an angle of {name} is not finite")
     if name == "global_phase":
         target.global_phase += angles[0]
-    else:
-        target._append(instruction)
+    else:  # Without a label, which noise would take for the name.
+        gate, qubits = standard._standard_gate, instruction.qubits
+        target._append(CircuitInstruction.from_standard(gate, qubits, angles))
 
 
 def _branches(target: expr.Expr, cases: Sequence[tuple[Any, QuantumCircuit]]) -> IfElseOp:

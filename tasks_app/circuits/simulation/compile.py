@@ -121,7 +121,7 @@ def compile_program(program: Program, options: Options, limits: Limits) -> Compi
     registers = program.registers if "measure" in names else ()
     model = None
     if noise is not None:
-        model = noise.model(_basis(method, True) - methods.NOT_GATES)
+        model = noise.model()
         circuit, registers = rewriting.with_measured_bit_last(circuit, registers)
     drawn: Sampling | Branching | None = None
     small = circuit.num_qubits <= MOST_QUBITS
@@ -152,8 +152,12 @@ def translate(circuit: QuantumCircuit, method: str, noisy: bool) -> QuantumCircu
     if methods.operation_names(circuit) <= _basis(method, noisy):
         return circuit
     what = f"The circuit does not translate to the gates of the {method} method"
+    unroll, to_basis = _pass_managers(method, noisy)
     with translating("method_unsuitable", what):
-        return _pass_manager(method, noisy).run(circuit)
+        circuit = unroll.run(circuit)
+        if noisy:
+            circuit = rewriting.with_noise_once(circuit, _basis(method, True))
+        return to_basis.run(circuit)
 
 
 @contextmanager
@@ -174,26 +178,33 @@ def translating(code: str, what: str) -> Iterator[None]:
 
 
 @cache
-def _pass_manager(method: str, noisy: bool) -> PassManager:
-    """Unrolls what the method does not know; changes nothing else.
+def _pass_managers(method: str, noisy: bool) -> tuple[PassManager, PassManager]:
+    """To standard gates, and from them to those of the method; they change nothing else.
 
     Without a backend, so that no width limit guessed from the memory of the machine applies.
     """
     basis = sorted(_basis(method, noisy))
     library = SessionEquivalenceLibrary
-    return PassManager(
-        [
-            HighLevelSynthesis(basis_gates=basis, equivalence_library=library),
-            UnrollCustomDefinitions(library, basis_gates=basis),
-            BasisTranslator(library, basis),
-        ]
+    return (
+        PassManager(
+            [
+                HighLevelSynthesis(basis_gates=basis, equivalence_library=library),
+                UnrollCustomDefinitions(library, basis_gates=basis),
+            ]
+        ),
+        PassManager([BasisTranslator(library, basis)]),
     )
 
 
 @cache
 def _basis(method: str, noisy: bool) -> frozenset[str]:
-    """Names of the operations the method runs; with noise, of gates on one or two qubits only."""
-    known = set(AerSimulator(method=method).configuration().basis_gates)
+    """Names of the operations the method runs; with noise, of gates on one or two qubits only,
+    and the same whatever the method.
+    """
+    alike = ("statevector", "density_matrix", "matrix_product_state") if noisy else ()
+    known = set.intersection(
+        *(set(AerSimulator(method=each).configuration().basis_gates) for each in (method, *alike))
+    )
     if method == "extended_stabilizer":
         known.discard("rz")  # Aer 0.18 names it, and then refuses it.
     gates = get_standard_gate_name_mapping()

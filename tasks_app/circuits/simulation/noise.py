@@ -1,6 +1,6 @@
 """A small noise model: depolarizing gates and misread bits."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -10,6 +10,7 @@ from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
 
 from tasks_app.circuits.errors import CircuitError
+from tasks_app.circuits.simulation.rewriting import NOISELESS
 
 _GATES = get_standard_gate_name_mapping()
 _NOISY = {
@@ -51,6 +52,8 @@ class Noise:
 
     def after(self, gate: str, qubits: Sequence[int]) -> float:
         """The depolarizing probability after a gate."""
+        if gate == NOISELESS:
+            return 0.0
         if gate in self.gates:
             return self.gates[gate]
         return self.two_qubit if len(qubits) == 2 else _of(self.one_qubit, qubits[0])
@@ -60,10 +63,10 @@ class Noise:
         flip = _of(self.readout, qubit)
         return flip, flip
 
-    def model(self, names: Iterable[str]) -> NoiseModel:
-        """As Aer takes it, for gates of these names, on one or two qubits."""
+    def model(self) -> NoiseModel:
+        """As Aer takes it."""
         model = NoiseModel()
-        for name in sorted(names):
+        for name in sorted(_NOISY):
             width = _GATES[name].num_qubits
             alike = width == 2 or name in self.gates or len(self.one_qubit) == 1
             for place in range(1 if alike else len(self.one_qubit)):

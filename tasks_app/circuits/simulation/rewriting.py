@@ -9,6 +9,8 @@ from qiskit.circuit import CircuitInstruction, Clbit, Gate, ParameterExpression,
 from tasks_app.circuits.language.interpreter.registers import TIE
 
 _WAITS = ("barrier", "delay")
+NOISELESS = "part of a gate"
+"""The label of a gate that has no noise. Aer takes the label of a gate for its name."""
 Registers = tuple[tuple[int, ...], ...]
 """Indices of the bits of each."""
 
@@ -112,6 +114,45 @@ def with_phase_as_gates(circuit: QuantumCircuit, *, wanted: bool) -> QuantumCirc
     first.p(2 * phase, 0)
     first.rz(-2 * phase, 0)
     return first.compose(circuit)
+
+
+def with_noise_once(circuit: QuantumCircuit, known: Container[str]) -> QuantumCircuit:
+    """The circuit with gates on one or two qubits in parts of which one has the noise of the gate.
+
+    Which one is all the same: depolarization commutes with whatever acts on its qubits.
+    """
+    kept = circuit.copy_empty_like()
+    for each in circuit.data:
+        if each.is_control_flow():
+            blocks = [with_noise_once(block, known) for block in each.operation.blocks]
+            each = each.replace(operation=each.operation.replace_blocks(blocks))
+        if not each.is_standard_gate() or each.name in known or len(each.qubits) > 2:
+            kept._append(each)
+            continue
+        name = each.name
+        for part in _in_parts(each, known):
+            noisy = name != NOISELESS and len(part.qubits) == len(each.qubits)
+            kept._append(part.replace(operation=_labelled(part, name if noisy else NOISELESS)))
+            name = NOISELESS if noisy else name
+    return kept
+
+
+def _in_parts(
+    instruction: CircuitInstruction, known: Container[str]
+) -> Iterator[CircuitInstruction]:
+    if instruction.name in known:
+        yield instruction
+        return
+    definition = instruction.operation.definition
+    place_of = dict(zip(definition.qubits, instruction.qubits, strict=True))
+    for each in definition.data:
+        yield from _in_parts(each.replace(qubits=[place_of[q] for q in each.qubits]), known)
+
+
+def _labelled(instruction: CircuitInstruction, label: str) -> Gate:
+    gate = instruction.operation.to_mutable()
+    gate.label = label
+    return gate
 
 
 def with_overwritten_apart(circuit: QuantumCircuit) -> QuantumCircuit:

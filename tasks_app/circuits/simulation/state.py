@@ -121,7 +121,7 @@ class State:
 
 
 Piece = tuple[str, Any, tuple[int, ...]]
-"""The name of a gate, its matrix, and the places of its qubits."""
+"""The name of a gate as noise knows it, its matrix, and the places of its qubits."""
 
 
 def pieces(gate: Any) -> list[Piece]:
@@ -129,7 +129,7 @@ def pieces(gate: Any) -> list[Piece]:
     small = gate.num_qubits <= 4 or gate.name == "unitary"
     if hasattr(gate, "__array__") and (small or gate.definition is None):
         places = tuple(range(gate.num_qubits))
-        return [(gate.name, gate.to_matrix(), places)] if places else []
+        return [(gate.label or gate.name, gate.to_matrix(), places)] if places else []
     return circuit_pieces(gate.definition)
 
 

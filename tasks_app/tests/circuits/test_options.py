@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tasks_app.circuits import CircuitError, Job, Sandbox
+from tasks_app.tests.circuits.reference import assert_follows
 from tasks_app.tests.circuits.test_run import DENSE_40
 
 Run = Callable[..., dict[str, Any]]
@@ -154,6 +155,27 @@ def test_depolarizing_noise_follows_its_model(run: Run) -> None:
         noise = {"depolarizing_1q": 0.2}
         counts = run(program, noise=noise, shots=5_000, seed=4, method=method)["counts"]
         assert abs(counts["0"] - 500) < 120  # The mixed state is 0 half of the time.
+
+
+@pytest.mark.parametrize("method", ["density_matrix", "statevector", "matrix_product_state"])
+@pytest.mark.parametrize(
+    ("name", "program"),
+    [
+        ("crz", "crz(0) q[0], q[1];"),
+        ("ch", "ch q[0], q[1];"),
+        ("iswap", "iswap q[0], q[1];"),
+        ("csx", "if (!c[0]) { csx q[0], q[1]; }"),
+        ("crx", "own q[0], q[1];"),
+    ],
+)
+def test_a_gate_has_its_noise_once_whatever_its_parts(
+    run: Run, method: str, name: str, program: str
+) -> None:
+    text = QASM3 + "gate own a, b { crx(0) a, b; } qubit[2] q; output bit[2] c; %s" + program
+    for noise in ({"depolarizing_2q": 0.8}, {"gates": {name: 0.8, "cx": 1, "h": 1}}):
+        for steer in ("", "bit s; int n = s;") if method == "density_matrix" else ("",):
+            told = run(text % steer + "c = measure q;", noise=noise, seed=4, method=method)
+            assert_follows(told["counts"], {"00": 0.4, "01": 0.2, "10": 0.2, "11": 0.2})
 
 
 @pytest.mark.parametrize("method", ["automatic", "density_matrix", "statevector"])

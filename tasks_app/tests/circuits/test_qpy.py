@@ -132,6 +132,15 @@ def test_what_a_file_forgets_is_known_all_the_same() -> None:
     assert "does not say" in refusal(file_of(circuit)).message
 
 
+def test_a_label_of_a_gate_keeps_no_noise_away() -> None:
+    circuit = QuantumCircuit(2, 2)
+    circuit.append(library.XGate(label="mine"), [0])
+    circuit.append(library.CXGate(label="h"), [0, 1])
+    circuit.measure([0, 1], [0, 1])
+    for noise in ({"gates": {"x": 1}}, {"depolarizing_2q": 1}):
+        assert len(run_file(file_of(circuit), noise=noise, shots=100)["counts"]) > 1
+
+
 def test_a_gate_of_the_users_own_is_its_definition_whatever_its_name() -> None:
     nothing = QuantumCircuit(1)
     nothing.id(0)
