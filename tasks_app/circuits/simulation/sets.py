@@ -152,6 +152,8 @@ class SetsRun:
     def _add_precision(self, parts: list[dict[str, Any]]) -> None:
         precision = self._request["precision"]
         if not self._exact:
+            if self._facts["sampling"] == "exact":  # As it was of the first sets.
+                self._facts["sampling"] = "shots"
             if precision:
                 self._facts["note"] = "The values are averages over the shots: precision is unused."
             precision = 0.0

@@ -250,6 +250,16 @@ def test_others_are_means_over_the_shots(run: Run, program: str, options: dict[s
     assert result["expectation_values"][1] == 1
 
 
+def test_a_sweep_tells_if_any_of_its_values_are_means_over_the_shots(run: Run) -> None:
+    program = QASM3 + "input float t; qubit q; bit failed = true; "
+    program += "while (failed) { reset q; ry(t) q; failed = measure q; } h q;"
+    sets = [{"t": 0.3}] * 100 + [{"t": 3.1}]  # The last ones are run apart, and fail often.
+    told = run(program, parameter_sets=sets, observables=[{"X": 1}], precision=0.1, shots=5)
+    assert told["metadata"]["sampling"] == "shots"
+    assert "precision is unused" in told["metadata"]["note"]
+    assert [each["expectation_values"] for each in told["sets"]] == [[pytest.approx(1)]] * 101
+
+
 def test_means_over_shots_have_their_errors(run: Run) -> None:
     result = run(ON_THE_WAY, observables=OF_BOTH, shots=4_000, seed=5, method="density_matrix")
     values, errors = result["expectation_values"], result["standard_errors"]
