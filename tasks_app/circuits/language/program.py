@@ -30,6 +30,8 @@ class Program:
     """What its user calls its qubits and bits."""
     named_bits: Mapping[str, list[int]] = field(default_factory=dict)
     """The places of a register's bits in an outcome, from the right; registers may overlap."""
+    measures: bool = False
+    """Whether its bits count though the circuit measures none, as where an input decides it."""
 
 
 def program_of(

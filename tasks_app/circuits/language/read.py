@@ -7,7 +7,7 @@ the tests prove that the two lanes agree.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from qiskit.circuit import Clbit
@@ -62,13 +62,15 @@ def parse(source: Source | QpyFile, limits: Limits, inputs: Inputs) -> Program |
         text = _EMPTY.sub(r"\1 ", text.replace("^", "**"))
     try:
         run = read_qasm3(text, limits, inputs, old=old)
-        if run.outputs and run.measured is None:  # The simulator counts nothing without.
+        measures = bool(run.outputs or _MEASURE.search(text))
+        if measures and not run.places:  # The simulator counts nothing without a qubit.
             raise interpreter.Steered
     except interpreter.Steered:
         return Steered(text, limits, inputs, source.notes)
     counted = [flat(each) for each in run.counted.values()]
     notes = (*source.notes, *run.notes)
-    return program_of(run.circuit, counted, run.globals, run.deferred, notes)
+    program = program_of(run.circuit, counted, run.globals, run.deferred, notes)
+    return replace(program, measures=measures)
 
 
 def read_qasm3(

@@ -118,7 +118,7 @@ def compile_program(program: Program, options: Options, limits: Limits) -> Compi
         circuit = translate(circuit, method, noisy)
     circuit = rewriting.with_phase_as_gates(circuit, wanted="statevector" in options.outputs)
     methods.check(circuit, names, method, limits)
-    registers = program.registers if "measure" in names else ()
+    registers = program.registers if program.measures or "measure" in names else ()
     model = None
     if noise is not None:
         model = noise.model()

@@ -10,6 +10,7 @@ from tasks_app.circuits.job import Limits
 from tasks_app.circuits.simulation.aer import SEED_STEP, Angles
 from tasks_app.circuits.simulation.branching import Branching
 from tasks_app.circuits.simulation.compile import Compiled, Options
+from tasks_app.circuits.simulation.rewriting import with_a_measurement
 from tasks_app.circuits.simulation.sampling import in_some_order
 
 N = TypeVar("N", int, float)
@@ -39,13 +40,15 @@ def run(
     seeds = [seed + i * SEED_STEP for i in range(len(angles))]
     outcome, width = formatter(compiled), compiled.circuit.num_clbits
 
-    def told(found: Mapping[str, int], lines: Sequence[str], paths: int | None = None) -> Outcome:
-        counts = merged(found.items(), outcome)
+    def told(
+        found: Iterable[tuple[str, int]], lines: Sequence[str], paths: int | None = None
+    ) -> Outcome:
+        counts = merged(found, outcome)
         return Outcome(counts, list(map(outcome, lines)) if memory else None, paths)
 
     def drawn(found: Mapping[str, int], seed: int, paths: int | None = None) -> Outcome:
         check_size(len(found) + (shots if memory else 0), width, limits)
-        return told(found, in_some_order(found, seed) if memory else (), paths)
+        return told(found.items(), in_some_order(found, seed) if memory else (), paths)
 
     sampling = compiled.sampling
     if isinstance(sampling, Branching):
@@ -54,7 +57,7 @@ def run(
             return [drawn(found, of, paths) for (found, paths), of in pairs]
         sampling = None
     data = compiled.run(
-        sampling.circuit if sampling else compiled.circuit,
+        sampling.circuit if sampling else with_a_measurement(compiled.circuit),
         angles,
         seed=seed,
         threads=threads,
@@ -69,13 +72,13 @@ def run(
         ]
 
     def bits(key: str) -> str:
-        return f"{int(key, 16):0{width}b}"
+        return f"{int(key, 16):0{width}b}"[-width:]
 
     outcomes = []
     for each in data:
         found, lines = each["counts"], each.get("memory", ())
         check_size(len(found) + len(lines), width, limits)
-        outcomes.append(told({bits(key): n for key, n in found.items()}, list(map(bits, lines))))
+        outcomes.append(told(((bits(key), n) for key, n in found.items()), list(map(bits, lines))))
     return outcomes
 
 

@@ -146,8 +146,8 @@ class FinalState:
                 values = values.mean(axis=0)
             parts |= {"expectation_values": values.tolist(), "standard_errors": errors.tolist()}
         if "probabilities" in self._options.outputs:
-            told = self._probabilities(data["probabilities"]) if self._measured else {}
-            parts["probabilities"] = told
+            saved = data.get("probabilities", [1.0])  # Without a measurement all bits are 0.
+            parts["probabilities"] = self._probabilities(saved) if self._compiled.registers else {}
         if "statevector" in self._options.outputs:
             amplitudes = np.asarray(data["statevector"], dtype=complex)
             pairs = np.stack([amplitudes.real, amplitudes.imag], axis=-1)

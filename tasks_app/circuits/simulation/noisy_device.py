@@ -60,7 +60,7 @@ class AerDevice(Kind):
             options = replace(options, optimization_level=_LEVEL)
         circuit = rewriting.without_first_resets(program.circuit)
         circuit, registers = rewriting.with_measured_bit_last(circuit, program.registers)
-        if "measure" not in methods.operation_names(circuit):
+        if not program.measures and "measure" not in methods.operation_names(circuit):
             registers = ()
         program = replace(program, circuit=circuit, registers=registers)
         final = self._final(program, options, limits) if options.final_state else None

@@ -182,6 +182,16 @@ def with_overwritten_apart(circuit: QuantumCircuit) -> QuantumCircuit:
     return changed
 
 
+def with_a_measurement(circuit: QuantumCircuit) -> QuantumCircuit:
+    """The circuit, into one more bit if it has none: Aer counts nothing without."""
+    if any("measure" in part.count_ops() for part in parts(circuit)):
+        return circuit
+    circuit = circuit.copy()
+    circuit.add_bits([Clbit()])
+    circuit.measure(0, -1)
+    return circuit
+
+
 def with_measured_bit_last(
     circuit: QuantumCircuit, registers: Registers
 ) -> tuple[QuantumCircuit, Registers]:

@@ -171,6 +171,10 @@ def test_a_wide_register_of_which_little_is_unknown_is_measured_at_once(run: Run
             {"101 0": 0.5, "000 1": 0.5},
         ),
         ("qubit q; bit a; x q; a = measure q; end; input float x; bit[2] b;", {"00 1": 1.0}),
+        # Known before the run not to be measured, or never meant to be.
+        ('qubit q; h q; bit[2] c = "10"; if (false) { c[0] = measure q; }', {"10": 1.0}),
+        ('qubit q; h q; output bit[2] c; c = "10";', {"10": 1.0}),
+        ('output bit[2] c; c = "10";', {"10": 1.0}),
     ],
 )
 def test_every_outcome_has_all_registers(
@@ -178,6 +182,18 @@ def test_every_outcome_has_all_registers(
 ) -> None:
     values = {"x": 1} if "input" in program else {}
     assert_follows(run(V3 + program, seed=3, parameters=values)["counts"], expected)
+
+
+@pytest.mark.parametrize("options", [{}, {"method": "density_matrix"}, {"noise": {"readout": 0.3}}])
+def test_what_an_input_keeps_from_being_measured_is_zero(run: Run, options: dict[str, Any]) -> None:
+    program = V3 + "input bool asked; qubit[2] q; bit[2] c; h q; if (asked) { c = measure q; }"
+    sets = [{"asked": False}, {"asked": True}]
+    told = run(program, parameter_sets=sets, shots=200, memory=True, **options)
+    assert told["sets"][0]["counts"] == {"00": 200} and len(told["sets"][1]["counts"]) == 4
+    asked = {"outputs": ["probabilities"], "observables": [{"XX": 1}]}
+    told = run(program, parameters=sets[0], **asked, **options)
+    assert told["probabilities"] == {"00": 1}
+    assert told["expectation_values"] == [pytest.approx(1)]
 
 
 @pytest.mark.parametrize("declared", ["bit[n + 1] b", "output uint[n + 1] b", "qubit[n + 1] b"])
