@@ -13,9 +13,8 @@ from typing import Any
 from qiskit.circuit import Clbit
 
 from tasks_app.circuits.job import Limits
-from tasks_app.circuits.language import interpreter
 from tasks_app.circuits.language.fast_lane import FastLane, read_part
-from tasks_app.circuits.language.interpreter import Run
+from tasks_app.circuits.language.interpreter import Run, Steered
 from tasks_app.circuits.language.interpreter.deferred import Inputs
 from tasks_app.circuits.language.interpreter.registers import Paths
 from tasks_app.circuits.language.interpreter.values import Bits, Variable, flat, width_of
@@ -30,7 +29,7 @@ _EMPTY = re.compile(r"(?<=[;}])(\s*);")  # A statement that Qiskit lets pass in 
 
 
 @dataclass(slots=True)
-class Steered:
+class SteeredProgram:
     """A program that measurements steer beyond what a circuit can express."""
 
     text: str
@@ -53,7 +52,7 @@ class Steered:
         return run, self._statements
 
 
-def parse(source: Source | QpyFile, limits: Limits, inputs: Inputs) -> Program | Steered:
+def parse(source: Source | QpyFile, limits: Limits, inputs: Inputs) -> Program | SteeredProgram:
     """Raises CircuitError; time is bounded by the deadline of the sandbox only."""
     if isinstance(source, QpyFile):
         return read_qpy(source, limits, inputs)
@@ -64,9 +63,9 @@ def parse(source: Source | QpyFile, limits: Limits, inputs: Inputs) -> Program |
         run = read_qasm3(text, limits, inputs, old=old)
         measures = bool(run.outputs or _MEASURE.search(text))
         if measures and not run.places:  # The simulator counts nothing without a qubit.
-            raise interpreter.Steered
-    except interpreter.Steered:
-        return Steered(text, limits, inputs, source.notes)
+            raise Steered
+    except Steered:
+        return SteeredProgram(text, limits, inputs, source.notes)
     counted = [flat(each) for each in run.counted.values()]
     notes = (*source.notes, *run.notes)
     program = program_of(run.circuit, counted, run.globals, run.deferred, notes)

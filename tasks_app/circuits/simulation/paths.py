@@ -19,7 +19,7 @@ from tasks_app.circuits.language.interpreter import ProgramEnd, Run
 from tasks_app.circuits.language.interpreter.declarations import declare_rest
 from tasks_app.circuits.language.interpreter.values import Variable, Word, bits, flat, width_of
 from tasks_app.circuits.language.parse import may_measure
-from tasks_app.circuits.language.read import Steered
+from tasks_app.circuits.language.read import SteeredProgram
 from tasks_app.circuits.simulation.compile import Options, translate
 from tasks_app.circuits.simulation.counts import Outcome, check_size
 from tasks_app.circuits.simulation.sampling import in_some_order
@@ -56,7 +56,7 @@ class _Path:
 class Walk:
     """All paths of one program. Takes the place of the simulator."""
 
-    def __init__(self, program: Steered, options: Options, *, seed: int, limits: Limits) -> None:
+    def __init__(self, program: SteeredProgram, options: Options, *, seed: int, limits: Limits) -> None:
         self.method = _method(options.method, options.noise is not None)
         self.paths = 0
         self.gates = 0  # Of the longest path.

@@ -11,7 +11,7 @@ import numpy as np
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import MAX_SEED, Limits
 from tasks_app.circuits.language.interpreter.deferred import Inputs
-from tasks_app.circuits.language.read import Steered, outcome_bits
+from tasks_app.circuits.language.read import SteeredProgram, outcome_bits
 from tasks_app.circuits.simulation import counts
 from tasks_app.circuits.simulation.aer import SEED_STEP, Angles
 from tasks_app.circuits.simulation.compile import COUNTED, Compiled
@@ -94,7 +94,7 @@ class SetsRun:
 
     def _run(self, prepared: Prepared, angles: list[Angles], seed: int) -> list[dict[str, Any]]:
         program = prepared.program
-        if isinstance(program, Steered):
+        if isinstance(program, SteeredProgram):
             return [self._walk(prepared, program, seed + i * SEED_STEP) for i in range(len(angles))]
         threads, final_state = self._request["threads"], prepared.final_state
         parts: list[dict[str, Any]] = [{} for _ in angles]
@@ -129,7 +129,7 @@ class SetsRun:
         if "registers" in self._outputs:
             self._shown["registers"] = _registers(prepared.named_bits)
 
-    def _walk(self, prepared: Prepared, program: Steered, seed: int) -> dict[str, Any]:
+    def _walk(self, prepared: Prepared, program: SteeredProgram, seed: int) -> dict[str, Any]:
         walk = Walk(program, self._template.options, seed=seed, limits=self._limits)
         outcome = walk.outcome()
         if "registers" in self._outputs:
@@ -204,7 +204,7 @@ def sets_of(request: Mapping[str, Any]) -> Sequence[Inputs]:
 
 
 def _most(prepared: Prepared) -> int:
-    if isinstance(prepared.program, Steered):
+    if isinstance(prepared.program, SteeredProgram):
         return 1
     qubits = int(prepared.program.circuit.num_qubits)
     return max(1, min(_MAX_CHUNK, _CHUNK_NUMBERS >> min(qubits, 30)))

@@ -14,7 +14,7 @@ from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.interpreter.conversion import ArithmeticFailure
 from tasks_app.circuits.language.interpreter.deferred import Decides, Deferred, Inputs, Tape
-from tasks_app.circuits.language.read import Steered, parse
+from tasks_app.circuits.language.read import SteeredProgram, parse
 from tasks_app.circuits.language.source import Source
 from tasks_app.circuits.qpy_file import QpyFile
 from tasks_app.circuits.simulation.compile import COUNTED, Compiled, Options
@@ -46,7 +46,7 @@ _NO_PATHS = (
 class Prepared:
     """A program for some values of its inputs, and how its angles come from the other inputs."""
 
-    program: Compiled | Steered
+    program: Compiled | SteeredProgram
     facts: Mapping[str, Any]
     tape: Tape
     deferred: Mapping[Deferred, Parameter]
@@ -117,7 +117,7 @@ class Template:
             except Exception:  # It may come from a value that is not there.
                 break
             else:
-                if not isinstance(prepared.program, Steered):
+                if not isinstance(prepared.program, SteeredProgram):
                     return self._keep(prepared, inputs, names)
                 self._steered = True
                 break
@@ -139,7 +139,7 @@ class Template:
         facts: dict[str, Any] = {"language": self._source.language}
         if program.notes:
             facts["notes"] = list(program.notes)
-        if isinstance(program, Steered):
+        if isinstance(program, SteeredProgram):
             if not self._kind.takes_paths:
                 raise CircuitError("backend_unsuitable", _NO_PATHS)
             if self.options.final_state:
