@@ -142,15 +142,18 @@ def run_again(task: Task, *, correlation_id: str) -> Accepted:
 
 
 def _failed_again(batch: Batch, correlation_id: str) -> list[Task]:
+    # While a failed task is locked nobody deletes it, and with the last of them the batch. They are
+    # locked first, as by who deletes both.
+    failed = Task.objects.with_status(Status.FAILED).filter(batch=batch)
+    list(failed.locked().values_list("task_id"))
     batches = Batch.objects.filter(pk=batch.pk)
     batches.select_for_update().values("pk").first()  # one retry after the other
     latest = Task.objects.filter(batch=batch).order_by("batch_index", "-task_id")
     ids = latest.distinct("batch_index").values("task_id")
-    failed = Task.objects.with_status(Status.FAILED).filter(task_id__in=ids)
     of_request = {"correlation_id": correlation_id, "traceparent": tracing.traceparent.get()}
     tasks = [
         Task(**of_request, **{name: getattr(task, name) for name in _RETRIED})
-        for task in failed.order_by("batch_index")
+        for task in failed.filter(task_id__in=ids).order_by("batch_index")
     ]
     if not tasks:
         raise NothingFailed

@@ -7,6 +7,7 @@ from typing import Any
 
 import dramatiq
 import pytest
+from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.http import HttpResponse
 from pytest_django.fixtures import Settings
@@ -15,9 +16,9 @@ from tasks_app import lifecycle
 from tasks_app.models import Batch, Status, StatusHistory, Task
 from tasks_app.queue.broker import DoorbellBroker
 from tasks_app.tests.api import people
-from tasks_app.tests.api.client import CIRCUIT, error, get, post, qpy, unknown_id
+from tasks_app.tests.api.client import CIRCUIT, error, get, post, qpy, send, unknown_id
 from tasks_app.tests.unit.queues import rung, taken
-from tasks_app.tests.unit.tasks import claimed, submitted, together
+from tasks_app.tests.unit.tasks import Session, claimed, submitted, together, waiting
 from testing.service import Service, eventually
 
 pytestmark = pytest.mark.django_db
@@ -331,6 +332,25 @@ def test_of_two_clicks_on_retry_one_runs_everything(empty_queue: None) -> None:
     clicks = together(*[partial(post, {}, f"/batches/{batch.batch_id}/retry")] * 2)
     assert sorted(click.status_code for click in clicks) == [202, 409]
     assert Task.objects.count() == 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_deletes_the_last_task_of_a_batch_waits_for_its_retry(empty_queue: None) -> None:
+    """Else the batch would have to go while a new task in it is being stored."""
+    ada = people.user("ada")
+    batch = people.batch_of(ada, Status.FAILED)
+    failed = Task.objects.get().task_id
+    retrying, deleting = Session(), Session()
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=ada.pk)  # for whom the new task's commit waits
+        retried = retrying.start(partial(post, {}, f"/batches/{batch.batch_id}/retry"))
+        eventually(waiting, what="the retry waits with its commit")
+        deleted = deleting.start(partial(send, "DELETE", f"/tasks/{failed}"))
+        eventually(lambda: waiting() == 2, what="the deletion waits for the retry")
+    assert (retried().status_code, deleted().status_code) == (202, 204)
+    assert Batch.objects.get() == batch == Task.objects.get().batch
+    retrying.close()
+    deleting.close()
 
 
 def test_a_batch_without_failures_has_nothing_to_retry() -> None:

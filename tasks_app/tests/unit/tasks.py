@@ -156,6 +156,14 @@ class Session:
         self._thread.shutdown()
 
 
+def waiting() -> int:
+    """How many sessions wait for a lock."""
+    with connection.cursor() as cursor:
+        # Not of pg_stat_activity, which stays as it was first seen until the transaction's end.
+        cursor.execute("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted")
+        return int(cursor.fetchone()[0])
+
+
 def together(*calls: Callable[[], T]) -> list[T]:
     """What each call returned, all made at the same moment on connections of their own."""
     barrier = threading.Barrier(len(calls))

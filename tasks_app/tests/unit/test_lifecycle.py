@@ -33,6 +33,7 @@ from tasks_app.tests.unit.tasks import (
     processing,
     submitted,
     together,
+    waiting,
 )
 from testing.service import eventually
 
@@ -726,13 +727,8 @@ def one_after_the_other(
         first(task_id)
         held.__exit__(None, None, None)
 
-    def somebody_waits_for_a_lock() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-            return bool(cursor.fetchone()[0])
-
     here.do(lock)
     outcome = there.start(partial(second, task_id))
-    eventually(somebody_waits_for_a_lock, what="the second waits")
+    eventually(waiting, what="the second waits")
     here.do(move_and_commit)
     return outcome()

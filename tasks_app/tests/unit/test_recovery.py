@@ -31,6 +31,7 @@ from tasks_app.tests.unit.tasks import (
     history,
     in_state,
     next_claim,
+    waiting,
 )
 from testing.service import eventually
 
@@ -134,16 +135,11 @@ def test_many_are_locked_in_one_order(
             cursor.execute("SET enable_indexscan = off")
             cursor.execute("SET enable_bitmapscan = off")
 
-    def waits() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-            return bool(cursor.fetchone()[0])
-
     session.do(in_the_order_of_rows)
     with transaction.atomic():
         Task.objects.select_for_update().get(task_id=first)
         moved = session.start(move)
-        eventually(waits, what="it waits for the first")
+        eventually(waiting, what="it waits for the first")
         Task.objects.select_for_update(nowait=True).get(task_id=second)
     moved()
     session.close()
