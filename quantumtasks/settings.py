@@ -270,6 +270,12 @@ if 2 * CIRCUIT_LIMITS.deadline_s + 60 >= CONSUMER_TIMEOUT_S:
     )
 
 RETENTION_DAYS = _whole("RETENTION_DAYS", 0, least=0)  # 0: tasks are kept for ever
+AUDIT_DAYS = _whole("AUDIT_DAYS", 0, least=0)  # 0: the audit is
+if 0 < AUDIT_DAYS < 30:
+    raise ImproperlyConfigured(
+        f"AUDIT_DAYS is {AUDIT_DAYS}; it must be at least 30, as long as the database guards each "
+        "entry, or 0 to keep them for ever."
+    )
 OWNER_LIMITS = {  # 0: no limit; the admin sets them for single owners
     "pending": _whole("LIMIT_PENDING", 20_000, least=0),
     "per_minute": _whole("LIMIT_PER_MINUTE", 20_000, least=0),

@@ -30,9 +30,11 @@ from tasks_app.models import (
     TaskQuerySet,
 )
 from tasks_app.postgresql.base import connection
+from tasks_app.retention import purge_audit, purge_tokens
 
 TOKEN_PREFIX = "qt_"  # noqa: S105  # lets secret scanners find a leaked one
 MAX_TOKENS = 100  # of one owner that still open something
+PURGE_EACH = 100  # so many entries of the audit make room for themselves, by more old ones
 NEAR = 1000  # tasks below a limit, from where on they are counted at each submission
 TRUST_S = 1  # how long a count is good for until then
 WEIGH_S = 60  # how long the sum of an owner's bytes is
@@ -54,6 +56,7 @@ def create_token(
     owner: User, *, label: str, read_only: bool = False, expires_at: datetime | None = None
 ) -> tuple[ApiToken, str]:
     """A new token and its text, which nobody can read again. Raises `TooManyTokens`."""
+    purge_tokens(owner)
     if live_tokens(owner)[:MAX_TOKENS].count() >= MAX_TOKENS:
         raise TooManyTokens
     text = TOKEN_PREFIX + secrets.token_urlsafe(32)
@@ -256,13 +259,15 @@ def _require(
 def audit(request: HttpRequest | None, action: str, target: object) -> None:
     """Add an entry for what the request's user just did (the command line has no request)."""
     user = getattr(request, "user", None)
-    AuditEntry.objects.create(
+    entry = AuditEntry.objects.create(
         actor=user.get_username() if user is not None else "",
         action=action,
         target=str(target)[:200],
         address=address_of(request),
         correlation_id=correlation_id(),
     )
+    if entry.pk % PURGE_EACH == 0:
+        purge_audit()
 
 
 def address_of(request: HttpRequest | None) -> str | None:

@@ -17,7 +17,7 @@ from django.http import HttpRequest
 
 from tasks_app.access import address_of, audit, live_tokens
 from tasks_app.models import AuditEntry
-from tasks_app.retention import purge_failed_logins
+from tasks_app.retention import purge_browser_sessions, purge_failed_logins
 
 NAME_FAILURES = 5  # with one name from one address
 ADDRESS_FAILURES = 20  # with whatever names
@@ -64,6 +64,8 @@ class ThrottledBackend(ModelBackend):
             if user is None:
                 audit(request, "login_failed", username or "")
                 purge_failed_logins()
+            else:
+                purge_browser_sessions()
             return user
 
 

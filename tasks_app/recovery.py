@@ -32,6 +32,7 @@ from tasks_app.queue.publisher import QueueUnavailable
 
 GRACE_S = 5.0  # a ring younger than this may still be on its way
 BATCH = 1000  # rings a pass; the next pass is RECOVERY_S later
+SWEEP_S = 3600  # between two looks for batches and sessions of which nothing is left
 COUNT_S = 60  # between two counts of a queue that takes a while to count
 LEADER_LOCK = 7_101_885_430_117_248_001  # any constant; all workers of a database share it
 LEADER_IDLE_S = 10  # PostgreSQL ends a leader's session that says nothing for so long
@@ -127,6 +128,7 @@ class Leader:
 
     def __init__(self) -> None:
         self._leading = False
+        self._sweep_at = -math.inf
 
     def attend(self) -> None:
         """Take or keep the lock; if it is ours, recover, and purge what is kept too long."""
@@ -140,9 +142,10 @@ class Leader:
         if self._leading and settings.RETENTION_DAYS:
             # Half of the leader's time, that it may keep up with what workers complete.
             kept = timedelta(days=settings.RETENTION_DAYS)
-            purged, all_gone = retention.purge(older_than=kept, within_s=settings.RECOVERY_S)
-            if purged and all_gone:
-                retention.purge_empty_batches(older_than=kept)
+            _, all_gone = retention.purge(older_than=kept, within_s=settings.RECOVERY_S)
+            now = time.monotonic()
+            if all_gone and now > self._sweep_at and not retention.purge_leftovers(older_than=kept):
+                self._sweep_at = now + SWEEP_S
 
     def _holds_lock(self) -> bool:
         with session_connection().cursor() as cursor:

@@ -1,17 +1,22 @@
-"""Deleting old terminal tasks, a few at a time, so that nobody waits for a lock."""
+"""Deleting what is old, a few rows at a time, so that nobody waits for a lock."""
 
 import math
 import time
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import structlog
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from tasks_app.models import (
     TERMINAL,
+    ApiToken,
     AuditEntry,
     Batch,
     RuntimeJob,
@@ -62,21 +67,46 @@ def purge_chunk(*, older_than: timedelta, statuses: Sequence[Status] = TERMINAL)
     return deleted
 
 
-def purge_empty_batches(*, older_than: timedelta) -> int:
-    """Delete old batches that had no task left before, and then sessions that have no job; how many
-    batches there were. It looks at all old batches, those with old tasks included.
+def purge_leftovers(*, older_than: timedelta) -> int:
+    """Delete up to `CHUNK` old batches that have no task, then as many sessions that have no job;
+    how many there were. It looks at all old ones, those with tasks or jobs included.
     """
-    old = Batch.objects.filter(submitted_at__lt=Now() - older_than, task=None)
-    deleted = old.delete()[0]
+    old = Now() - older_than
+    deleted = _delete(Batch.objects.filter(submitted_at__lt=old, task=None))
     jobs = RuntimeJob.objects.filter(session=OuterRef("pk"))
-    sessions = RuntimeSession.objects.filter(~Exists(jobs), created_at__lt=Now() - older_than)
-    # Not `delete`, which would look for jobs to take from them.
-    sessions._raw_delete(sessions.db)
-    return deleted
+    return deleted + _delete(RuntimeSession.objects.filter(~Exists(jobs), created_at__lt=old))
+
+
+# What follows is deleted by who adds to it: a worker's role may not read it.
+
+
+def purge_tokens(owner: User) -> None:
+    """Delete the owner's tokens that have opened nothing for `RETENTION_DAYS`, if that is set."""
+    if settings.RETENTION_DAYS:
+        old = Now() - timedelta(days=settings.RETENTION_DAYS)
+        closed = Q(revoked_at__lt=old) | Q(expires_at__lt=old)
+        _delete(ApiToken.objects.filter(closed, owner=owner))
+
+
+def purge_audit() -> None:
+    """Delete what the audit holds for longer than `AUDIT_DAYS`, if that is set."""
+    if settings.AUDIT_DAYS:
+        old = Now() - timedelta(days=settings.AUDIT_DAYS)
+        _delete(AuditEntry.objects.filter(at__lt=old))
 
 
 def purge_failed_logins() -> int:
     """Delete what the audit holds of failed logins longer ago than `FAILED_LOGINS_DAYS`."""
     old = Now() - timedelta(days=FAILED_LOGINS_DAYS)
-    failed = AuditEntry.objects.filter(action="login_failed", at__lt=old)
-    return AuditEntry.objects.filter(pk__in=failed.values("pk")[:CHUNK]).delete()[0]
+    return _delete(AuditEntry.objects.filter(action="login_failed", at__lt=old))
+
+
+def purge_browser_sessions() -> None:
+    """Delete those that have expired."""
+    _delete(Session.objects.filter(expire_date__lt=Now()))
+
+
+def _delete(rows: QuerySet[Any]) -> int:
+    """Up to `CHUNK` of them, without a look at what may belong to them; how many there were."""
+    chunk = rows.model.objects.filter(pk__in=rows.values("pk")[:CHUNK])
+    return int(chunk._raw_delete(chunk.db))

@@ -3,12 +3,13 @@
 import argparse
 import re
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
 from tasks_app.models import TERMINAL
-from tasks_app.retention import old_tasks, purge, purge_empty_batches
+from tasks_app.retention import old_tasks, purge, purge_leftovers
 
 
 def duration(text: str) -> timedelta:
@@ -40,5 +41,5 @@ class Command(BaseCommand):
             self.stdout.write(f"{old_tasks(**wanted).count()} task(s) would be deleted")
             return
         tasks, _ = purge(**wanted)
-        batches = purge_empty_batches(older_than=options["older_than"])
-        self.stdout.write(f"{tasks} task(s) and {batches} empty batch(es) deleted")
+        left = sum(iter(partial(purge_leftovers, older_than=options["older_than"]), 0))
+        self.stdout.write(f"{tasks} task(s) and {left} empty batch(es) or session(s) deleted")

@@ -10,10 +10,12 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from pytest_django.fixtures import Settings
 
-from tasks_app import retention
+from tasks_app import access, retention
 from tasks_app.management.commands.purge_tasks import duration
 from tasks_app.models import (
     TERMINAL,
+    ApiToken,
+    AuditEntry,
     Batch,
     IdempotencyKey,
     RuntimeJob,
@@ -62,7 +64,7 @@ def test_old_tasks_that_have_ended_go_with_their_history_and_keys() -> None:
     new = aged(Status.COMPLETED, days=89)
     IdempotencyKey.objects.create(key="k", request_sha256="", task=Task.objects.first())
 
-    assert purge("--older-than", "90d") == "3 task(s) and 0 empty batch(es) deleted"
+    assert purge("--older-than", "90d") == "3 task(s) and 0 empty batch(es) or session(s) deleted"
 
     assert Task.objects.get() == new
     assert set(StatusHistory.objects.values_list("task_id", flat=True)) == {new.task_id}
@@ -146,7 +148,7 @@ def test_empty_batches_go_too_and_others_stay() -> None:
         batch = Batch.objects.create(size=1, submitted_at=people.ago(days=days))
     kept = Batch.objects.order_by("batch_id")[1]
     people.task_of(None, batch=kept, batch_index=0)
-    assert purge("--older-than", "90d").endswith("1 empty batch(es) deleted")
+    assert purge("--older-than", "90d").endswith(" 1 empty batch(es) or session(s) deleted")
     assert set(Batch.objects.all()) == {kept, batch}
 
 
@@ -163,16 +165,20 @@ def test_a_purged_batch_may_be_submitted_anew_with_its_key() -> None:
 # -- by the leader ------------------------------------------------------------------------------
 
 
-def test_old_sessions_go_once_they_have_no_job() -> None:
+@pytest.mark.django_db(transaction=True)
+def test_old_sessions_go_once_they_have_no_job(settings: Settings, empty_queue: None) -> None:
+    """Also where no task has."""
+    settings.RETENTION_DAYS = 90
     fields = {"backend": "aer", "mode": "batch", "max_time_s": 1}
     empty, used, new = (RuntimeSession.objects.create(**fields) for _ in range(3))
     batch = people.batch_of(None, Status.PENDING)
     job = {"batch": batch, "program": "sampler", "backend": "aer", "params": {}, "parts": []}
     RuntimeJob.objects.create(session=used, **job)
     RuntimeSession.objects.exclude(pk=new.pk).update(created_at=people.ago(days=100))
-    purge("--older-than", "90d")
-    assert set(RuntimeSession.objects.all()) == {used, new}
-    assert empty.pk not in RuntimeSession.objects.values_list("pk", flat=True)
+    session = Session()
+    session.do(Leader().attend)
+    session.close()
+    assert set(RuntimeSession.objects.all()) == {used, new} != {empty}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -226,3 +232,27 @@ def test_who_does_not_lead_does_not_purge(settings: Settings, empty_queue: None)
     assert left() == set()
     leader.close()
     follower.close()
+
+
+# -- by who adds to it --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("days", "left"), [(0, 4), (90, 3)])
+def test_a_new_token_has_the_old_ones_forgotten(settings: Settings, days: int, left: int) -> None:
+    settings.RETENTION_DAYS = days
+    ada = people.user("ada")
+    people.token(ada, expires_at=people.ago(days=91))
+    people.revoked(ada)
+    people.token(people.user("bob"), expires_at=people.ago(days=91))
+    people.token(ada)
+    assert ApiToken.objects.count() == left
+
+
+def test_old_entries_of_the_audit_go_when_new_ones_come(settings: Settings) -> None:
+    settings.AUDIT_DAYS = 90
+    for days in (91, 91, 89):
+        AuditEntry.objects.create(action="token_created", at=people.ago(days=days))
+    for _ in range(access.PURGE_EACH):
+        access.audit(None, "token_revoked", 1)
+    old = AuditEntry.objects.filter(action="token_created")
+    assert old.get().at < people.ago(days=88)

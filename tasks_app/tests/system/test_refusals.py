@@ -63,6 +63,7 @@ def test_a_sound_environment_boots() -> None:
         ("MAX_ATTEMPTS", "0", "at least 1"),
         ("MAX_ATTEMPTS", "2.5", "whole number"),
         ("MAX_CIRCUIT_BYTES", "0", "at least 1"),
+        ("AUDIT_DAYS", "29", "at least 30"),
         ("DB_STATEMENT_TIMEOUT_S", "-1", "at least 0"),
         ("DB_CONN_MAX_AGE", "x", "a number"),
         ("HTTPS_ONLY", "maybe", "true"),
