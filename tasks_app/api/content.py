@@ -6,6 +6,7 @@ import json
 import math
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -22,6 +23,8 @@ from rest_framework.metadata import BaseMetadata
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import JSONParser
 from rest_framework.renderers import BaseRenderer
+
+from tasks_app.api.errors import MAX_NAME
 
 NDJSON = "application/x-ndjson"
 MAX_DEPTH = 64
@@ -129,8 +132,8 @@ class AnyMediaType(JsonOrNamed):
 
 
 class SafeJSONParser(JSONParser):
-    """Answers 400 to what Python would take or fall over: depth, numbers beyond a float's, and
-    values without end.
+    """Answers 400 to what Python would take or fall over: depth, numbers beyond a float's, values
+    without end, and names given twice.
     """
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
@@ -138,7 +141,7 @@ class SafeJSONParser(JSONParser):
         if len(body) > _SMALL and _values(body) > MAX_VALUES:
             raise ParseError(f"The JSON has more than {MAX_VALUES:,} values.")
         try:
-            data = json.loads(body.decode(), parse_constant=_refuse)
+            data = json.loads(body.decode(), parse_constant=_refuse, object_pairs_hook=_object)
         except RecursionError:
             raise ParseError("The JSON is nested too deeply.") from None
         except UnicodeDecodeError as error:
@@ -154,6 +157,15 @@ class SafeJSONParser(JSONParser):
 
 def _refuse(constant: str) -> None:
     raise ParseError(f"The body is not JSON, which has no {constant}.")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of two values with one name Python would take the last."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
+        raise ParseError(f"An object of the body has {twice[:MAX_NAME]!r} more than once.")
+    return found
 
 
 def _values(body: bytes) -> int:

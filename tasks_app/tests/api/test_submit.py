@@ -120,12 +120,6 @@ def test_json_is_utf_8(content_type: str) -> None:
     assert Task.objects.get().circuit == "// é"
 
 
-def test_of_a_repeated_key_the_last_value_counts() -> None:
-    """As in every common JSON parser; the answer and the task say what was understood."""
-    assert post(b'{"circuit": "a", "shots": 5, "circuit": "b"}').status_code == 202
-    assert Task.objects.get().circuit == "b"
-
-
 # -- refused -----------------------------------------------------------------------------------
 
 SAMPLEX: dict[str, Any] = {
@@ -281,6 +275,8 @@ def test_what_is_no_json_is_refused(raw: bytes) -> None:
         (b'{"circuit": "x", "shots": ' + b"9" * 5000 + b"}", "A number in the body is too large."),
         (b'{"circuit": "x", "shots": 1e999}', "A number in the body is too large."),
         (b'{"circuit": "x", "shots": NaN}', "not JSON, which has no NaN"),
+        (b'{"circuit": "x", "shots": 1, "noise": {}, "shots": 2}', "has 'shots' more than once"),
+        (b'{"circuit": "x", "noise": {"a": 1, "a": 1}}', "has 'a' more than once"),
         (b'{"circuit": "x"', "Expecting ',' delimiter: line 1 column 16"),
     ],
 )
