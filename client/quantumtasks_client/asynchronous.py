@@ -49,7 +49,7 @@ class AsyncClient:
         from quantumtasks_client.transport import Asynchronous
 
         self._service = Configuration.find(url, token)
-        self._do = Operations(patience_s)
+        self._do = Operations(patience_s, self._service.url)
         self._transport = Asynchronous(self._service)
 
     def __repr__(self) -> str:

@@ -55,7 +55,7 @@ class Client:
         from quantumtasks_client.transport import Blocking
 
         self._service = Configuration.find(url, token)
-        self._do = Operations(patience_s)
+        self._do = Operations(patience_s, self._service.url)
         self._transport = Blocking(self._service)
 
     def __repr__(self) -> str:

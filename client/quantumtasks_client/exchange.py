@@ -14,6 +14,7 @@ import msgspec
 
 from quantumtasks_client.errors import ApiError, ServiceUnreachable, api_error
 
+CONNECT_S = 5.0
 ANSWER_S = 30.0  # how long an answer may take that is not waited for
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
@@ -31,6 +32,7 @@ class Request:
     query: tuple[tuple[str, str], ...] = ()
     body: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    connect_s: float = CONNECT_S
     answer_s: float = ANSWER_S
     streamed: bool = False  # the answer's body is read piece by piece
 
@@ -83,6 +85,8 @@ class Patience:
     def __init__(self) -> None:
         self._since: float | None = None
         self._pause_s = _FIRST_PAUSE_S
+        self.waited_s = 0.0
+        """How long it will have been when the pause is over."""
 
     def pause_s(self, limit_s: float, *, asked_s: float | None = None) -> float | None:
         """How long to pause before the next try, longer than asked. None: `limit_s` is over."""
@@ -91,7 +95,8 @@ class Patience:
         # Clients that failed together should not come back together.
         pause_s = self._pause_s * random.uniform(0.5, 1) + (asked_s or 0)
         self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
-        return pause_s if now + pause_s <= self._since + limit_s else None
+        self.waited_s = now + pause_s - self._since
+        return pause_s if self.waited_s <= limit_s else None
 
 
 class Lines:
@@ -133,10 +138,10 @@ def asked_s(answer: Answer | Lost) -> float | None:
         return None
 
 
-def failure(answer: Answer | Lost) -> ApiError | ServiceUnreachable:
-    """Why there is no good answer."""
+def failure(answer: Answer | Lost, url: str) -> ApiError | ServiceUnreachable:
+    """Why there is no good answer from the service at `url`."""
     if isinstance(answer, Lost):
-        return ServiceUnreachable(f"The service cannot be reached: {answer.reason}.")
+        return ServiceUnreachable(f"The service at {url} cannot be reached: {answer.reason}.")
     if answer.status < 400:
         # Not followed: the token is for this service, not for whom it names.
         sentence = f"The service redirects to {answer.headers.get('location', '?')}: use that URL."

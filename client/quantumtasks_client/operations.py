@@ -1,9 +1,11 @@
 """What can be asked of the service: each operation as its steps, for both clients."""
 
+import logging
 import math
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import Any, Literal, Protocol, TypeAlias, TypedDict, TypeVar
@@ -60,6 +62,8 @@ MAX_SETS = 1000  # parameter sets of one task
 SEED_STEP = 2113
 WAIT_S = 30  # how long the service is asked to wait at a time; proxies cut what is silent for 60
 FIRST_S = 15.0  # how long a service is tried that never answered
+FIRST_CONNECT_S = 2.0  # the same of a connection to it
+TOLD_S = 1.0  # a call that goes on asking for longer says so
 LOOK_S = 1  # the same where somebody watches
 _SOON_S = 0.5  # pause after a wait that was none
 
@@ -77,6 +81,8 @@ Observable: TypeAlias = Mapping[str, float]
 OnSubmission: TypeAlias = Callable[[Submission | BatchSubmission], object]
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 
 class RunOptions(TypedDict, total=False):
@@ -140,8 +146,8 @@ class Filters(BatchFilters, total=False):
 class Operations:
     """The operations, with how long each goes on asking a service that is away."""
 
-    def __init__(self, patience_s: float) -> None:
-        self._patience_s = patience_s
+    def __init__(self, patience_s: float, url: str) -> None:
+        self._patience_s, self._url = patience_s, url
         self._reached = False
 
     # -- submitting ----------------------------------------------------------------------------
@@ -344,9 +350,10 @@ class Operations:
         Whatever is sent here can be sent again: reads by nature, submissions by their key, and
         what ends something because it has ended then.
         """
-        patience = Patience()
+        patience, told, began = Patience(), False, time.monotonic()
+        first = replace(request, connect_s=FIRST_CONNECT_S)
         while True:
-            answer: Answer | Lost = yield request
+            answer: Answer | Lost = yield request if self._reached else first
             if isinstance(answer, Answer):
                 self._reached = True
                 if answer.status < 300:
@@ -354,8 +361,14 @@ class Operations:
             # A mistyped URL should not take minutes to be told.
             limit_s = self._patience_s if self._reached else min(self._patience_s, FIRST_S)
             pause_s = patience.pause_s(limit_s, asked_s=asked_s(answer))
+            error = failure(answer, self._url)
             if pause_s is None or not may_retry(answer):
-                raise failure(answer)
+                raise error
+            # Of a service that was reached one may have waited for its answer.
+            silent_s = patience.waited_s if self._reached else time.monotonic() + pause_s - began
+            if silent_s > TOLD_S and not told:
+                told, left_s = True, limit_s - patience.waited_s + pause_s
+                _log.warning("%s Trying again, for up to %.0f s.", error, left_s)
             yield Pause(pause_s)
 
     def _read(self, path: str, kind: type[T], query: tuple[tuple[str, str], ...] = ()) -> Steps[T]:

@@ -16,6 +16,7 @@ import httpx  # noqa: E402
 
 from quantumtasks_client.configuration import Configuration  # noqa: E402
 from quantumtasks_client.exchange import (  # noqa: E402
+    CONNECT_S,
     Answer,
     Emit,
     Lost,
@@ -26,7 +27,6 @@ from quantumtasks_client.exchange import (  # noqa: E402
     Steps,
 )
 
-CONNECT_S = 5.0
 CONNECTIONS = 100
 
 T = TypeVar("T")
@@ -168,7 +168,7 @@ def _settings(service: Configuration) -> dict[str, Any]:
 
 
 def _sent(http: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.Request:
-    timeout = httpx.Timeout(request.answer_s, connect=CONNECT_S, pool=None)
+    timeout = httpx.Timeout(request.answer_s, connect=request.connect_s, pool=None)
     return http.build_request(
         request.method,
         request.path,

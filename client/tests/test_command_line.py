@@ -284,6 +284,14 @@ def test_a_person_sees_how_far_a_batch_is(shell: Shell) -> None:
     assert f"{'█' * 30} 3/3  0 pending, 0 running, 3 done, 0 failed" in terminal.seen
 
 
+def test_who_waits_for_a_service_that_is_away_is_told_soon(shell: Shell) -> None:
+    away = "http://127.0.0.1:9"
+    with shell.on_terminal("--url", away, "queue") as terminal:
+        seen = " ".join(terminal.until("for up to").split())
+        terminal.interrupt()
+    assert f"qtasks: The service at {away} cannot be reached" in seen
+
+
 def test_colors_are_for_terminals_that_want_them(shell: Shell) -> None:
     with shell.on_terminal("submit", "bell.qasm", "--wait") as terminal:
         assert terminal.status() == 0

@@ -28,6 +28,7 @@ from quantumtasks_client.exchange import (
 )
 from quantumtasks_client.operations import Operations
 
+URL = "https://quantum.example.org"
 ACCEPTED = (
     b'{"task_id": "1", "status": "pending", "submitted_at": "2026-11-26T00:00:00Z", '
     b'"message": "Task accepted.", "correlation_id": "c"}'
@@ -77,7 +78,7 @@ class Script:
 
 
 def submission(patience_s: float = 1000) -> Steps[Any]:
-    return Operations(patience_s).submit("OPENQASM 3.0;", {"shots": 1}, None)
+    return Operations(patience_s, URL).submit("OPENQASM 3.0;", {"shots": 1}, None)
 
 
 @pytest.mark.parametrize(
@@ -87,9 +88,9 @@ def submission(patience_s: float = 1000) -> Steps[Any]:
 def test_what_may_pass_is_sent_again_as_it_was(first: object) -> None:
     script = Script(first, OK)
     assert script.run(submission()).task_id == "1"
-    again, once_more = script.requests
-    assert again == once_more
-    assert again.headers["Idempotency-Key"]
+    once, again = script.requests
+    assert (once.path, once.body, once.headers) == (again.path, again.body, again.headers)
+    assert once.headers["Idempotency-Key"]
     assert len(script.pauses) == 1
 
 
@@ -115,6 +116,11 @@ def test_a_pause_is_as_long_as_asked_for(status: int) -> None:
     script = Script(Answer(status, {"retry-after": "7"}), OK)
     script.run(submission())
     assert 7 < script.pauses[0] < 8
+
+
+def test_a_call_that_goes_on_asking_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+    Script(*[Answer(503, {"retry-after": "7"})] * 2, OK).run(submission())
+    assert caplog.messages == ["The answer was HTTP 503. Trying again, for up to 1000 s."]
 
 
 def test_a_date_to_retry_after_is_understood() -> None:
@@ -176,7 +182,7 @@ def test_an_error_of_a_proxy_is_an_error_too(body: bytes) -> None:
 @pytest.mark.parametrize("body", [b"", b"<html>", b"{}"])
 def test_an_answer_of_something_else_is_no_result(body: bytes) -> None:
     with pytest.raises(ServiceUnreachable, match="no Quantum Tasks service"):
-        Script(Answer(200, {}, body)).run(Operations(0).get("1"))
+        Script(Answer(200, {}, body)).run(Operations(0, URL).get("1"))
 
 
 def test_a_stream_that_breaks_off_goes_on_where_it_was() -> None:
@@ -188,7 +194,7 @@ def test_a_stream_that_breaks_off_goes_on_where_it_was() -> None:
         *(Lost("refused"), Answer(200, {}, stream="b"), text[:150], None, batch),
         *(Answer(200, {}, stream="c"), first, second, third, None),
     )
-    elements = script.run(collected(Operations(1000).results("1", None, None)))
+    elements = script.run(collected(Operations(1000, URL).results("1", None, None)))
     assert [element.index for element in elements] == [0, 1, 2]
     assert [element.get_result().shots for element in elements] == [0, 1, 2]
     assert "".join(step.stream for step in script.steps if isinstance(step, Read)) == "aaabbcccc"
@@ -207,7 +213,7 @@ def test_a_line_skipped_is_a_task_deleted() -> None:
     without = re.sub(rb'\{"index": 1,.*?\},', b"", BATCH)
     answers = [Answer(200, {}, BATCH), Answer(200, {}, stream="a"), text, None]
     script = Script(*answers, Answer(200, {}, without))
-    elements = script.run(collected(Operations(0).results("1", None, None)))
+    elements = script.run(collected(Operations(0, URL).results("1", None, None)))
     assert [element.index for element in elements] == [0, 2]
 
 
@@ -215,9 +221,9 @@ def test_a_stream_that_never_ends_well_is_an_error() -> None:
     batch = Answer(200, {}, BATCH)
     script = Script(batch, Answer(200, {}, stream="a"), b'{"index', None, batch)
     with pytest.raises(ServiceUnreachable, match="ended early"):
-        script.run(collected(Operations(0).results("1", None, None)))
+        script.run(collected(Operations(0, URL).results("1", None, None)))
 
 
 def test_numbers_that_json_cannot_say_are_refused() -> None:
     with pytest.raises(ValueError, match="precision"):
-        Script().run(Operations(0).submit("", {"precision": float("nan")}, None))
+        Script().run(Operations(0, URL).submit("", {"precision": float("nan")}, None))

@@ -1,11 +1,12 @@
 """What went wrong, as a sentence on standard error and an exit status for scripts."""
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from quantumtasks_client import errors
-from quantumtasks_client.cli.show import clean
+from quantumtasks_client.cli.show import clean, err
 
 # The first that fits. 2 is also what a wrong command line ends with, 130 what Ctrl-C does.
 STATUSES: list[tuple[tuple[type[Exception], ...], int]] = [
@@ -25,15 +26,26 @@ class CommandError(errors.QuantumTasksError):
     """The command cannot be carried out as it was written."""
 
 
+class _Teller(logging.Handler):
+    """Says that the client goes on asking a service that is away."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _say(record.getMessage())
+
+
 @contextmanager
 def told() -> Iterator[None]:
     """Ends the process with the error's sentence and status, without a traceback."""
+    logging.getLogger("quantumtasks_client").addHandler(_Teller())
     try:
         yield
     except (errors.QuantumTasksError, OSError, UnicodeError) as error:
-        lines = map(clean, f"qtasks: {sentence(error)}".splitlines())
-        print("\n".join(lines), file=sys.stderr)
+        _say(sentence(error))
         sys.exit(status(error))
+
+
+def _say(sentence: str) -> None:
+    err.print("\n".join(map(clean, f"qtasks: {sentence}".splitlines())))
 
 
 def sentence(error: Exception) -> str:
