@@ -114,11 +114,12 @@ class Publisher:
         self._connection: SelectConnection | None = None
         self._channel: Any = None  # set once the queues are declared and confirms are on
         self._unconfirmed: dict[int, _Call] = {}  # by delivery tag
-        self._asked: set[_Call] = set()  # and not answered
+        self._asked: dict[_Call, Callable[[], None]] = {}  # what asks, by what is not answered
         self._waiting: list[Callable[[], None]] = []  # for the first connection
         self._tries = 0  # connections in a row that led to nothing
         self._delivery_tag = 0
         self._proven = False  # the channel has confirmed a message
+        self._asked_again = False  # after a connection that was not proven, and none since was
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
         self._thread.start()
 
@@ -254,7 +255,8 @@ class Publisher:
         # Without asking how full they are, for which RabbitMQ waits for a leader that is lost.
         for queue in (self._dead_letter_queue, *self._queues):
             channel.queue_declare(queue, durable=True, arguments=dict(self._arguments(queue)))
-        channel.confirm_delivery(self._confirmed, callback=prepared)  # answered after those
+        confirmed = partial(self._confirmed, channel)
+        channel.confirm_delivery(confirmed, callback=prepared)  # answered after those
 
     def _check_prepared(self, connection: SelectConnection) -> None:
         if connection is self._connection and self._channel is None:
@@ -311,8 +313,8 @@ class Publisher:
         if self._down is not None:
             call.refuse(self._down)
             return
-        self._asked.add(call)
-        call.add_done_callback(self._asked.discard)
+        self._asked[call] = action
+        call.add_done_callback(lambda _: self._asked.pop(call))
         if self._channel is None:
             self._waiting.append(action)
         else:
@@ -324,20 +326,25 @@ class Publisher:
         properties = pika.BasicProperties(delivery_mode=pika.DeliveryMode.Persistent.value)
         self._channel.basic_publish("", queue, body, properties, mandatory=True)
 
-    def _confirmed(self, frame: Any) -> None:
+    def _confirmed(self, channel: Any, frame: Any) -> None:
+        if channel is not self._channel:  # which was given up, with frames read but not handled
+            return
         tag, accepted = frame.method.delivery_tag, isinstance(frame.method, pika.spec.Basic.Ack)
         tags = [tag]
         if frame.method.multiple:
             tags = [t for t in self._unconfirmed if t <= tag]
+        if not (accepted or self._proven):
+            # It was for a leader that is gone, or not yet there, as another process is just making
+            # the queue; and so are the channel's next (seen on 3.10).
+            again, self._asked_again = not self._asked_again, True
+            self._drop("RabbitMQ refused the first message", stay=True, again=again)
+            return
         for call in [self._unconfirmed.pop(t) for t in tags if t in self._unconfirmed]:
             if accepted:
                 call.answer()
             else:
                 call.refuse("RabbitMQ refused the message")
-        self._proven |= accepted
-        if not self._proven:
-            # Its first message was for a leader that is gone, and so are the next (seen on 3.10).
-            self._drop("RabbitMQ refused the first message", stay=True)
+        self._proven, self._asked_again = True, False
 
     def _doubt(self, call: _Call, waited_s: float) -> None:
         """A caller has gone without its answer: soon nobody else is to wait for the like."""
@@ -376,13 +383,18 @@ class Publisher:
         if connection is self._connection:
             self._drop(f"{type(reason).__name__}: {reason}")
 
-    def _drop(self, reason: str, *, stay: bool = False) -> None:
-        """Give the connection up without asking the broker, and try a new one after a pause."""
+    def _drop(self, reason: str, *, stay: bool = False, again: bool = False) -> None:
+        """Give the connection up without asking the broker, and try a new one after a pause: the
+        same node with `stay`, and with `again` for those who wait, who are refused else.
+        """
         connection, self._connection, self._channel = self._connection, None, None
         if connection is not None and not stay:
             self.node = next(self._nodes)
         self._unconfirmed.clear()
-        self._refuse(reason)
+        if again:
+            self._waiting = list(self._asked.values())
+        else:
+            self._refuse(reason)
         if connection is not None and not connection.is_closed:
             # close() would wait for a broker that may be frozen; pika's heartbeat checker
             # ends a connection the same way.

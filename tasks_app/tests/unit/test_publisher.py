@@ -2,6 +2,8 @@
 
 import os
 import threading
+import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ import pytest
 
 from tasks_app.queue.broker import DoorbellBroker
 from tasks_app.queue.doorbell import QUEUE
+from tasks_app.queue.nodes import nodes
 from tasks_app.queue.publisher import Publisher, QueueUnavailable
 from tasks_app.tests.unit.queues import channel, in_queue, put, taken
 from testing.servers import RabbitServer
@@ -127,6 +130,25 @@ def test_threads_that_meet_at_a_brokers_first_use_share_one_publisher() -> None:
             found = {future.result() for future in [pool.submit(first_use) for _ in range(8)]}
         broker.close()
         assert len(found) == 1
+
+
+def test_processes_that_make_a_queue_together_are_all_served() -> None:
+    """RabbitMQ refuses messages for it while the first of them is still making it."""
+    queue, barrier = f"new-{uuid.uuid4()}", threading.Barrier(5)
+    quorum = {"x-queue-type": "quorum"}
+
+    def first_message(_: int) -> None:
+        barrier.wait(LIMIT_S)
+        one = Publisher(nodes(os.environ["RABBITMQ_URL"]), queue, f"{queue}.XQ", lambda _: quorum)
+        one.publish((queue, b"1"), (queue, b"2"), (queue, b"3"), timeout_s=LIMIT_S)
+        one.close()
+
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(first_message, range(5)))
+    assert Counter(taken(queue)) >= Counter({b"1": 5, b"2": 5, b"3": 5})
+    with channel() as amqp:
+        amqp.queue_delete(queue)
+        amqp.queue_delete(f"{queue}.XQ")
 
 
 def test_a_deleted_queue_is_reported_and_made_again(publisher: Publisher) -> None:
@@ -292,7 +314,7 @@ def test_a_connection_whose_first_message_is_refused_is_made_anew(
     try:
         publisher.depths(QUEUE, timeout_s=LIMIT_S)
         connection, node = publisher._connection, publisher.node
-        assert "refused the message" in refused(publisher)
+        assert "refused the first message" in refused(publisher)
         eventually(lambda: publisher._connection not in {connection, None}, what="another one")
         assert publisher.node is node
     finally:
