@@ -7,15 +7,16 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
+from quantumtasks_client.errors import InvalidValue
 from quantumtasks_client.models import BatchLike, TaskLike
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that are not None. Raises `ValueError` for infinities and what is no number."""
+    """The options that are not None. Raises `InvalidValue` for infinities and no number."""
     found = {name: value for name, value in options.items() if value is not None}
     for name, value in found.items():
         if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"{name} is {value}, which JSON cannot say")
+            raise InvalidValue(f"{name} is {value}, which JSON cannot say.")
     return found
 
 
@@ -42,15 +43,22 @@ def cursor_of(url: str | None) -> str | None:
 def task_path(task: TaskLike, action: str = "") -> str:
     """Of a task, or of what can be done with it."""
     named = task if isinstance(task, str | uuid.UUID) else task.task_id
-    return f"/tasks/{quote(str(named), safe='')}{action}"
+    return f"/tasks/{_segment(named)}{action}"
 
 
 def backend_path(name: str) -> str:
     """Of a backend."""
-    return f"/backends/{quote(name, safe='')}"
+    return f"/backends/{_segment(name)}"
 
 
 def batch_path(batch: BatchLike, action: str = "") -> str:
     """Of a batch, or of what can be done with it."""
     named = batch if isinstance(batch, str | uuid.UUID) else batch.batch_id
-    return f"/batches/{quote(str(named), safe='')}{action}"
+    return f"/batches/{_segment(named)}{action}"
+
+
+def _segment(named: object) -> str:
+    """Raises `InvalidValue` for what is empty, which would be the address of all."""
+    if not str(named):
+        raise InvalidValue("An id or a name is needed; this one is empty.")
+    return quote(str(named), safe="")

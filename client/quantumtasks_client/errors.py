@@ -17,6 +17,10 @@ class NotConfigured(QuantumTasksError):
     """The service's URL or the token is missing or cannot be used."""
 
 
+class InvalidValue(QuantumTasksError, ValueError):
+    """What cannot be sent at all, such as a number that is none."""
+
+
 class ServiceUnreachable(QuantumTasksError):
     """No answer came, for as long as the client tries."""
 

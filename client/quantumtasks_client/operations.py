@@ -2,6 +2,7 @@
 
 import logging
 import math
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,7 +21,12 @@ from quantumtasks_client.addresses import (
     query_of,
     task_path,
 )
-from quantumtasks_client.errors import IllegalTransition, ServiceUnreachable, WaitTimeout
+from quantumtasks_client.errors import (
+    IllegalTransition,
+    InvalidValue,
+    ServiceUnreachable,
+    WaitTimeout,
+)
 from quantumtasks_client.exchange import (
     ANSWER_S,
     Answer,
@@ -81,6 +87,8 @@ Observable: TypeAlias = Mapping[str, float]
 OnSubmission: TypeAlias = Callable[[Submission | BatchSubmission], object]
 
 T = TypeVar("T")
+
+_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 _log = logging.getLogger(__name__)
 
@@ -396,6 +404,8 @@ class Operations:
 
     def _post(self, path: str, body: Mapping[str, Any], key: str | None) -> Steps[Answer]:
         """A submission, which its key makes safe to send again."""
+        if key is not None and not _KEY.fullmatch(key):
+            raise InvalidValue("An idempotency key is 1 to 255 printable ASCII characters.")
         headers = {
             "Content-Type": "application/json",
             "Idempotency-Key": str(uuid.uuid4()) if key is None else key,

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from quantumtasks_client import Client
+from quantumtasks_client.cli import inputs, plot
 from tests.site import BELL, LINE, Site
 from tests.terminal import COMMAND, Shell
 
@@ -55,7 +56,8 @@ def test_counts_come_as_csv_and_as_a_picture(shell: Shell) -> None:
     assert sum(int(row.split(",")[1]) for row in rows[1:]) == 8
     assert shell.out("result", task, "--plot", "bell.png") == ""
     assert (shell.folder / "bell.png").read_bytes().startswith(b"\x89PNG")
-    assert shell.run("result", task, "--plot", "bell.nonsense").returncode == 2
+    for name in ("bell.nonsense", "bell"):
+        assert shell.run("result", task, "--plot", name).returncode == 2
 
 
 def test_a_sweep_is_a_table_or_csv_or_json_or_a_picture(shell: Shell) -> None:
@@ -91,6 +93,22 @@ def test_arrays_are_written_in_brackets(shell: Shell) -> None:
         ("[0, 3.14159]", "1: 10"),
     ]
     assert shell.run("submit", "array.qasm", "-p", "theta=1,0").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("written", "values"),
+    [("n=0:4:3", "[0, 2, 4]"), ("n=0:1:3", "[0.0, 0.5, 1.0]"), ("n=2:2:1", "[2]")],
+)
+def test_whole_numbers_stay_whole(tmp_path: Path, written: str, values: str) -> None:
+    assert str([point["n"] for point in inputs.parameter_sets([written], None)]) == values
+    file = tmp_path / "sets.json"
+    file.write_text(f'[{{"n": {2**69 + 1}}}]')
+    assert inputs.parameter_sets(None, file) == [{"n": 2**69 + 1}]
+
+
+def test_a_picture_is_over_the_one_value_that_differs() -> None:
+    assert plot._axis([{"a": 0, "b": 1}, {"a": 2, "b": 1}]) == ("a", [0, 2])
+    assert plot._axis([{"a": 0, "b": 1}, {"a": 2, "b": 2}]) is None
 
 
 def test_a_sweep_takes_sets_from_a_file_and_estimates(shell: Shell) -> None:
@@ -180,7 +198,10 @@ def test_a_task_is_run_again_with_changes(shell: Shell) -> None:
         (["submit", "bell.qasm", "-p", "theta=1e3*pi"], 2, "number"),
         (["submit", "bell.qasm", "-p", "a=1", "-p", "a=2"], 2, "a is given twice"),
         (["submit", "bell.qasm", "-O", "ZZ=1,ZZ=2"], 2, "ZZ is given twice"),
+        (["submit", "bell.qasm", "--precision", "nan"], 2, "precision is nan"),
+        (["submit", "bell.qasm", "--key", ""], 2, "1 to 255 printable"),
         (["status", "no-id"], 2, "UUID"),
+        (["status", ""], 2, "empty"),
         (["status", "01a20017-8ed7-725d-bb02-5241f3e7abf2"], 4, "no batch"),
         (["sweep", "bell.qasm"], 2, "--param"),
         (["sweep", "bell.qasm", "-p", "theta=0:1"], 2, "first:last:count"),

@@ -3,6 +3,7 @@
 import math
 import re
 import sys
+import uuid
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,11 @@ def _decoded(text: bytes, where: str) -> str:
         return text.decode()
     except UnicodeDecodeError:
         raise CommandError(f"{where} is not UTF-8 text.") from None
+
+
+def key(given: str | None) -> str:
+    """An idempotency key, a new one where none is given."""
+    return str(uuid.uuid4()) if given is None else given
 
 
 def values(given: list[str] | None) -> dict[str, Any] | None:
@@ -82,10 +88,13 @@ def parameter_sets(given: list[str] | None, file: Path | None) -> list[dict[str,
 def _sets(file: Path) -> list[dict[str, Any]]:
     text = program(file)
     try:
-        return msgspec.json.decode(text, type=list[dict[str, float | bool | list[Any]]])
+        found = msgspec.json.decode(text, type=list[dict[str, bool | int | float | list[Any]]])
     except msgspec.MsgspecError as error:
         sentence = f"{file} must hold a JSON list of objects of numbers: {error}."
         raise CommandError(sentence) from None
+    if not found:
+        raise CommandError(f"{file} holds no set.")
+    return found
 
 
 def _range(text: str) -> tuple[str, list[Any]]:
@@ -94,13 +103,22 @@ def _range(text: str) -> tuple[str, list[Any]]:
     if len(bounds) == 1:
         return name, _several(value, name)
     try:
-        first, last, count = float(bounds[0]), float(bounds[1]), int(bounds[2])
+        first, last, count = _number(bounds[0]), _number(bounds[1]), int(bounds[2])
     except (ValueError, IndexError):
         count = 0
     if not (len(bounds) == 3 and 1 <= count <= MAX_POINTS):
         raise CommandError(f"Write a range as {name}=first:last:count, not {value!r}.")
-    step = (last - first) / max(1, count - 1)
+    span, steps = last - first, max(1, count - 1)
+    # Whole numbers stay such: an int takes no others.
+    step = span // steps if isinstance(span, int) and span % steps == 0 else span / steps
     return name, [first + step * n for n in range(count)]
+
+
+def _number(text: str) -> int | float:
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
 
 
 def _pair(text: str) -> tuple[str, str]:

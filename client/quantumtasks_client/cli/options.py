@@ -12,7 +12,7 @@ Program = Annotated[Path, typer.Argument(metavar="FILE", help="OpenQASM; - for s
 Json = Annotated[bool, typer.Option("--json", help="Print what the service answered.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print outcomes and counts.")]
 Wait = Annotated[bool, typer.Option("--wait", "-w", help="Wait for the result and show it.")]
-Timeout = Annotated[float | None, typer.Option(help="Wait no longer than so many seconds.")]
+Timeout = Annotated[float | None, typer.Option(min=0, help="Wait no longer than so many seconds.")]
 Shots = Annotated[int | None, typer.Option("--shots", "-n", help="How often to run it.")]
 Seed = Annotated[int | None, typer.Option(help="Makes the counts repeatable.")]
 Method = Annotated[str | None, typer.Option(help="Simulation method.")]

@@ -52,6 +52,8 @@ def save(result: Result, path: Path, points: Sequence[Mapping[str, Any]] = ()) -
         axes.tick_params(axis="x", rotation=70)
     else:
         raise CommandError("The result has no counts to plot.")
+    if not path.suffix:  # matplotlib would choose one, and write another file
+        raise CommandError(f"{path} must end with a kind of picture, such as .png or .svg.")
     try:
         figure.savefig(path, dpi=150)
     except ValueError as error:
@@ -60,7 +62,8 @@ def save(result: Result, path: Path, points: Sequence[Mapping[str, Any]] = ()) -
 
 def _axis(points: Sequence[Mapping[str, Any]]) -> tuple[str, Sequence[float]] | None:
     """The one number that differs from set to set."""
-    named = {name for point in points for name in point}
+    pairs = {(name, str(value)) for point in points for name, value in point.items()}
+    named = [name for name, values in Counter(name for name, _ in pairs).items() if values > 1]
     if len(named) != 1:
         return None
     (name,) = named

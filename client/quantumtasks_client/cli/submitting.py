@@ -1,6 +1,5 @@
 """The commands that submit."""
 
-import uuid
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -78,7 +77,7 @@ def submit(
         optimization_level=optimization_level,
         priority=priority,
     )
-    circuit, key = inputs.program(file), key or str(uuid.uuid4())
+    circuit, key = inputs.program(file), inputs.key(key)
     with Client() as client:
         with unanswered(key):
             task = client.submit(circuit, idempotency_key=key, **options)
@@ -116,7 +115,7 @@ def rerun(
         priority=priority,
     )
     changes = cast(Options, {name: value for name, value in wanted.items() if value is not None})
-    key = key or str(uuid.uuid4())
+    key = inputs.key(key)
     with Client() as client:
         with unanswered(key):
             again = client.rerun(task, idempotency_key=key, **changes)
@@ -151,7 +150,7 @@ def batch(
         optimization_level=optimization_level,
         priority=priority,
     )
-    key = key or str(uuid.uuid4())
+    key = inputs.key(key)
     circuits = [inputs.program(file) for file in files]
     with Client() as client:
         with unanswered(key):
