@@ -1,13 +1,16 @@
 """The admin's pages for tokens, limits, workers and the audit."""
 
+from datetime import datetime
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.html import format_html
 
 from tasks_app import access
@@ -23,6 +26,16 @@ class NeverChanged:
     has_add_permission = has_change_permission = has_delete_permission = _never
 
 
+class TokenForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    """With an expiry to come."""
+
+    def clean_expires_at(self) -> datetime | None:
+        at: datetime | None = self.cleaned_data["expires_at"]
+        if at and at <= timezone.now():
+            raise forms.ValidationError("That is over: the token would open nothing.")
+        return at
+
+
 @admin.register(ApiToken)
 class TokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
     """Tokens are made, shown once, and revoked; never edited or deleted."""
@@ -31,6 +44,7 @@ class TokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the 
     list_select_related = ("owner",)
     list_filter = ("read_only",)
     search_fields = ("label", "owner__username")
+    form = TokenForm
     fields = ("owner", "label", "read_only", "expires_at")
     autocomplete_fields = ("owner",)
     actions = ("revoke",)
@@ -105,6 +119,11 @@ class OwnerAdmin(UserAdmin):  # type: ignore[type-arg]
 
     def get_inlines(self, request: HttpRequest, obj: User | None) -> list[Any]:
         return [LimitsInline, TokensInline] if obj else []
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What goes with users: their tokens too, which nobody may delete alone."""
+        found, counts, forbidden, protected = super().get_deleted_objects(objs, request)
+        return found, counts, set(forbidden) - {ApiToken._meta.verbose_name}, protected
 
 
 @admin.register(AuditEntry)

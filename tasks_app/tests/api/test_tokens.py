@@ -134,6 +134,15 @@ def test_one_is_made_in_the_admin_and_shown_once(ada: User) -> None:
     assert (entry.actor, entry.action) == ("root", "token_created")
 
 
+def test_none_is_made_in_the_admin_that_opens_nothing(ada: User) -> None:
+    client = Client()
+    client.force_login(people.user("root", is_staff=True, is_superuser=True))
+    past = {"expires_at_0": "2026-01-01", "expires_at_1": "00:00"}
+    form = {"owner": ada.pk, "label": "robot", **past}
+    assert client.post("/admin/tasks_app/apitoken/add/", form).status_code == 200
+    assert not ApiToken.objects.exists()
+
+
 def test_one_is_revoked_in_the_admin(ada: User) -> None:
     text = people.token(ada)
     client = Client()
@@ -186,7 +195,9 @@ def test_an_expired_token_and_an_inactive_owners_open_nothing(ada: User) -> None
 def test_a_token_goes_with_its_owner_and_tasks_stay(ada: User) -> None:
     text = people.token(ada)
     task = people.task_of(ada)
-    ada.delete()
+    client = Client()
+    client.force_login(people.user("root", is_staff=True, is_superuser=True))
+    client.post(f"/admin/auth/user/{ada.pk}/delete/", {"post": "yes"})
     assert not opens(text)
     task.refresh_from_db()
     assert task.owner is None
