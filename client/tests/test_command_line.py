@@ -202,7 +202,7 @@ def test_a_task_is_run_again_with_changes(shell: Shell) -> None:
         (["submit", "bell.qasm", "--key", ""], 2, "1 to 255 printable"),
         (["status", "no-id"], 2, "UUID"),
         (["status", ""], 2, "empty"),
-        (["status", "01a20017-8ed7-725d-bb02-5241f3e7abf2"], 4, "no batch"),
+        (["status", "01a20017-8ed7-725d-bb02-5241f3e7abf2"], 4, "no task and no batch"),
         (["sweep", "bell.qasm"], 2, "--param"),
         (["sweep", "bell.qasm", "-p", "theta=0:1"], 2, "first:last:count"),
         (["sweep", "bell.qasm", "-p", "a=0:1:1000", "-p", "b=0:1:1001"], 2, "1,000,000"),

@@ -26,7 +26,7 @@ from tasks_app.api.auth import AUTHENTICATION, TaskAccess
 from tasks_app.api.batch_results import Results
 from tasks_app.api.content import NDJSON, compressed, counts_as_csv
 from tasks_app.api.errors import ApiError
-from tasks_app.api.fields import checked, shown
+from tasks_app.api.fields import StrictSerializer, checked, shown
 from tasks_app.api.filters import (
     BatchFilterSerializer,
     FilterSerializer,
@@ -248,6 +248,7 @@ class BatchViewSet(TaskApiView, ViewSet):
     @schema.retry_batch
     def retry(self, request: Request, batch_id: str) -> Response:
         """Submit the failed elements again, as new tasks in their places."""
+        checked(StrictSerializer, request.data or {})  # lest somebody think that options changed
         batch, _ = self.batch(request, batch_id)
         accepted = submission.retry(
             batch, correlation_id=correlation_id(), idempotency=idempotency(request)

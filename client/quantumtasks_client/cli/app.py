@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from getpass import getpass
 from typing import Annotated
 
@@ -92,7 +94,7 @@ for command in (submit, rerun, batch, sweep):
 def status(of: Id, json: Json = False) -> None:
     """Show where a task or a batch is."""
     with Client() as client:
-        found = _named(client, of)
+        found = _either(of, client.get, client.get_batch)
     if json:
         show.as_json(found)
     elif isinstance(found, Task):
@@ -105,7 +107,7 @@ def status(of: Id, json: Json = False) -> None:
 def watch(of: Id, timeout: Timeout = None, json: Json = False) -> None:
     """Wait for a task or a batch, and show what came of it."""
     with Client() as client:
-        found = _named(client, of)
+        found = _either(of, client.get, client.get_batch)
         if isinstance(found, Task):
             show_ended(waited(client, found.task_id, timeout), json=json)
             return
@@ -197,10 +199,7 @@ def list_batches(
 def cancel(of: Id, json: Json = False) -> None:
     """Cancel a task, or what has not ended of a batch."""
     with Client() as client:
-        try:
-            found: Task | Batch = client.cancel(of)
-        except NotFound:
-            found = client.cancel_batch(of)
+        found = _either(of, client.cancel, client.cancel_batch)
     if json:
         show.as_json(found)
     elif isinstance(found, Batch):
@@ -233,9 +232,9 @@ def backends(
         show.backends(found)
 
 
-def _named(client: Client, of: str) -> Task | Batch:
-    """The task or the batch with this id: which it is only the service knows."""
-    try:
-        return client.get(of)
-    except NotFound:
-        return client.get_batch(of)
+def _either(of: str, *asked: Callable[[str], Task | Batch]) -> Task | Batch:
+    """What the first says that knows this id: whether it is a task's only the service knows."""
+    for ask in asked:
+        with suppress(NotFound):
+            return ask(of)
+    raise NotFound("There is no task and no batch with this id.", status=404, code="not_found")

@@ -323,7 +323,8 @@ def test_a_retry_is_repeated_by_its_key_alone(empty_queue: None) -> None:
     assert json.loads(second.content)["task_ids"] == ids
     assert {str(task_id) for task_id in rung()} == set(ids)
     assert Task.objects.count() == 5
-    error(post({"x": 1}, path, **key), 409, "idempotency_key_reused")
+    refused = error(post({"shots": 1}, path), 400, "validation_error")
+    assert list(refused["details"]) == ["shots"]
 
 
 @pytest.mark.django_db(transaction=True)
