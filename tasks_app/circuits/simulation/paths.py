@@ -56,7 +56,9 @@ class _Path:
 class Walk:
     """All paths of one program. Takes the place of the simulator."""
 
-    def __init__(self, program: SteeredProgram, options: Options, *, seed: int, limits: Limits) -> None:
+    def __init__(
+        self, program: SteeredProgram, options: Options, *, seed: int, limits: Limits
+    ) -> None:
         self.method = _method(options.method, options.noise is not None)
         self.paths = 0
         self.gates = 0  # Of the longest path.
