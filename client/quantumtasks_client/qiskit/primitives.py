@@ -126,9 +126,9 @@ class EstimatorV2(BaseEstimatorV2):  # type: ignore[misc]  # Qiskit has no types
 
     Without a precision the values are exact. With one they are drawn from a normal distribution
     around the exact ones, as Aer's `EstimatorV2` does it, and with the same values for the same
-    `seed_simulator`. Where a circuit measures or resets before its end, or has noise that cannot be
-    told exactly, they are averages over as many shots as the precision needs, and `stds` say what
-    came of it.
+    `seed_simulator`. Where a circuit that measures or resets before its end has too many paths or
+    noise, or noise cannot be told exactly, they are averages over as many shots as the precision
+    needs, and `stds` say what came of it.
     """
 
     def __init__(
