@@ -10,7 +10,13 @@ import msgspec
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
-from qiskit.circuit import ClassicalRegister, Parameter, ParameterVector, QuantumRegister
+from qiskit.circuit import (
+    ClassicalRegister,
+    Parameter,
+    ParameterVector,
+    QuantumRegister,
+    Qubit,
+)
 from qiskit.primitives import BaseEstimatorV2, BaseSamplerV2, StatevectorEstimator
 from qiskit.providers import JobStatus
 from qiskit.quantum_info import SparseObservable, SparsePauliOp
@@ -52,6 +58,17 @@ def ansatz() -> QuantumCircuit:
     for place, angle in enumerate(angles):
         circuit.ry(angle * (place + 1), place % 2)
         circuit.cx(0, 1)
+    return circuit
+
+
+def outside_registers(*shared: int) -> QuantumCircuit:
+    """Three qubits of which the middle one is in no register, and one of those that are shared."""
+    circuit = QuantumCircuit(QuantumRegister(1), [Qubit()], QuantumRegister(1))
+    if shared:
+        bits = [circuit.qubits[place] for place in shared]
+        circuit.add_register(QuantumRegister(name="shared", bits=bits))
+    for place, qubit in enumerate(circuit.qubits, 1):
+        circuit.ry(0.4 * place, qubit)
     return circuit
 
 
@@ -161,6 +178,8 @@ def test_an_estimator_works(backend: QuantumTasksBackend, client: Client) -> Non
         (circuit, ["ZZ", {"XY": 2.0, "II": -1}, "ZZ"], values[1]),
         (circuit, HAMILTONIAN, values[0, 0]),
         (cat(2).remove_final_measurements(inplace=False), ["ZZ", "XX", "ZI"]),
+        (outside_registers(), ["IIX", "IXI", "XII"]),
+        (outside_registers(2, 0), ["IIX", "IXI", "XII"]),
     ]
     job = estimator.run(pub_list)
     assert len(job.task_ids) == len(pub_list)

@@ -19,6 +19,7 @@ from qiskit.quantum_info import SparseObservable, SparsePauliOp
 from quantumtasks_client.operations import MAX_SETS
 from quantumtasks_client.qiskit.backend import QuantumTasksBackend
 from quantumtasks_client.qiskit.note import Block
+from quantumtasks_client.qiskit.program import Program
 from quantumtasks_client.qiskit.pubs import (
     Part,
     Told,
@@ -44,7 +45,7 @@ def parts(
     """The tasks: one for each PUB, or some where one cannot hold it."""
     for index, pub in enumerate(pubs):
         program = backend.program(pub.circuit, "estimator")
-        values, (observables, numbers) = values_of(pub, program), _different(pub)
+        values, (observables, numbers) = values_of(pub, program), _different(pub, program)
         shape, precision = list(pub.parameter_values.shape), pub.precision
         whole = Block(pub=index, shape=shape, numbers=numbers, precision=precision)
         for first, sets, chosen in _blocks(whole, list(map(len, observables))):
@@ -62,12 +63,13 @@ def _shots(precision: float, most: int) -> int:
     return min(most, math.ceil(precision**-2) if precision else _SHOTS)
 
 
-def _different(pub: EstimatorPub) -> tuple[list[Terms], Any]:
+def _different(pub: EstimatorPub, program: Program) -> tuple[list[Terms], Any]:
     """The different observables, and the number of each in the PUB's array of them."""
     found: dict[tuple[tuple[str, float], ...], int] = {}
     numbers = []
     for each in pub.observables.ravel().tolist():
-        terms = tuple(sorted(_in_paulis(each).items()))
+        paulis = _in_paulis(each).items()
+        terms = tuple(sorted((program.letters(pauli), weight) for pauli, weight in paulis))
         numbers.append(found.setdefault(terms, len(found)))
     return list(map(dict, found)), np.reshape(numbers, pub.observables.shape).tolist()
 

@@ -67,8 +67,11 @@ class Program:
             )
         # In Qiskit 2.2 a loop's variable counts as a parameter of its circuit.
         self._used = {each.name for each in used}.difference(loop_variables(self._circuit))
-        order = _order_in_qpy if self._openqasm is None else _order_in_text
-        self.note = note_of(circuit, kind, order(circuit))
+        in_text = self._openqasm is not None
+        order = _order_in_text(circuit.clbits, circuit.cregs) if in_text else _order_in_qpy(circuit)
+        self.note = note_of(circuit, kind, order)
+        declared = in_text and not stays
+        self._qubits = _order_in_text(circuit.qubits, circuit.qregs) if declared else None
 
     def fields(self, note: Note) -> dict[str, Any]:
         """Of a submission: the program with a note."""
@@ -85,6 +88,12 @@ class Program:
         """The values of the circuit's parameters, by position, as those of the inputs."""
         values = zip(self._inputs, row, strict=True)
         return {name: value for name, value in values if name in self._used}
+
+    def letters(self, pauli: str) -> str:
+        """Of a Pauli string of the circuit, in the order in which the program has its qubits."""
+        if self._qubits is None:
+            return pauli
+        return "".join(pauli[-1 - qubit] for qubit in reversed(self._qubits))
 
 
 class _Unsayable(Exception):
@@ -172,13 +181,13 @@ def _with_parameters(circuit: QuantumCircuit, names: list[str]) -> QuantumCircui
     return circuit.assign_parameters(new)
 
 
-def _order_in_text(circuit: QuantumCircuit) -> list[int] | None:
-    """The circuit's bits in the order in which they are counted; None: in their own.
+def _order_in_text(bits: Sequence[Any], registers: Iterable[Any]) -> list[int] | None:
+    """The circuit's bits, or its qubits, in the order in which they are declared; None: their own.
 
-    The exporter declares bits outside registers first. Of registers that overlap it makes aliases.
+    The exporter declares those outside registers first. Of registers that overlap it makes aliases.
     """
-    place = {bit: index for index, bit in enumerate(circuit.clbits)}
-    within = [bit for register in circuit.cregs for bit in register]
+    place = {bit: index for index, bit in enumerate(bits)}
+    within = [bit for register in registers for bit in register]
     if len(within) > len(set(within)):
         return None
     order = [place[bit] for bit in place.keys() - set(within)]
@@ -186,7 +195,7 @@ def _order_in_text(circuit: QuantumCircuit) -> list[int] | None:
 
 
 def _order_in_qpy(circuit: QuantumCircuit) -> list[int] | None:
-    """The same: there each register stands where its first bit does."""
+    """The bits as they are counted: there each register stands where its first bit does."""
     groups: dict[Any, list[int]] = {}
     for index, bit in enumerate(circuit.clbits):
         registers = circuit.find_bit(bit).registers
