@@ -49,6 +49,7 @@ def aliases() -> QuantumCircuit:
     circuit = QuantumCircuit(QuantumRegister(3, "q"), bits, ClassicalRegister(1, "input"))
     circuit.add_register(ClassicalRegister(name="both", bits=bits[::-1]))
     circuit.add_register(ClassicalRegister(name="second", bits=bits[1:]))
+    circuit.add_register(ClassicalRegister(0, "none"))
     circuit.ry(0.8, [0, 1])
     circuit.measure([0, 1], [0, 1])
     with circuit.if_test((circuit.cregs[1], 2)):

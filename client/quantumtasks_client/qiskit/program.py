@@ -36,7 +36,7 @@ from quantumtasks_client.qiskit.note import Kind, Note, in_metadata, in_openqasm
 _QPY_VERSION = min(18, qpy.common.QPY_VERSION)  # the newest that the service reads
 _PLAIN = (Measure, Reset, Barrier, Delay, Store, BreakLoopOp, ContinueLoopOp)
 _BETWEEN = str(uuid4())  # the beginning of names that nobody else gives
-_EMPTY = re.compile(r"^(?:qu)?bit\[0\] .*;\n", re.MULTILINE)
+_EMPTY = re.compile(r"^(?:(?:qu)?bit\[0\] .*|let \S+ = \{\});\n", re.MULTILINE)
 _FOR = re.compile(r"^( *for) (?:int )?(?=\S+ in )", re.MULTILINE)
 _DUMMY = re.compile(r"^int switch_dummy\w*;\n", re.MULTILINE)
 _SWITCH = re.compile(r"^( *)(switch_dummy\w*) = (.+);\n *switch \(\2\)", re.MULTILINE)
