@@ -112,6 +112,19 @@ def test_an_expression_has_the_same_value_or_is_refused(tree: Any, a: float, b: 
     np.testing.assert_allclose(float(found.data[0].params[0]), exact.real, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns", "ps", "dt"])
+def test_a_delay_by_parameters_is_as_long(unit: str) -> None:
+    circuit = of(1, ("delay", 2 * A + B, 0, unit))
+    with circuit.for_loop([3], Parameter("n")) as n:
+        circuit.delay(n, 0, unit)
+    values: Values = {A: 2, B: 1}
+    by_parameters = read(circuit, values).data
+    bound = read(of(1, ("delay", 5, 0, unit), ("delay", 3, 0, unit)), {}).data
+    for found, expected in zip(by_parameters, bound, strict=True):
+        assert found.operation.unit == expected.operation.unit
+        assert found.operation.duration == pytest.approx(expected.operation.duration)
+
+
 class Twirled(Annotation):  # type: ignore[misc]  # Qiskit has no types
     namespace = "of.somebody"
 
@@ -124,8 +137,7 @@ def in_a_box() -> QuantumCircuit:
 
 
 SAID_IN_QPY = {
-    "a delay by a parameter": of(1, ("delay", Parameter("t"), 0)),
-    "a gate without a definition": of(1, (Gate("secret", 1, []), [0])),
+    "a gate without a definition": of(1, ("p", Parameter("t"), 0), (Gate("secret", 1, []), [0])),
     "an instruction of Aer": of(1, ("h", 0), (SaveStatevector(1), [0])),
 }
 

@@ -39,6 +39,10 @@ _BETWEEN = str(uuid4())  # the beginning of names that nobody else gives
 _EMPTY = re.compile(r"^(?:(?:qu)?bit\[0\] .*|let \S+ = \{\});\n", re.MULTILINE)
 _FOR = re.compile(r"^( *for) (?:int )?(?=\S+ in )", re.MULTILINE)
 _DUMMY = re.compile(r"^int switch_dummy\w*;\n", re.MULTILINE)
+# Its delays by parameters read like `delay[2*p0us]`.
+_DELAY = re.compile(
+    r"^( *delay\[)(?![\d.e+-]+(?:[nmu]?s|dt)\])(.+?)([nmu]s|dt)(?=\] )", re.MULTILINE
+)
 _SWITCH = re.compile(r"^( *)(switch_dummy\w*) = (.+);\n *switch \(\2\)", re.MULTILINE)
 _EXPORTER = qasm3.Exporter(
     includes=("stdgates.inc",),
@@ -112,6 +116,7 @@ def _openqasm(circuit: QuantumCircuit, stays: bool) -> tuple[str | None, Iterabl
     text = _EMPTY.sub("", text)  # which OpenQASM does not have
     # The exporter's loops count in integers, for which `i / 2` is one too, or in nothing it names.
     text = _FOR.sub(r"\1 float ", text)
+    text = _DELAY.sub(r"\1(\2) * 1\3", text)
     # Its variable would keep the simulator from running the switch by itself.
     text = _DUMMY.sub("", _SWITCH.sub(r"\1switch (\3)", text))
     phase = flat.global_phase  # which it leaves out
@@ -216,7 +221,7 @@ def _unrolled(circuit: QuantumCircuit) -> QuantumCircuit:
     flat._layout = None  # With one, the exporter writes physical qubits.
     for instruction in circuit.data:
         if _is_plain(instruction):
-            flat.append(instruction, copy=False)
+            flat.append(_timed(instruction), copy=False)
             continue
         operation = instruction.operation
         if isinstance(operation, ControlFlowOp):
@@ -231,11 +236,19 @@ def _unrolled(circuit: QuantumCircuit) -> QuantumCircuit:
 def _is_plain(instruction: CircuitInstruction) -> bool:
     if instruction.is_standard_gate():  # and not another's gate of the same name
         return instruction.name in WRITTEN
-    operation = instruction.operation
-    kind = getattr(operation, "base_class", None)
-    if kind is Delay and isinstance(operation.duration, ParameterExpression):
-        raise _Unsayable
-    return kind in _PLAIN
+    return getattr(instruction.operation, "base_class", None) in _PLAIN
+
+
+def _timed(instruction: CircuitInstruction) -> CircuitInstruction:
+    """With a delay by parameters in nanoseconds: `2*ns` might be two times `n` seconds."""
+    delay = instruction.operation
+    if (
+        isinstance(delay, Delay)
+        and isinstance(delay.duration, ParameterExpression)
+        and delay.unit == "s"
+    ):
+        return instruction.replace(operation=Delay(1e9 * delay.duration, "ns"))
+    return instruction
 
 
 def _exported(operation: ControlFlowOp) -> ControlFlowOp:
