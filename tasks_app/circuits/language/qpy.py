@@ -40,7 +40,9 @@ def read_qpy(file: QpyFile, limits: Limits, inputs: Inputs) -> Program:
         inputs = _by_name(loaded, circuit, inputs)
     circuit, deferred = _bound(circuit, inputs)
     named = {each.name: Bits(tuple(each)) for each in circuit.cregs}
-    registers = {each.name: Qubits(tuple(each)) for each in circuit.qregs}
+    # `measure_all` may give bits the name of qubits, and results tell of the bits.
+    qregs = [each for each in circuit.qregs if each.name not in named]
+    registers = {each.name: Qubits(tuple(each)) for each in qregs}
     return program_of(circuit, _counted(circuit), named | registers, deferred)
 
 

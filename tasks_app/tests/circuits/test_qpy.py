@@ -267,6 +267,13 @@ def test_the_bits_of_registers_are_told_by_their_places_in_an_outcome() -> None:
     assert told == [("first", ["0"]), ("low", ["0", "1"]), ("h", ["1", "0"])]
 
 
+def test_bits_that_are_called_as_qubits_are_told() -> None:
+    circuit = QuantumCircuit(QuantumRegister(1, "meas"), ClassicalRegister(1, "first"))
+    circuit.measure_all()
+    registers = run_file(file_of(circuit), outputs=["counts", "registers"])["registers"]
+    assert registers == [{"name": "first", "bits": [0]}, {"name": "meas", "bits": [1]}]
+
+
 def test_values_may_come_in_the_order_of_qiskits_parameters() -> None:
     vector = ParameterVector("v", 11)
     circuit = QuantumCircuit(12, 12)
