@@ -76,7 +76,7 @@ def _values(
     angle: ParameterExpression, binds: Mapping[Parameter, Sequence[float]]
 ) -> Sequence[float]:
     """Those of one angle in all runs. Raises CircuitError."""
-    if angle in binds:
+    if isinstance(angle, Parameter):  # Others may have no hash, as a negative number has not.
         return binds[angle]
     names = angle.parameters
     try:

@@ -289,6 +289,15 @@ def test_values_may_come_in_the_order_of_qiskits_parameters() -> None:
         assert "takes 12 values in order" in refusal(file_of(circuit), parameters=other).message
 
 
+def test_an_angle_may_have_lost_its_parameters() -> None:
+    angle = Parameter("a")
+    circuit = QuantumCircuit(1, 1)
+    circuit.rx(angle - angle - math.pi, 0)
+    circuit.rz(angle, 0)
+    circuit.measure(0, 0)
+    assert run_file(file_of(circuit), parameters={"a": 0.3})["counts"] == {"1": 20}
+
+
 def test_registers_may_share_bits() -> None:
     qubits, bits = [Qubit(), Qubit()], [Clbit(), Clbit()]
     circuit = QuantumCircuit(qubits, bits)
