@@ -6,6 +6,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import (
     ClassicalRegister,
     Clbit,
+    Parameter,
     QuantumRegister,
     library,
 )
@@ -140,6 +141,18 @@ def until_zero() -> QuantumCircuit:
     return circuit
 
 
+def called_alike() -> QuantumCircuit:
+    circuit = measured(2, (2, "c"), (1, "_"))
+    with circuit.for_loop([1, 2, 3], Parameter("c")) as number:
+        circuit.rx(number, 0)
+        with circuit.if_test((circuit.cregs[0], 0)):
+            circuit.x(1)
+    with circuit.for_loop([1]), circuit.if_test((circuit.cregs[1], 0)):
+        circuit.h(0)
+    circuit.measure([0, 1], [0, 1])
+    return circuit
+
+
 def variables() -> QuantumCircuit:
     return steered_by_variables(
         measured(3, 3), lambda circuit: circuit.ry(1.2, [0, 1]), ("p0", "switch_dummy", "x")
@@ -221,7 +234,7 @@ DYNAMIC: dict[str, Build] = {
             branches,
             switched,
         ),
-        *(until_zero, variables, expressions, prepared, composed, boxed),
+        *(until_zero, called_alike, variables, expressions, prepared, composed, boxed),
     )
 }
 HIDDEN = "110100" * 10

@@ -167,7 +167,7 @@ def test_qpy_says_the_same(backend: QuantumTasksBackend, monkeypatch: pytest.Mon
     circuits = [DYNAMIC[name]() for name in kinds]
     as_text = backend.run(circuits, shots=SHOTS, seed_simulator=1).result()
     # As if OpenQASM had no words for any of them.
-    monkeypatch.setattr(program, "_openqasm", lambda circuit, stays: (None, circuit.parameters))
+    monkeypatch.setattr(program, "_openqasm", lambda circuit, *_: (None, circuit.parameters))
     job = backend.run(circuits, shots=SHOTS, seed_simulator=2)
     for index, task_id in enumerate(job.task_ids):
         assert backend.client.get_submission(task_id)["circuit_format"] == "qpy"

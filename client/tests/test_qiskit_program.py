@@ -11,7 +11,15 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit, qpy
-from qiskit.circuit import Annotation, Gate, Parameter, ParameterExpression
+from qiskit.circuit import (
+    Annotation,
+    ClassicalRegister,
+    Gate,
+    Parameter,
+    ParameterExpression,
+    QuantumRegister,
+)
+from qiskit.circuit.classical import expr, types
 from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.exceptions import QiskitError
 from qiskit.quantum_info import Operator
@@ -154,6 +162,16 @@ def test_what_openqasm_cannot_say_is_sent_as_qpy(name: str) -> None:
     note = found_in(fields["circuit"])
     assert note is not None
     assert (note.name, note.metadata) == (circuit.name, {"mine": [1, 2]})
+
+
+def test_a_variable_that_hides_a_register_is_refused() -> None:
+    circuit = QuantumCircuit(QuantumRegister(1), ClassicalRegister(2, "c"))
+    with circuit.if_test((circuit.clbits[0], 0)):
+        circuit.add_var("c", expr.lift(3, types.Uint(2)))
+        with circuit.if_test((circuit.cregs[0], 0)):
+            circuit.x(0)
+    with pytest.raises(ValueError, match="called as a register is: c;"):
+        sent(circuit)
 
 
 def test_what_nothing_can_say_is_not_sent() -> None:

@@ -8,6 +8,7 @@ import base64
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
 from typing import Any, cast
 from uuid import uuid4
 
@@ -39,6 +40,8 @@ _BETWEEN = str(uuid4())  # the beginning of names that nobody else gives
 _EMPTY = re.compile(r"^(?:(?:qu)?bit\[0\] .*|let \S+ = \{\});\n", re.MULTILINE)
 _FOR = re.compile(r"^( *for) (?:int )?(?=\S+ in )", re.MULTILINE)
 _DUMMY = re.compile(r"^int switch_dummy\w*;\n", re.MULTILINE)
+_REGISTER = re.compile(r"^(?:(?:qu)?bit(?:\[\d+\])?|let) (\w+)", re.MULTILINE)
+_IN_BLOCK = re.compile(r"^ +(?:uint\[\d+\]|bool|float\[64\]|duration|stretch) (\w+)", re.MULTILINE)
 # Its delays by parameters read like `delay[2*p0us]`.
 _DELAY = re.compile(
     r"^( *delay\[)(?![\d.e+-]+(?:[nmu]?s|dt)\])(.+?)([nmu]s|dt)(?=\] )", re.MULTILINE
@@ -61,9 +64,10 @@ class Program:
 
     def __init__(self, circuit: QuantumCircuit, kind: Kind, *, stays: bool = False) -> None:
         self._stays = stays
-        self._inputs = _parameter_names(circuit)
+        names = _new_names(circuit)
+        self._inputs = [next(names) for _ in range(circuit.num_parameters)]
         self._circuit = _renamed(circuit, self._inputs)
-        self._openqasm, used = _openqasm(self._circuit, stays)
+        self._openqasm, used = _openqasm(self._circuit, stays, names)
         if stays and self._openqasm is None:
             raise ValueError(
                 f"{circuit.name} has instructions that OpenQASM cannot say, and nothing else can "
@@ -104,15 +108,22 @@ class _Unsayable(Exception):
     """OpenQASM has no words for it, or none that mean the same."""
 
 
-def _openqasm(circuit: QuantumCircuit, stays: bool) -> tuple[str | None, Iterable[Parameter]]:
-    """The text if there is one, and the parameters on which it depends."""
+def _openqasm(
+    circuit: QuantumCircuit, stays: bool, names: Iterator[str]
+) -> tuple[str | None, Iterable[Parameter]]:
+    """The text if there is one, and the parameters on which it depends; `names` are for loops."""
     try:
-        flat = _unrolled(circuit)
+        flat = _unrolled(circuit, names)
         if stays:
             flat = _on_hardware(flat)
         text = _EXPORTER.dumps(flat)
     except (_Unsayable, QiskitError, ValueError, KeyError, RuntimeError):
         return None, circuit.parameters
+    if hiding := set(_REGISTER.findall(text)).intersection(_IN_BLOCK.findall(text)):
+        raise ValueError(
+            f"{circuit.name} has a block whose variable is called as a register is: "
+            f"{min(hiding)}; call it otherwise."
+        )
     text = _EMPTY.sub("", text)  # which OpenQASM does not have
     # The exporter's loops count in integers, for which `i / 2` is one too, or in nothing it names.
     text = _FOR.sub(r"\1 float ", text)
@@ -138,13 +149,13 @@ def _on_hardware(circuit: QuantumCircuit) -> QuantumCircuit:
 # -- names -----------------------------------------------------------------------------------------
 
 
-def _parameter_names(circuit: QuantumCircuit) -> list[str]:
-    """p0, p1 and so on, by position: a parameter's own name need not be one in OpenQASM."""
+def _new_names(circuit: QuantumCircuit) -> Iterator[str]:
+    """p0, p1 and so on: a parameter's own name need not be one in OpenQASM."""
     taken = set(_names(circuit))
     prefix = "p"
     while any(name.startswith(prefix) and name[len(prefix) :].isdigit() for name in taken):
         prefix += "_"
-    return [f"{prefix}{place}" for place in range(circuit.num_parameters)]
+    return (f"{prefix}{place}" for place in count())
 
 
 def _names(circuit: QuantumCircuit) -> Iterator[str]:
@@ -215,7 +226,7 @@ def _if_unlike(order: list[int]) -> list[int] | None:
 # -- instructions ----------------------------------------------------------------------------------
 
 
-def _unrolled(circuit: QuantumCircuit) -> QuantumCircuit:
+def _unrolled(circuit: QuantumCircuit, names: Iterator[str]) -> QuantumCircuit:
     """The circuit in instructions that the exporter writes and the service reads by their names."""
     flat = circuit.copy_empty_like()
     flat._layout = None  # With one, the exporter writes physical qubits.
@@ -226,9 +237,10 @@ def _unrolled(circuit: QuantumCircuit) -> QuantumCircuit:
         operation = instruction.operation
         if isinstance(operation, ControlFlowOp):
             if not (isinstance(operation, ForLoopOp) and not operation.params[0]):
-                flat.append(_exported(operation), instruction.qubits, instruction.clbits)
+                exported = _exported(operation, names)
+                flat.append(exported, instruction.qubits, instruction.clbits)
             continue
-        inner = _unrolled(_definition(instruction))
+        inner = _unrolled(_definition(instruction), names)
         flat.compose(inner, instruction.qubits, instruction.clbits, inplace=True, copy=False)
     return flat
 
@@ -251,10 +263,16 @@ def _timed(instruction: CircuitInstruction) -> CircuitInstruction:
     return instruction
 
 
-def _exported(operation: ControlFlowOp) -> ControlFlowOp:
-    operation = operation.replace_blocks(map(_unrolled, operation.blocks))
+def _exported(operation: ControlFlowOp, names: Iterator[str]) -> ControlFlowOp:
+    operation = operation.replace_blocks(_unrolled(each, names) for each in operation.blocks)
     if isinstance(operation, ForLoopOp):
         values, loop, body = operation.params
+        if loop is None or isinstance(loop, Parameter):
+            # Its own name, or `_`, might hide a register's from what is in the loop.
+            new = Parameter(next(names))
+            if loop is not None:
+                body = body.assign_parameters({loop: new}, strict=False)
+            loop, operation = new, ForLoopOp(values, new, body)
         if isinstance(values, range):
             # The exporter writes `stop - 1` as the last value, whatever the step.
             return ForLoopOp(range(values.start, values[-1] + 1, values.step), loop, body)
