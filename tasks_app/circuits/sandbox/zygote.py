@@ -20,6 +20,16 @@ from tasks_app.circuits.sandbox import child, confine
 
 MAX_MESSAGE = 65_536  # Bytes of a message between a worker and its zygote.
 BELL = "OPENQASM 2.0; qreg q[2]; creg c[2]; U(pi/2,0,pi) q[0]; CX q[0],q[1]; measure q -> c;"
+_STEERED = """OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; bit[2] c; bit n = 1;
+gate g(a) b { rz(a + pi / 2) b; }
+for int i in [0:1] { g(0.5) q[i]; }
+c[0] = measure q[0];
+if (c[0] == 1) { x q[1]; } else { ctrl @ z q[0], q[1]; }
+while (n) { n = measure q[0]; reset q[0]; }
+"""
+"""Fills the parser's tables before children are forked: the first such program of a child takes
+it half as long then (22 ms of processor time instead of 45).
+"""
 
 
 def main(module_paths: list[str]) -> None:
@@ -51,14 +61,16 @@ def main(module_paths: list[str]) -> None:
 
 
 def _import_simulator() -> tuple[Callable[[Limits], Any], Callable[[], None]]:
-    """What makes runners, warmed up by a circuit of our own; what imports more for devices."""
+    """What makes runners, warmed up by circuits of our own; what imports more for devices."""
     gc.disable()  # There is nothing to find yet.
     # Here and not above: importing fails on a machine without a working simulator, and the
     # worker wants to know the reason.
     from tasks_app.circuits.simulation.noisy_device import prepare
     from tasks_app.circuits.simulation.runner import Runner
 
-    Runner(Limits()).run(as_message(Job(circuit=BELL)) | {"threads": 1})
+    runner = Runner(Limits())
+    for circuit in (BELL, _STEERED):
+        runner.run(as_message(Job(circuit=circuit)) | {"threads": 1})
     if len(os.listdir("/proc/self/task")) > 1:
         raise RuntimeError("a library has started a thread, and a fork would lack it")
     gc.freeze()  # Looking through Qiskit for garbage would take 60 ms now and then.
