@@ -48,8 +48,13 @@ def _drawn(asked: Mapping[str, Any], seed: int) -> dict[str, Array]:
     samplex = samplex_from_json(asked["samplex_json"]).finalize()
     arguments = {name: _argument(value) for name, value in asked["arguments"].items()}
     inputs = samplex.inputs().make_broadcastable().bind(**arguments)
-    shape = np.broadcast_shapes(tuple(asked["shape"]), inputs.shape)
-    first, count = asked["first"], asked["count"]
+    shape, first, count = tuple(asked["shape"]), asked["first"], asked["count"]
+    if np.broadcast_shapes(shape, inputs.shape) != shape:  # Some would never be asked for.
+        raise CircuitError(
+            "invalid_parameters",
+            f"The samplex's shape {list(shape)} does not extend that of its arguments, "
+            f"{list(inputs.shape)}.",
+        )
     if first + count > math.prod(shape):
         raise CircuitError("invalid_parameters", "The samplex has fewer elements than asked for.")
     rng = np.random.default_rng(seed)

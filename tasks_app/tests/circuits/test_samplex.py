@@ -76,6 +76,16 @@ def test_a_part_of_the_elements_may_be_asked_for() -> None:
     assert "fewer elements" in refusal(data, samplex=samplex | {"first": 22}).message
 
 
+@pytest.mark.parametrize("shape", [[], [2], [1, 1], [4, 3, 1]], ids=str)
+def test_a_shape_that_leaves_out_elements_of_the_arguments_is_refused(shape: list[int]) -> None:
+    arguments = {"parameter_values": tensor(np.zeros((3, 2, 1)))}
+    data, samplex = asked(boxed(), arguments=arguments, shape=shape, count=1)
+    assert (
+        f"{shape} does not extend that of its arguments, [3, 2]"
+        in refusal(data, samplex=samplex).message
+    )
+
+
 def test_a_seed_draws_the_same() -> None:
     arguments = {"parameter_values": tensor([0.3])}
     data, samplex = asked(boxed(), arguments=arguments, shape=[5], count=5)
