@@ -77,6 +77,14 @@ def test_a_sweep_is_a_table_or_csv_or_json_or_a_picture(shell: Shell) -> None:
     assert "<!-- theta -->" in drawn
 
 
+def test_sets_without_counts_say_where_what_came_of_them_is(shell: Shell, client: Client) -> None:
+    angles = [{"theta": 0.0}, {"theta": 1.0}]
+    circuit = (shell.folder / "rotation.qasm").read_text()
+    task = client.submit(circuit, parameter_sets=angles, outputs=["probabilities"]).task_id
+    lines = shell.out("result", task, "--wait").splitlines()
+    assert [line.split(maxsplit=1)[1] for line in lines] == ["result", "see --json", "see --json"]
+
+
 def test_arrays_are_written_in_brackets(shell: Shell) -> None:
     program = (
         (shell.folder / "rotation.qasm").read_text().replace("float theta", "array[float, 2] theta")

@@ -117,7 +117,8 @@ def _value(value: Any) -> str:
 def _brief(found: Result) -> str:
     if found.expectation_values is not None:
         return "  ".join(f"{value:.6g}" for value in found.expectation_values)
-    counts = found.counts or {}
+    if (counts := found.counts) is None:
+        return "see --json"
     best = sorted(counts, key=lambda outcome: -counts[outcome])[:4]
     more = f"  and {len(counts) - 4} more" if len(counts) > 4 else ""
     return "  ".join(f"{outcome}: {counts[outcome]}" for outcome in best) + more
