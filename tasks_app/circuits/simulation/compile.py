@@ -110,7 +110,7 @@ def compile_program(program: Program, options: Options, limits: Limits) -> Compi
     circuit = translate(circuit, "statevector" if asked == "automatic" else asked, noisy)
     if circuit.has_control_flow_op() and not options.counts_qubits:
         circuit = rewriting.without_idle_qubits(circuit)
-    names = methods.operation_names(circuit)
+    names = rewriting.operation_names(circuit)
     if asked == "automatic":
         method = _final_state_method(circuit, options, limits) or methods.choose(
             circuit, names, shots, noisy, limits
@@ -149,7 +149,7 @@ def _final_state_method(circuit: QuantumCircuit, options: Options, limits: Limit
 
 def translate(circuit: QuantumCircuit, method: str, noisy: bool) -> QuantumCircuit:
     """The circuit in gates that the method knows, with noise on one or two qubits each."""
-    if methods.operation_names(circuit) <= _basis(method, noisy):
+    if rewriting.operation_names(circuit) <= _basis(method, noisy):
         return circuit
     what = f"The circuit does not translate to the gates of the {method} method"
     unroll, to_basis = _pass_managers(method, noisy)

@@ -9,7 +9,7 @@ from qiskit import QuantumCircuit
 
 from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import Limits
-from tasks_app.circuits.simulation.rewriting import instructions, parts, used
+from tasks_app.circuits.simulation.rewriting import instructions, used
 
 CLIFFORD = frozenset(
     ("id", "x", "y", "z", "h", "s", "sdg", "sx", "sxdg", "cx", "cy", "cz", "swap", "ecr", "pauli")
@@ -56,11 +56,6 @@ def check(circuit: QuantumCircuit, names: set[str], method: str, limits: Limits)
             "The stabilizer method runs Clifford gates only; compiled, the circuit has "
             f"{min(others)}. Choose another method or automatic.",
         )
-
-
-def operation_names(circuit: QuantumCircuit) -> set[str]:
-    """Names of all operations, those inside control flow included."""
-    return {name for part in parts(circuit) for name in part.count_ops()}
 
 
 def used_qubits(circuit: QuantumCircuit) -> int:

@@ -60,7 +60,7 @@ class AerDevice(Kind):
             options = replace(options, optimization_level=_LEVEL)
         circuit = rewriting.without_first_resets(program.circuit)
         circuit, registers = rewriting.with_measured_bit_last(circuit, program.registers)
-        if not program.measures and "measure" not in methods.operation_names(circuit):
+        if not program.measures and "measure" not in rewriting.operation_names(circuit):
             registers = ()
         program = replace(program, circuit=circuit, registers=registers)
         final = self._final(program, options, limits) if options.final_state else None
@@ -229,7 +229,7 @@ def _numbered(program: Program) -> int | None:
 
 def _method(circuit: QuantumCircuit, options: Options, limits: Limits, *, noisy: bool) -> str:
     """Raises CircuitError where none, or not the one asked for, can run it."""
-    names = methods.operation_names(circuit)
+    names = rewriting.operation_names(circuit)
     if options.method != "automatic":
         methods.check(circuit, names, options.method, limits)
         return options.method

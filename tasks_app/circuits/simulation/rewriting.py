@@ -1,6 +1,6 @@
 """Circuits changed to what the simulator takes, or takes sooner, without changing what they say."""
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 
 from qiskit import QuantumCircuit
@@ -34,6 +34,11 @@ def parts(circuit: QuantumCircuit) -> Iterator[QuantumCircuit]:
                     yield from parts(block)
 
 
+def operation_names(circuit: QuantumCircuit) -> set[str]:
+    """Names of all operations, those inside control flow included."""
+    return {name for part in parts(circuit) for name in part.count_ops()}
+
+
 def instructions(
     circuit: QuantumCircuit, outer: Sequence[Qubit] = ()
 ) -> Iterator[CircuitInstruction]:
@@ -56,12 +61,19 @@ def without_ties(circuit: QuantumCircuit) -> QuantumCircuit:
     """The circuit as its user wrote it, whose blocks nothing keeps in their order in Aer."""
     kept = circuit.copy_empty_like()
     for each in circuit.data:
-        if each.is_control_flow():
-            blocks = [without_ties(block) for block in each.operation.blocks]
-            each = each.replace(operation=each.operation.replace_blocks(blocks))
         if each.name != "barrier" or each.operation.label != TIE:
-            kept._append(each)
+            kept._append(_with_blocks(each, without_ties))
     return kept
+
+
+def _with_blocks(
+    instruction: CircuitInstruction, changed: Callable[[QuantumCircuit], QuantumCircuit]
+) -> CircuitInstruction:
+    """The instruction with its blocks changed, if it has any."""
+    if not instruction.is_control_flow():
+        return instruction
+    blocks = map(changed, instruction.operation.blocks)
+    return instruction.replace(operation=instruction.operation.replace_blocks(blocks))
 
 
 def without_idle_qubits(circuit: QuantumCircuit) -> QuantumCircuit:
@@ -121,13 +133,14 @@ def with_noise_once(circuit: QuantumCircuit, known: Container[str]) -> QuantumCi
 
     Which one is all the same: depolarization commutes with whatever acts on its qubits.
     """
+
+    def changed(block: QuantumCircuit) -> QuantumCircuit:
+        return with_noise_once(block, known)
+
     kept = circuit.copy_empty_like()
     for each in circuit.data:
-        if each.is_control_flow():
-            blocks = [with_noise_once(block, known) for block in each.operation.blocks]
-            each = each.replace(operation=each.operation.replace_blocks(blocks))
         if not each.is_standard_gate() or each.name in known or len(each.qubits) > 2:
-            kept._append(each)
+            kept._append(_with_blocks(each, changed))
             continue
         name = each.name
         for part in _in_parts(each, known):
@@ -184,7 +197,7 @@ def with_overwritten_apart(circuit: QuantumCircuit) -> QuantumCircuit:
 
 def with_a_measurement(circuit: QuantumCircuit) -> QuantumCircuit:
     """The circuit, into one more bit if it has none: Aer counts nothing without."""
-    if any("measure" in part.count_ops() for part in parts(circuit)):
+    if "measure" in operation_names(circuit):
         return circuit
     circuit = circuit.copy()
     circuit.add_bits([Clbit()])
