@@ -268,11 +268,12 @@ def read_part(
             offset = lane.drive(offset)
         stop = statement_end(text, offset, end)
         if stop is None:
-            return None
+            return
         try:
             run.run_block(parse_statement(text, offset, stop))
         except ProgramEnd:
-            return declare_rest(run, parsed(text, stop))
+            declare_rest(run, parsed(text, stop))
+            return
         offset = stop
 
 

@@ -101,7 +101,8 @@ class SetsRun:
         facts = {"sampling": "exact"}
         if final_state:
             told, exact = final_state.run(angles, seed=seed, threads=threads)
-            facts, self._exact = {"sampling": "exact" if exact else "shots"}, self._exact and exact
+            self._exact &= exact
+            facts = {"sampling": "exact" if exact else "shots"}
             for part, more in zip(parts, told, strict=True):
                 part |= more
         if not self._outputs.isdisjoint(COUNTED):

@@ -156,12 +156,12 @@ class Registers(Names):
 
     def angles(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
         """As gates take them: one that is deferred becomes a parameter of the circuit."""
-        return tuple(
-            self.deferred.setdefault(each, Parameter(f"p{len(self.deferred)}"))
-            if isinstance(each, Deferred)
-            else each
-            for each in values
-        )
+        return tuple(self._angle(each) if isinstance(each, Deferred) else each for each in values)
+
+    def _angle(self, value: Deferred) -> Parameter:
+        if value not in self.deferred:
+            self.deferred[value] = Parameter(f"p{len(self.deferred)}")
+        return self.deferred[value]
 
     def put(self, instruction: CircuitInstruction) -> None:
         """Without the checks that Qiskit makes: they have been made."""
