@@ -3,13 +3,15 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 NO_CHROMIUM = "chromium is not installed (apt-get install chromium), nor google-chrome"
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _POLICY = Path("/usr/sbin/policy-rc.d")
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "quantum-tasks"
 
 
 class PackageError(RuntimeError):
@@ -35,6 +37,31 @@ def install(*names: str) -> None:
     with _no_services_started():
         run("apt-get", "-qq", "update")
         run("apt-get", "-qq", "install", "-y", "--no-install-recommends", *names)
+
+
+def unpacked(program: str, *names: str) -> str:
+    """Where a program is: the machine's, or that of the first package which Debian has.
+
+    Nothing is installed. For programs that need no other file. Raises PackageError.
+    """
+    cached = _CACHE / program
+    if there := found(program) or (cached.exists() and str(cached)):
+        return there
+    if found("apt-get") is None:
+        raise PackageError(f"This machine has no {program}, and no apt-get to get it with.")
+    _CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=_CACHE) as temporary:
+        folder = Path(temporary)
+        for name in names:
+            with suppress(PackageError):
+                run("apt-get", "-qq", "download", name, folder=folder)
+                break
+        else:
+            raise PackageError(f"Debian has no {' or '.join(names)} here.")
+        (archive,) = folder.glob("*.deb")
+        run("dpkg", "-x", str(archive), temporary)
+        (folder / "usr/bin" / program).rename(cached)
+    return str(cached)
 
 
 def run(*command: str, folder: Path | None = None) -> str:

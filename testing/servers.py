@@ -461,6 +461,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             ("nginx", packages.found("nginx")),
             ("pgbouncer", packages.found("pgbouncer")),
             ("chromium", packages.chromium()),
+            ("curl", packages.found("curl")),
         ):
             if not is_there:
                 with suppress(packages.PackageError):  # its tests are skipped then

@@ -25,6 +25,7 @@ from tasks_app.circuits import (
     standing_walls,
 )
 from tasks_app.circuits.sandbox import frames, process, zygote
+from tasks_app.tests.circuits.attacks import kernel_grants_namespaces
 from testing.service import LIMIT_S, alive, cpu_ticks, eventually
 
 MakeSandbox = Callable[..., Sandbox]
@@ -416,11 +417,6 @@ def test_a_child_is_ended_with_all_that_it_has_started() -> None:
         grandchild = int(child.stdout.readline())
         assert zygote._end(child.pid) == -signal.SIGKILL
     eventually(lambda: not alive(grandchild), what="it has ended too")
-
-
-def kernel_grants_namespaces() -> bool:
-    code = "import ctypes; raise SystemExit(ctypes.CDLL(None).unshare(0x40000000 | 0x10000000))"
-    return subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @only_root_sees_inside

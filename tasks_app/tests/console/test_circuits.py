@@ -23,6 +23,7 @@ from tasks_app.tests.console.site import (
     shown_counts,
     write,
 )
+from testing import packages
 from testing.service import ROOT, eventually
 
 # -- running a circuit -----------------------------------------------------------------------------
@@ -315,6 +316,7 @@ def download(page: Page, name: str) -> bytes:
     return Path(download.value.path()).read_bytes()
 
 
+@pytest.mark.skipif(packages.found("curl") is None, reason="curl is not installed")
 def test_the_lines_to_copy_do_what_they_say(site: Site) -> None:
     body = {"shots": 100, "seed": 5, "name": "it's", "parameters": {"theta": 3.141592653589793}}
     with site.visit(f"/console/tasks/{site.task(ROTATION, **body)}") as page:

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from django.conf import settings
 
+from testing import packages
 from testing.pages import commands
 from testing.servers import RabbitServer, postgres_bin_dir
 from testing.service import BELL, Process, Service, Stream
@@ -124,6 +125,7 @@ def upgrade(operator: Operator, service: Service, api: Process, workers: list[Pr
     assert done.count("systemctl") == 3
 
 
+@pytest.mark.skipif(packages.found("curl") is None, reason="curl is not installed")
 def test_from_an_empty_machine_to_another_one(operator: Operator, tmp_path: Path) -> None:
     (create,) = commands(PAGE, "Database, role and vhost")
     operator.types(create)
