@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from ctypes.util import find_library
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -461,6 +462,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             ("nginx", packages.found("nginx")),
             ("pgbouncer", packages.found("pgbouncer")),
             ("chromium", packages.chromium()),
+            ("libatomic1", find_library("atomic")),  # for the Node that Playwright brings
             ("curl", packages.found("curl")),
         ):
             if not is_there:
