@@ -30,8 +30,10 @@ _MEASURES = (ast.QuantumMeasurement, ast.QuantumReset, ast.FunctionCall)
 
 def parse_statement(text: str, start: int, end: int) -> list[Any]:
     """The statements in a part of the text, as syntax trees that know their line and column."""
-    check_nesting(text[start:end])
-    statements = _parsed(text, start, _as_specified(text[start:end]))
+    statement = text[start:end].lstrip()
+    start = end - len(statement)
+    check_nesting(statement)
+    statements = _parsed(text, start, _as_specified(statement))
     if _LOOSE_ALIAS.search(text, start, end):
         aliases: list[Any] = [each for each in statements if isinstance(each, ast.AliasStatement)]
         for alias in aliases:  # A register, also of a single bit.

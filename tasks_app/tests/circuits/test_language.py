@@ -185,6 +185,8 @@ def test_an_unsupported_part_is_named_and_placed(
         "gate barrier a { x a; } barrier q[0];",
         "gate reset a { x a; } reset q[0];",
         "bit b; int n = b; bit[2] c; c = b;",
+        "OPENQASM 3.0;",
+        "x q[-3:0];",
     ],
 )
 def test_a_program_without_a_meaning_is_refused(error_of: ErrorOf, statement: str) -> None:

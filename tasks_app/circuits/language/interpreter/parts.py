@@ -36,19 +36,17 @@ def _end(run: Run, node: Any, default: int, length: int | None) -> int:
 
 def places_of(run: Run, index: Any, length: int) -> int | list[int]:
     """Where one index, range or set points to in a collection of this length."""
-    if isinstance(index, ast.DiscreteSet):
-        found = [run.integer(item) for item in index.values]
-    elif isinstance(index, ast.RangeDefinition):
+    if isinstance(index, ast.RangeDefinition):
         found = list(range_of(run, index, length)[: length + 1])
     else:
-        found = [run.integer(index)]
+        items = index.values if isinstance(index, ast.DiscreteSet) else [index]
+        found = [_end(run, item, 0, length) for item in items]
     for place in found:
-        if not -length <= place < length:
-            raise failure(f"Index {place} is outside 0 to {length - 1}.")
-    if len(found) > length:
-        raise failure("This selects more elements than there are.")
+        if not 0 <= place < length:
+            written = place if place > 0 else place - length
+            raise failure(f"Index {written} is outside 0 to {length - 1}.")
     single = not isinstance(index, ast.DiscreteSet | ast.RangeDefinition)
-    return found[0] % length if single else [place % length for place in found]
+    return found[0] if single else found
 
 
 def indices_of(index: Any) -> list[Any]:
