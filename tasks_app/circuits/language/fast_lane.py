@@ -19,14 +19,12 @@ from tasks_app.circuits.language.interpreter import (
 )
 from tasks_app.circuits.language.interpreter.conversion import as_parameter
 from tasks_app.circuits.language.interpreter.declarations import declare_rest
-from tasks_app.circuits.language.interpreter.deferred import Deferred
 from tasks_app.circuits.language.interpreter.gates import apply, broadcast, define, named
 from tasks_app.circuits.language.interpreter.library import WITHOUT_INCLUDE, GateSpec
 from tasks_app.circuits.language.interpreter.values import (
     Bits,
     Qubits,
     Variable,
-    Word,
     flat,
     unsupported,
 )
@@ -66,10 +64,9 @@ class _NotPlain(Exception):
 class FastLane:
     """Executes plain statements of a text and stops before any other."""
 
-    def __init__(self, run: Run, text: str, end: int | None = None) -> None:
+    def __init__(self, run: Run, text: str) -> None:
         self._run = run
         self._text = text
-        self._end = len(text) if end is None else end
         # What stands for qubits and parameters repeats, and on one level of a program a register
         # or a constant never changes its meaning.
         self._operands: dict[tuple[str, int], list[tuple[Qubit, ...]]] = {}
@@ -89,19 +86,19 @@ class FastLane:
 
     def drive(self, offset: int) -> int:
         """Execute statements from `offset`; return where the first other one begins."""
-        text, end, match_statement = self._text, self._end, _STATEMENT.match
+        text, match_statement = self._text, _STATEMENT.match
         while True:
             try:
-                while match := match_statement(text, offset, end):
+                while match := match_statement(text, offset):
                     self._take(*match.groups(""))
                     offset = match.end()
-                if match := _IF.match(text, offset, end):
+                if match := _IF.match(text, offset):
                     self._if(*match.groups(""))
-                elif match := _GATE.match(text, offset, end):
+                elif match := _GATE.match(text, offset):
                     self._definition(match)
-                elif self._run.old and (match := _OPAQUE.match(text, offset, end)):
+                elif self._run.old and (match := _OPAQUE.match(text, offset)):
                     self._opaque(*match.groups(""))
-                elif match := _INCLUDE.match(text, offset, end):
+                elif match := _INCLUDE.match(text, offset):
                     self._run.include(match[1] or match[2])
                 else:
                     return offset
@@ -188,8 +185,6 @@ class FastLane:
     def _measure(self, source: str, target: str) -> None:
         self._needs_circuit()
         qubits, bits = self._qubit(source), self._named(target)
-        if not isinstance(bits, Clbit | Bits):
-            raise _NotPlain
         self._run.measure(qubits, bits)
 
     def _reset(self, rest: str) -> None:
@@ -233,7 +228,8 @@ class FastLane:
             case ast.Constant(value=int() | float() as number):
                 return float(number) if self._run.old else number
             case ast.Name(id=name):
-                return self._constant(name[1:])
+                found = self._run.lookup(name[1:])
+                return found.value if isinstance(found, Variable) and found.constant else found
             case ast.UnaryOp(op=ast.UAdd(), operand=operand) if self._run.old:
                 return self._value(operand)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
@@ -247,13 +243,6 @@ class FastLane:
                     return functions.call(name[1:], *map(self._value, arguments))
         raise _NotPlain
 
-    def _constant(self, name: str) -> Any:
-        found = self._run.lookup(name)
-        known = found.value if isinstance(found, Variable) and found.constant else found
-        if isinstance(known, int | float | Word | Deferred):
-            return known
-        raise _NotPlain
-
 
 def read_part(
     run: Run, text: str, start: int, end: int | None = None, *, fast: bool = True
@@ -262,7 +251,7 @@ def read_part(
 
     Raises CircuitError or Steered.
     """
-    lane, offset = FastLane(run, text, end), start
+    lane, offset = FastLane(run, text), start
     while True:
         if fast:
             offset = lane.drive(offset)

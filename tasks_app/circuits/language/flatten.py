@@ -123,19 +123,14 @@ class Flattening:
                 if isinstance(target, expr.Expr) or logic.is_wide(target):
                     return _branches(expr.lift(target), cases)
                 return SwitchCaseOp(target, cases)
-            case ForLoopOp():
-                values, variable, _ = operation.params
-                self._count(len(values) * len(blocks[0].data))
-                return ForLoopOp(values, variable, *blocks)
-        raise CircuitError("unsupported_feature", f"{operation.name!r:.80} is not supported.")
+        values, variable, _ = operation.params  # It is a loop over these.
+        self._count(len(values) * len(blocks[0].data))
+        return ForLoopOp(values, variable, *blocks)
 
     def _block(
         self, block: QuantumCircuit, instruction: CircuitInstruction, outer: QuantumCircuit
     ) -> QuantumCircuit:
         target = QuantumCircuit(_qubits(instruction, outer), list(instruction.clbits))
-        for register in self._whole.cregs:
-            if set(instruction.clbits).issuperset(register):
-                target.add_register(register)
         self._inline(block, target, instruction)
         return target
 

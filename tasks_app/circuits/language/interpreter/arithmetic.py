@@ -50,8 +50,6 @@ def binary(operation: str, a: Any, b: Any) -> Any:
         return refuse(operation)
     if isinstance(a, Duration) or isinstance(b, Duration):
         return _with_duration(operation, a, b)
-    if operation in ("&&", "||"):
-        return truth(a) and truth(b) if operation == "&&" else truth(a) or truth(b)
     if operation in ("<<", ">>"):
         return _shifted(operation, a, b)
     if operation == "**":
@@ -149,7 +147,7 @@ def _calculated(operation: str, a: Any, b: Any) -> Any:
         raise ArithmeticFailure("divides by zero")
     try:
         return _ARITHMETIC[operation](a, b)
-    except (OverflowError, ValueError):  # the latter of an infinite number
+    except ValueError:  # of an infinite number
         raise ArithmeticFailure("gives a number that is too large") from None
 
 

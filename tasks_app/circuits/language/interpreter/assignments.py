@@ -29,7 +29,6 @@ from tasks_app.circuits.language.interpreter.values import (
 @handles(ast.QuantumMeasurement)
 def _measurement(run: Run, node: ast.QuantumMeasurement) -> Any:
     """Measure into hidden bits."""
-    run.forbid_in_gate()
     source = run.operand(node.qubit)
     size = None if isinstance(source, Qubit) else len(source.items)
     target = run.new_bits(size)
@@ -39,7 +38,6 @@ def _measurement(run: Run, node: ast.QuantumMeasurement) -> Any:
 
 @handles(ast.QuantumMeasurementStatement)
 def _measure(run: Run, node: ast.QuantumMeasurementStatement) -> None:
-    run.forbid_in_gate()
     if node.target is None:
         run.evaluate(node.measure)
         return
@@ -81,7 +79,6 @@ def _settled(run: Run, index: Any) -> Any:
 
 def _check_target(run: Run, lvalue: Any) -> None:
     """Refuse to write to a constant; raise Steered where what is written is known too late."""
-    run.forbid_in_gate()
     name = name_of(lvalue)
     found = run.lookup(name)
     if isinstance(found, Array) and found.readonly:
@@ -115,9 +112,7 @@ def _changed(run: Run, old: Any, declared: Any, indices: Any, new: Any) -> Any:
         raise failure(f"A value of type {declared} has no bits to assign.")
     places = places_of(run, index, old.type.width)
     spots = [places] if isinstance(places, int) else places
-    kind = Type("bit", 0 if isinstance(places, int) else len(spots))
-    written = decided(run.held(new, kind))
-    bits = int(written) if isinstance(written, bool) else written.number
+    bits = decided(run.held(new, Type("bit", len(spots)))).number
     pattern = old.pattern
     for i, place in enumerate(spots):
         pattern = pattern & ~(1 << place) | (bits >> i & 1) << place
@@ -159,14 +154,12 @@ def array_items(run: Run, new: Any, base: Type) -> Any:
 
 def store(run: Run, target: Any, new: Any) -> None:
     """Write a value to bits."""
-    run.forbid_in_gate()
     if not isinstance(target, Bits | Clbit):
         raise failure("This cannot be assigned to.")
     bits = flat(target)
-    kind = Type("bit", 0 if isinstance(target, Clbit) else len(bits))
     if isinstance(new, Bits | Clbit) and len(flat(new)) != len(bits):
         raise failure(f"{len(flat(new))} bits are assigned to {len(bits)}.")
-    held = run.coerced(new, kind)
+    held = run.coerced(new, Type("bit", len(bits)))
     values: Sequence[Any] = measured.bits_of(held)
     if run.paths is None:
         values = _unshared(run, bits, values)

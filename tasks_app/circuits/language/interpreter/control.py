@@ -179,11 +179,11 @@ def _loop_values(run: Run, node: Any) -> Any:
 @handles(ast.WhileLoop)
 def _while(run: Run, node: ast.WhileLoop) -> None:
     while True:
-        called, operations = run.called, len(run.circuit.data)
+        called = run.called
         holds = run.condition(node.while_condition)
         if not isinstance(holds, bool):
             # What the condition does by the way would have to be done again.
-            if run.called > called or len(run.circuit.data) > operations:
+            if run.called > called:
                 raise Steered
             with run.circuit.while_loop(holds), _decided_at_run_time(run):
                 run.run_block(node.block)

@@ -34,10 +34,8 @@ def convert(value: Any, to: Type) -> Any:
         if not isinstance(value, Duration):
             raise ArithmeticFailure("gives no duration, which is needed here")
         return value
-    if not isinstance(value, bool | int | float | Word):
+    if not isinstance(value, int | float | Word):
         raise ArithmeticFailure("gives no number, which is needed here")
-    if isinstance(value, Word) and value.type == to:
-        return value
     if to.kind == "bool":
         return bool(value.number if isinstance(value, Word) else value)
     return _TO[to.kind](value, to)
@@ -79,8 +77,6 @@ def rounded(to: Type, number: float) -> Any:
     """The number as a float of this width holds it."""
     if to.width == MACHINE_BITS:
         return number
-    if to.width not in _FLOATS:
-        raise ArithmeticFailure(f"has the type {to}; a float has 16, 32 or 64 bits")
     with np.errstate(over="ignore"):
         return Word(to, float(_FLOATS[to.width](number)))
 
@@ -99,9 +95,9 @@ def _to_integer(value: Any, to: Type) -> Word:
 
 
 def _to_angle(value: Any, to: Type) -> Word:
-    if not isinstance(value, Word):
-        if isinstance(value, bool):
-            raise ArithmeticFailure(f"turns true or false into {to}")
+    if isinstance(value, bool):
+        raise ArithmeticFailure(f"turns true or false into {to}")
+    if not isinstance(value, Word) or value.type.kind == "float":
         return nearest_angle(as_float(value), to)
     kind = value.type.kind
     if kind == "angle":
@@ -109,8 +105,6 @@ def _to_angle(value: Any, to: Type) -> Word:
         return wrapped(to, round(turns * (1 << to.width)))  # Ties to even.
     if kind == "bit" and value.type.width == to.width:
         return Word(to, value.number)
-    if kind == "float":
-        return nearest_angle(value.number, to)
     raise ArithmeticFailure(f"turns {value.type} into {to}; cast it to float first")
 
 

@@ -82,12 +82,12 @@ def unary(operation: str, value: Any) -> Any:
 
 def binary(operation: str, a: Any, b: Any) -> Any:
     """An operation on values, known or not."""
+    if operation in ("&&", "||"):
+        return (_and if operation == "&&" else _or)(condition(a), condition(b))
     if not is_runtime(a) and not is_runtime(b):
         return arithmetic.binary(operation, a, b)
     if operation in _MIRRORED and not is_runtime(a):
         a, b, operation = b, a, _MIRRORED[operation]
-    if operation in ("&&", "||"):
-        return (_and if operation == "&&" else _or)(condition(a), condition(b))
     if operation in ("<<", ">>"):
         return _shifted(operation, a, b)
     if operation in _MIRRORED and isinstance(b, int) and b < 0 and len(bits_of(a)) < 64:
