@@ -566,9 +566,9 @@ qubit[8] q; bit[8] m; bit one; x q[0:3]; x q[6]; m = measure q; one = m[0]; uint
 int[4] s = 7; s += b; bit r0 = ~a == 10; bit r1 = a + b == 4; bit r2 = a - b == 6; bit r3 = a * b == 11; bit r4 = b << 2 == 12;
 bit r5 = -a == 11 && b / a == 3 && b % a == 0 && a ** 2 == 9; bit r6 = s == 6;
 
-//// floats_round_to_their_width: 0 1 1 1
+//// floats_round_to_their_width: 1 0 1 1 1
 float[32] a = 0.1; float[64] b = 0.1; float[16] h = 2049.0; bit r0 = a != b; bit r1 = h == 2048.0; bit r2 = a * float[32](10) == 1;
-qubit q; bit c; r0 = measure q; r0 = a > b;
+qubit q; bit c; r0 = measure q; r0 = a > b; angle[4] turn = float[32](pi / 4); bit r3 = turn == pi / 4;
 
 //// constant_bits_do_what_bits_do: 0 1 1 1 1 1 0110
 const bit[4] a = "1100"; const bit[4] b = "1010"; bit[4] c = rotl(a, 1); bit r0 = c == 9; c = ~a; bit r1 = c == 3; c = a << 1;
@@ -577,7 +577,8 @@ for bit each in a { if (each) { c >>= 1; } } c = a ^ b; qubit q; bit z; z = meas
 
 //// slices_of_numbers_are_bits: 1 1 1 1 0111
 int[8] a = 15; bit[4] low = a[0:3]; bit r0 = low == "1111"; bit r1 = a[0:2:7] == "0011"; a[4:7] = "1010"; bit r2 = a == -81; a[{0, 7}] = "00";
-array[uint[8], 2] n = {3, 4}; n[0][7] = 1; n[1][0:1] = "11"; qubit q; bit c = n[0] == 131 && n[1] == 7 && a == 46; low = n[1][0:3]; c = measure q; c = a == 46;
+array[uint[8], 2] n = {3, 4}; n[0][7] = 1; n[1][0:1] = "11"; qubit q; bit c = n[0] == 131 && n[1] == 7 && a == 46; low = n[1][0:3]; c = measure q;
+a[{3, 7}] = "10"; c = a == -90;
 
 //// slices_of_arrays_are_references: 1
 array[int[8], 5] aa = {1, 2, 3, 4, 5}; array[int[8], 3, 4] bb; def mut(mutable array[int[8], #dim = 1] a) { a[2] = 10; a[0] += 1; }
@@ -673,3 +674,46 @@ x q[1]; m = measure q;
 let w = a[2:3] ++ a[{0, 1}];
 c = ~m ++ m;
 d = w ^ (z ++ a[0] ++ m);
+
+//// open_ranges: 0001
+qubit[4] q; bit[4] c; x q[:1]; x q[1:]; x q[:-1:2]; x q[2:1]; c = measure q;
+
+//// an_empty_part_of_an_array: 1
+array[int, 4] a = {1, 2, 3, 4}; a[2:1] = a[3:2]; qubit q; bit c; if (a[2] == 3) { x q; } c = measure q;
+
+//// truth_of_numbers: 110
+int n = 0; uint[4] m = 2; float f = 0.5; qubit[3] q; bit[3] c; if (n) { x q[0]; } if (m) { x q[1]; } if (f) { x q[2]; } c = measure q;
+
+//// a_variable_changes_between_gates: 1
+float f = pi; qubit q; bit c; rx(f) q; f = 0; rx(f) q; c = measure q;
+
+//// names_that_end_as_constants_do: 0
+const float θpi = 0; qubit q; bit c; rx(θpi) q; c = measure q;
+
+//// measured_into_variables: 1 11
+qubit[2] q; bool b; uint[2] n; x q; b = measure q[0]; n = measure q; bit[2] c; c = n; bit d = b;
+
+//// resets_and_delays_beside_what_measurements_decide: 1
+qubit q; bit c; h q; reset q; c = measure q; delay[5ns] q; int n = c; if (n == 0 && c < 0.5) { x q; } c = measure q;
+
+//// phases_of_gates_show_under_control: 11
+gate squared a { pow(2) @ gphase(pi / 2); } gate back a { inv @ gphase(pi); }
+qubit[3] q; bit[2] c; h q[0:1]; ctrl @ squared q[0], q[2]; ctrl @ back q[1], q[2]; h q[0:1]; c = measure q[0:1];
+
+//// whole_powers_of_a_wide_gate: 1001
+gate wide a, b, c, d { h a; s a; h a; sx b; x c; }
+qubit[4] q; bit[4] m; pow(3) @ wide q[0], q[1], q[2], q[3]; pow(-1) @ wide q[0], q[1], q[2], q[3];
+sx q[1]; sx q[1]; x q[3]; pow(0) @ wide q[3], q[2], q[1], q[0]; m = measure q;
+
+//// signs_before_bits: 1 1
+const bit one = 1; const bit[3] b = "011"; qubit q; bit c; bit d; x q; c = measure q; d = ~one; int n = c;
+if (~c) { d = 0; } d = n + d == 1 && -b == -3;
+
+//// an_array_in_a_measured_branch: 1 1
+qubit[2] q; bit c; bit d; x q[0]; array[int, 2] n = {0, 0}; c = measure q[0];
+if (c) { n[1] = 1; } else { n[0] = 1; } if (n[1] == 1 && n[0] == 0) { x q[1]; } d = measure q[1];
+
+//// a_subroutine_that_is_not_asked: 000 1
+def f(qubit a) -> bit { x a; return measure a; }
+qubit[4] q; bit c; bit[3] d; x q[3]; c = measure q[3];
+if (c) { } else if (f(q[0])) { y q; } if (!c && f(q[1])) { y q; } d[0] = c || f(q[2]); d = measure q[0:2];

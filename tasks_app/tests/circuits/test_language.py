@@ -29,6 +29,11 @@ def test_a_program_has_its_only_outcome(run: Run, program: str, outcome: str) ->
     assert run(program, shots=40)["counts"] == {outcome: 40}
 
 
+def test_a_measurement_without_a_target_measures(run: Run) -> None:
+    result = run(f"{HEADER}qubit q; bit c; h q; measure q; h q; c = measure q;", shots=100)
+    assert result["counts"].keys() == {"0", "1"}
+
+
 def test_all_programs_of_the_file_are_found() -> None:
     text = (Path(__file__).parent / "language.qasm").read_text()
     assert len(language_programs()) == text.count("////") > 100
@@ -186,7 +191,62 @@ def test_an_unsupported_part_is_named_and_placed(
         "gate reset a { x a; } reset q[0];",
         "bit b; int n = b; bit[2] c; c = b;",
         "OPENQASM 3.0;",
+        "opaque g a;",
+        "gate g(a b) p { x p; }",
+        "{ gate g a { x a; } }",
+        "gate g a { int n; } g q[0];",
+        "gate g a { measure a; } g q[0];",
+        "gate g a { for int i in [0:1] { i = 3; x a; } } g q[0];",
+        "{ qubit r; }",
+        '{ include "stdgates.inc"; }',
+        "qubit[3] r; cx q, r;",
+        "ctrl(0) @ x q[0];",
         "x q[-3:0];",
+        "let a = pi;",
+        "q = 1;",
+        "qubit[2] r; r = measure q;",
+        "const bit b = measure q[0];",
+        "bit[2] c; c = measure q; if ((c << -1) == 0) { }",
+        "if (q) { }",
+        "switch (1.5) { case 1 { } }",
+        "if (1ns) { }",
+        "duration d = 1;",
+        "bool b = 1ns < 1dt;",
+        "float f = 2 / 1ns;",
+        "for int i in 3 { }",
+        "array[int, 2] n; int m = -n;",
+        "array[int, 2] n; int m = n + 1;",
+        "array[int, 2] n; n[0, 0] = 1;",
+        "array[int, 2] n; int m = sizeof(n, 1);",
+        "array[int, 2] n; array[float, 2] m; array[int, 4] k = n ++ m;",
+        "array[int, 2, 2] n = {{1, 2}, {3}};",
+        "def f(readonly array[int, 2] n) { } f(1);",
+        "def f(readonly array[int, 2] n) { } array[int, 3] m; f(m);",
+        "def f(int n) { } f(1, 2);",
+        "int[1025] n;",
+        "int n = 1; n[0][1] = 1;",
+        "int n = 1; bit[2] b; bit[66] c = n ++ b;",
+        "int n = 2 ** 5000;",
+        "int n = 7 ** 600;",
+        "uint[8] n = 9; int m = 2 ** n;",
+        "int n = 1 << 1.5;",
+        "int n = 1 << -1;",
+        "int n = 1 << 5000;",
+        "int n = rotl(4, 1);",
+        "int n = mod(4);",
+        "float f = sin(q);",
+        f"rx(1{'0' * 400}) q[0];",
+        "float f = 1e300 ** 2;",
+        "float f = 1e308 * 10 % 2;",
+        "float f = 1; int n = ~f;",
+        "float f = 1; int n = f | 1;",
+        "float f = 1; bit[4] b = f;",
+        "float f = 1; f[0] = 1;",
+        "bool b = true; angle a = b;",
+        "angle[4] a = pi; a = a / 0;",
+        "angle[4] a = pi; a = a % 2;",
+        "angle[4] a = pi; a = a & 1;",
+        'angle[4] a = pi; a = a + "0001";',
     ],
 )
 def test_a_program_without_a_meaning_is_refused(error_of: ErrorOf, statement: str) -> None:

@@ -53,6 +53,12 @@ QUESTIONS: dict[str, tuple[Asks, Callable[[int], bool]]] = {
         lambda bits: expr.not_equal(expr.cast(bits, types.Uint(1)), 1),
         lambda n: n % 2 == 0,
     ),
+    "bits": (
+        lambda bits: expr.logic_and(
+            expr.bit_xor(bits[0], True), expr.logic_not(expr.index(bits, 2))
+        ),
+        lambda n: n in (0, 2),
+    ),
     "known": (lambda bits: expr.less(expr.lift(2), expr.lift(3)), lambda n: True),
 }
 

@@ -147,7 +147,9 @@ def test_a_gate_of_the_users_own_is_its_definition_whatever_its_name() -> None:
     circuit = QuantumCircuit(2)
     circuit.append(gate("x", nothing), [0])
     circuit.append(gate("h", flip()), [1])
-    circuit.append(AnnotatedOperation(gate("x", nothing), [ControlModifier(1)]), [1, 0])
+    twice = AnnotatedOperation(gate("x", nothing), [PowerModifier(1)])
+    for base in (gate("x", nothing), twice):
+        circuit.append(AnnotatedOperation(base, [ControlModifier(1)]), [1, 0])
     circuit.measure_all()
     assert run_file(file_of(circuit))["counts"] == {"10": 20}
 
@@ -180,6 +182,8 @@ def test_control_flow_runs() -> None:
             circuit.break_loop()
     with circuit.box():
         circuit.measure(0, last[3])
+    with circuit.for_loop(range(3)):
+        circuit.x(0)
     for version in VERSIONS:
         assert run_file(file_of(circuit, version))["counts"] == {"0101 00": 20}
 
@@ -309,6 +313,13 @@ def test_registers_may_share_bits() -> None:
         circuit.x(1)
     circuit.measure(1, 1)
     assert run_file(file_of(circuit))["counts"] == {"11": 20}
+
+
+def test_a_power_of_a_gate_has_its_angle() -> None:
+    circuit = QuantumCircuit(1, 1)
+    circuit.append(AnnotatedOperation(library.RXGate(Parameter("a")), [PowerModifier(2)]), [0])
+    circuit.measure(0, 0)
+    assert run_file(file_of(circuit), parameters={"a": math.pi / 2})["counts"] == {"1": 20}
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -494,6 +505,14 @@ def test_a_matrix_has_to_be_unitary() -> None:
     data = file_of(circuit)
     error = refusal(data.replace(one, struct.pack("<d", 1.5), 1))
     assert (error.code, "unitary" in error.message) == ("invalid_qpy", True)
+
+
+@pytest.mark.parametrize("angle", [math.nan, math.inf])
+def test_an_angle_has_to_be_finite(angle: float) -> None:
+    circuit = QuantumCircuit(1)
+    circuit.rx(angle, 0)
+    error = refusal(file_of(circuit))
+    assert (error.code, "not finite" in error.message) == ("invalid_qpy", True)
 
 
 def test_a_gate_has_as_many_qubits_as_it_says() -> None:
