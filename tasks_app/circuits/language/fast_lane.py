@@ -219,7 +219,7 @@ class FastLane:
         return value
 
     def _evaluated(self, parameters: str) -> tuple[Any, ...]:
-        if _DECIMAL.fullmatch(parameters):
+        if _DECIMAL.fullmatch(parameters):  # Most are, and this way it takes a third of the time.
             return (as_parameter(float(parameters)),)
         return tuple(as_parameter(self._value(tree)) for tree in _trees(parameters))
 

@@ -21,7 +21,6 @@ from tasks_app.circuits.language.interpreter.values import (
     Qubits,
     Type,
     Variable,
-    Word,
     as_register,
     failure,
     unsupported,
@@ -151,8 +150,7 @@ def _alias(run: Run, node: Any) -> None:
     else:
         found = run.evaluate(aliased)
     if _are_constant_bits(run, aliased):
-        kind = found.type if isinstance(found, Word) else BIT
-        found = Variable(found, kind, constant=True)
+        found = Variable(found, BIT, constant=True)
     if isinstance(found, Array):
         raise unsupported("An alias of an array", "write the array's own name")
     if not isinstance(found, Qubits | Qubit | Bits | Clbit | Variable):

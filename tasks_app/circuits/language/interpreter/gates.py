@@ -48,7 +48,7 @@ def define(
                 definition = _body(run, qubits, execute)
                 size = counted()
             # Qiskit and Aer know gates by their names: this one must not pass for one of theirs.
-            gate = Gate(f"own_{name}", len(qubits), list(run.angles(values)))
+            gate = Gate(f"own_{name}", len(qubits), run.angles(values))
             gate.definition = definition
             run.made[key] = gate, size
         return run.made[key]  # type: ignore[no-any-return]
@@ -150,16 +150,11 @@ def named(run: Run, name: str) -> GateSpec:
 def _phase(run: Run, node: ast.QuantumPhase) -> None:
     (angle,) = run.angles((run.parameter(node.argument),))
     run.note_beyond("gphase")
-    seen = run.in_gate or (run.depth == 0 and run.paths is None)
-    if not node.modifiers:
-        if seen:  # Elsewhere it cannot be seen, in no kind of circuit.
-            run.circuit.global_phase += angle
-        return
     modifiers = tuple(_modifier(run, each) for each in node.modifiers)
     gate, size = _modified(run, library.global_phase(angle), 1, modifiers)
     if gate.num_qubits:
         apply(run, _made(gate, size), (), _applications(run, node, gate.num_qubits))
-    elif seen:
+    elif run.in_gate or (run.depth == 0 and run.paths is None):  # Elsewhere it cannot be seen.
         run.circuit.global_phase += gate.definition.global_phase
 
 

@@ -98,9 +98,7 @@ def binary(operation: str, a: Any, b: Any) -> Any:
         # Written numbers take the width of the register beside them.
         if len(x) != len(y) and (is_runtime(narrow) or isinstance(narrow, Word)):
             raise Steered
-        joined = tuple(starmap(_LOGIC[operation], zip_longest(x, y, fillvalue=False)))
-        single = all(isinstance(value, Clbit | expr.Expr | bool) for value in (a, b))
-        return joined[0] if single else Signal(joined)
+        return Signal(tuple(starmap(_LOGIC[operation], zip_longest(x, y, fillvalue=False))))
     if operation not in _MIRRORED:
         raise Steered
     pairs = zip_longest(x, y, fillvalue=False)
@@ -127,9 +125,7 @@ def _less(pairs: Iterable[tuple[Any, Any]]) -> Any:
 
 
 def _shifted(operation: str, value: Any, places: Any) -> Signal:
-    if not isinstance(value, Bits | Signal) or is_runtime(places):
-        raise Steered
-    if (places := arithmetic.exact(places)) < 0:
+    if is_runtime(places) or (places := arithmetic.exact(places)) < 0:
         raise Steered
     items = bits_of(value)
     places = min(places, len(items))
