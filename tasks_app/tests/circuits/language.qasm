@@ -480,7 +480,7 @@ array[float[32], 2, 2] a = {{0, 0}, {pi, pi}}; array[float[32], 2] row = a[1]; a
 qubit q; bit result; bit[4] n; int i = 0; while (i < 10) { h q; result = measure q; if (result) { i += 1; } } n = bit[4](i);
 
 //// shifts_of_a_register_keep_its_width: 1 1 1 011
-qubit[3] q; bit[3] c; bit d; bit e; bit f; x q[0]; x q[1]; c = measure q; d = (c << 2) == 4; e = (c >> 1) == 1; f = (c << 1) == 6;
+qubit[3] q; bit[3] c; bit d; bit e; bit f; x q[0]; x q[1]; c = measure q; d = (c << 2) == 4 && (c << 4) == 0; e = (c >> 1) == 1; f = (c << 1) == 6;
 
 //// rotations: 01011 10101 11010
 qubit[5] q; bit[5] c; bit[5] l; bit[5] r; x q[1]; x q[3]; x q[4]; c = measure q; l = rotl(c, 1); l = rotl(l, 5); l = rotr(l, 2); l = rotl(l, 2); r = rotr(c, 2); r = rotr(r, -4);
@@ -629,6 +629,9 @@ c = measure q;
 //// registers_joined: 0101 01 01
 qubit[2] q; bit[2] a; bit[2] b; bit[4] c; x q[0]; a = measure q; b = measure q; c = b ++ a;
 
+//// absolute_values: 1
+int[8] n = -3; qubit q; bit c; if (abs(n) == 3 && abs(-2.5) == 2.5 && abs(4) == 4 && abs(-n) == 3) { x q; } c = measure q;
+
 //// pow_function: 1
 const int[8] a = 4; const uint[4] n = 3; const float f = pow(a, -2);
 qubit q; bit c;
@@ -700,6 +703,10 @@ qubit q; bit c; h q; reset q; c = measure q; delay[5ns] q; int n = c; if (n == 0
 gate squared a { pow(2) @ gphase(pi / 2); } gate back a { inv @ gphase(pi); }
 qubit[3] q; bit[2] c; h q[0:1]; ctrl @ squared q[0], q[2]; ctrl @ back q[1], q[2]; h q[0:1]; c = measure q[0:1];
 
+//// phases_of_gates_show_on_paths: 0 1
+gate turn a { gphase(pi); }
+qubit[2] q; bit c; bit m; m = measure q[1]; int n = m; h q[0]; ctrl @ turn q[0], q[1]; h q[0]; c = measure q[0];
+
 //// whole_powers_of_a_wide_gate: 1001
 gate wide a, b, c, d { h a; s a; h a; sx b; x c; }
 qubit[4] q; bit[4] m; pow(3) @ wide q[0], q[1], q[2], q[3]; pow(-1) @ wide q[0], q[1], q[2], q[3];
@@ -707,7 +714,7 @@ sx q[1]; sx q[1]; x q[3]; pow(0) @ wide q[3], q[2], q[1], q[0]; m = measure q;
 
 //// signs_before_bits: 1 1
 const bit one = 1; const bit[3] b = "011"; qubit q; bit c; bit d; x q; c = measure q; d = ~one; int n = c;
-if (~c) { d = 0; } d = n + d == 1 && -b == -3;
+if (~c) { d = 0; } d = n + d == 1 && -b == -3 && int[2](b[0:1]) == 3;
 
 //// an_array_in_a_measured_branch: 1 1
 qubit[2] q; bit c; bit d; x q[0]; array[int, 2] n = {0, 0}; c = measure q[0];
@@ -716,4 +723,8 @@ if (c) { n[1] = 1; } else { n[0] = 1; } if (n[1] == 1 && n[0] == 0) { x q[1]; } 
 //// a_subroutine_that_is_not_asked: 000 1
 def f(qubit a) -> bit { x a; return measure a; }
 qubit[4] q; bit c; bit[3] d; x q[3]; c = measure q[3];
-if (c) { } else if (f(q[0])) { y q; } if (!c && f(q[1])) { y q; } d[0] = c || f(q[2]); d = measure q[0:2];
+if (c) { } else if (f(q[0])) { y q; } if (!c && f(q[1])) { y q; } d[0] = c || f(q[2]);
+if ((false && f(q[0])) || !(true || f(q[1]))) { y q; } d = measure q[0:2];
+
+//// measured_numbers_and_negative_ones: 1 0 0000000000000000000000000000000000000000000000000000000000000000
+qubit q; bit[64] b; bit c; bit d; b[0] = measure q; c = uint[64](b) > -1; d = uint[8](b[0:7]) > -1 && b[0] != -1 && !(-1 > b[0]);

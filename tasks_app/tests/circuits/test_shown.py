@@ -44,14 +44,15 @@ def text_of(circuit: str | QuantumCircuit, **options: Any) -> str:
 
 
 def test_a_delay_keeps_its_length() -> None:
-    declared = "input float t; qubit q; stretch s; "
-    text = text_of(
-        QASM3 + declared + "delay[t * 2us] q; delay[40dt] q; delay[s] q;", parameters={"t": 3}
-    )
+    declared = "input float t; qubit q; qubit w; stretch s; "
+    delays = "delay[t * 2us] q; delay[40dt] q; delay[s] q; delay[1ns];"
+    text = text_of(QASM3 + declared + delays, parameters={"t": 3})
     assert [line for line in text.splitlines() if line.startswith("delay")] == [
         "delay[6000.0ns] q;",
         "delay[40dt] q;",
         "delay[0.0ns] q;",
+        "delay[1.0ns] q;",
+        "delay[1.0ns] w;",
     ]
 
 
@@ -195,6 +196,8 @@ def test_sets_share_a_circuit_whose_parameters_have_their_names() -> None:
     values = sets[1] | {"p1": 2.8}  # Of what is computed from inputs, which has a name of its own.
     again = run(text, "statevector", parameters=values)["statevector"]
     assert np.allclose(again, result["sets"][1]["statevector"])
+    in_order = shown(program, parameter_sets=[list(each.values()) for each in sets])
+    assert "rx(p0) q[0];" in in_order["openqasm"]
     alone = shown(program, parameters=sets[0])["openqasm"]
     assert "rx(0.3) q[0];" in alone
     assert "input" not in alone
