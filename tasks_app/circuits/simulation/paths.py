@@ -107,14 +107,14 @@ class Walk:
         while self._waiting:
             self._path = self._waiting.pop()
             assert self._path.start is not None, "a statement that measures was not expected to"
-            yield self._follow(self._path.start.fork(self), statements)
+            yield self._follow(self._path.start.fork(), statements)
 
     def _follow(self, run: Run, statements: Sequence[Any]) -> tuple[str, int]:
         path = self._path
         try:
             for number in range(path.statement, len(statements)):
                 path.statement, statement = number, statements[number]
-                path.start = run.fork(self) if may_measure(statement) else None
+                path.start = run.fork() if may_measure(statement) else None
                 run.execute(statement)
                 path.history, path.before = [], ()
         except ProgramEnd:

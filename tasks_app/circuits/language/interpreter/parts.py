@@ -21,9 +21,7 @@ def range_of(run: Run, node: ast.RangeDefinition, length: int | None = None) -> 
         raise failure("This range needs a start and an end.")
     last = (length or 0) - 1
     start = _end(run, node.start, 0 if step > 0 else last, length)
-    end = _end(run, node.end, last if step > 0 else 0, length)
-    if max(abs(start), abs(end)) >= 2**62:  # Python counts no longer ranges.
-        raise failure("This range is too large.")
+    end = _end(run, node.end, last, length)  # The grammar has no step without an end.
     return range(start, end + (1 if step > 0 else -1), step)
 
 

@@ -73,10 +73,9 @@ class Registers(Names):
         self.measured: Qubit | None = None  # The last one that was.
         self._sizes: dict[str, Any] = {}  # Of what is declared, on all paths.
 
-    def fork(self, paths: Paths) -> Self:
+    def fork(self) -> Self:
         """A copy between two statements of the top level, which goes on by itself."""
         other = copy.copy(self)
-        other.paths = paths
         other.globals = {name: _copied(value) for name, value in self.globals.items()}
         other.scopes = [other.globals]
         other.registers, other.outputs = list(self.registers), list(self.outputs)
