@@ -480,7 +480,7 @@ array[float[32], 2, 2] a = {{0, 0}, {pi, pi}}; array[float[32], 2] row = a[1]; a
 qubit q; bit result; bit[4] n; int i = 0; while (i < 10) { h q; result = measure q; if (result) { i += 1; } } n = bit[4](i);
 
 //// shifts_of_a_register_keep_its_width: 1 1 1 011
-qubit[3] q; bit[3] c; bit d; bit e; bit f; x q[0]; x q[1]; c = measure q; d = (c << 2) == 4 && (c << 4) == 0; e = (c >> 1) == 1; f = (c << 1) == 6;
+qubit[3] q; bit[3] c; bit d; bit e; bit f; x q[0]; x q[1]; c = measure q; d = (c << 2) == 4 && (c << 4) == 0; e = (c >> 1) == 1; f = (c << 1) == 6 && (c << 1)[2];
 
 //// rotations: 01011 10101 11010
 qubit[5] q; bit[5] c; bit[5] l; bit[5] r; x q[1]; x q[3]; x q[4]; c = measure q; l = rotl(c, 1); l = rotl(l, 5); l = rotr(l, 2); l = rotl(l, 2); r = rotr(c, 2); r = rotr(r, -4);
@@ -682,7 +682,7 @@ d = w ^ (z ++ a[0] ++ m);
 qubit[4] q; bit[4] c; x q[:1]; x q[1:]; x q[:-1:2]; x q[2:1]; c = measure q;
 
 //// an_empty_part_of_an_array: 1
-array[int, 4] a = {1, 2, 3, 4}; a[2:1] = a[3:2]; qubit q; bit c; if (a[2] == 3) { x q; } c = measure q;
+array[int, 4] a = {1, 2, 3, 4}; a[2:1] = a[3:2]; array[int, 2] b = a[2:-1:1]; qubit q; bit c; if (a[2] == 3 && b[1] == 2) { x q; } c = measure q;
 
 //// truth_of_numbers: 110
 int n = 0; uint[4] m = 2; float f = 0.5; qubit[3] q; bit[3] c; if (n) { x q[0]; } if (m) { x q[1]; } if (f) { x q[2]; } c = measure q;
@@ -728,3 +728,9 @@ if ((false && f(q[0])) || !(true || f(q[1]))) { y q; } d = measure q[0:2];
 
 //// measured_numbers_and_negative_ones: 1 0 0000000000000000000000000000000000000000000000000000000000000000
 qubit q; bit[64] b; bit c; bit d; b[0] = measure q; c = uint[64](b) > -1; d = uint[8](b[0:7]) > -1 && b[0] != -1 && !(-1 > b[0]);
+
+//// a_measured_number_widens: 1 10
+qubit[2] q; bit[2] c; bit d; x q[1]; c = measure q; d = ~uint[4](c) == 13;
+
+//// a_measured_number_narrows: 1 10
+qubit[2] q; bit[2] c; bit d; x q[1]; c = measure q; d = uint[1](c) == 0;

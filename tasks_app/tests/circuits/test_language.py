@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from tasks_app.circuits import CircuitError
+from tasks_app.circuits import CircuitError, Limits
+from tasks_app.circuits.language.read import parse
+from tasks_app.circuits.language.source import read_source
 
 Run = Callable[..., dict[str, Any]]
 ErrorOf = Callable[..., CircuitError]
@@ -188,6 +190,7 @@ def test_an_unsupported_part_is_named_and_placed(
         "gate g(t) a { h a; } gate h a { x a; } g(1) q[0];",
         "rx(pi) q[0]; const float pi = 1;",
         "rx(sin(1)) q[0]; def sin(int a) -> float { return 0.5; }",
+        "float f = sin(1); def sin(int a) -> float { return 0.5; }",
         "gate barrier a { x a; } barrier q[0];",
         "gate reset a { x a; } reset q[0];",
         "bit b; int n = b; bit[2] c; c = b;",
@@ -216,6 +219,7 @@ def test_an_unsupported_part_is_named_and_placed(
         "bool b = 1ns < 1dt;",
         "float f = 2 / 1ns;",
         "int n = 3; for int i in n { }",
+        "for int i in [:3] { }",
         "array[int, 2] n; int m = -n;",
         "array[int, 2] n; int m = n + 1;",
         "array[int, 2] n; n[0, 0] = 1;",
@@ -315,6 +319,14 @@ def test_a_gate_that_openqasm_2_defines_itself_does_what_its_definition_says(
 def test_an_opaque_gate_is_refused(error_of: ErrorOf) -> None:
     error = error_of("OPENQASM 2.0; opaque magic a; qreg q[1]; magic q[0];")
     assert error.code == "unsupported_feature"
+
+
+def test_a_definition_hides_no_operations_around_it() -> None:
+    some = "x q; " * 6
+    source = read_source(f"{HEADER}qubit q; {some} gate g a {{ h a; }} g q; {some}")
+    parse(source, Limits(max_operations=13), {})
+    with pytest.raises(CircuitError, match="more than 12 operations"):
+        parse(source, Limits(max_operations=12), {})
 
 
 LONG = {

@@ -124,7 +124,16 @@ def test_arithmetic_is_refused_by_name(error_of: ErrorOf, what: str, asks: Asks)
     assert what in error.message
 
 
-def test_a_store_that_the_simulator_cannot_do_is_refused(error_of: ErrorOf) -> None:
+@pytest.mark.parametrize(
+    ("target", "value"),
+    [
+        (lambda bits: bits, lambda bits: expr.shift_left(bits, 1)),
+        (lambda bits: expr.index(bits, bits), lambda bits: True),
+    ],
+)
+def test_a_store_that_the_simulator_cannot_do_is_refused(
+    error_of: ErrorOf, target: Asks, value: Asks
+) -> None:
     circuit = holding(2, 3)
-    circuit.store(circuit.cregs[0], expr.shift_left(circuit.cregs[0], 1))
+    circuit.store(target(circuit.cregs[0]), value(circuit.cregs[0]))
     assert error_of(written(circuit), circuit_format="qpy").code == "unsupported_feature"
