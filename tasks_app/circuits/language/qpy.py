@@ -36,9 +36,7 @@ def read_qpy(file: QpyFile, limits: Limits, inputs: Inputs) -> Program:
     check_width("classical bits", file.clbits, limits.max_clbits)
     loaded = _understood(lambda: _load(file))
     circuit = _understood(lambda: Flattening(limits).circuit(loaded))
-    if 0 in inputs:  # They come in order.
-        inputs = _by_name(loaded, circuit, inputs)
-    circuit, deferred = _bound(circuit, inputs)
+    circuit, deferred = _bound(circuit, _by_name(loaded, circuit, inputs))
     named = {each.name: Bits(tuple(each)) for each in circuit.cregs}
     # `measure_all` may give bits the name of qubits, and results tell of the bits.
     qregs = [each for each in circuit.qregs if each.name not in named]
@@ -47,12 +45,18 @@ def read_qpy(file: QpyFile, limits: Limits, inputs: Inputs) -> Program:
 
 
 def _by_name(loaded: QuantumCircuit, circuit: QuantumCircuit, inputs: Inputs) -> Inputs:
-    """Values in the order of the file's parameters, of which some may have gone since."""
+    """The values of the file's parameters, of which some may have gone since."""
     names = [each.name for each in loaded.parameters]
-    if len(names) != len(inputs):
-        raise wrong_number(len(names), len(inputs))
+    if 0 in inputs:  # They come in order.
+        if len(names) != len(inputs):
+            raise wrong_number(len(names), len(inputs))
+        inputs = {name: inputs[place] for place, name in enumerate(names)}
     left = {each.name for each in circuit.parameters}
-    return {name: inputs[place] for place, name in enumerate(names) if name in left}
+    if unknown := sorted(inputs.keys() - left - set(names)):
+        raise CircuitError(
+            "invalid_parameters", f"The circuit has no parameter named {unknown[0]!r:.80}."
+        )
+    return {name: value for name, value in inputs.items() if name in left}
 
 
 def _counted(circuit: QuantumCircuit) -> list[list[Clbit]]:
@@ -121,10 +125,6 @@ def _bound(
     if missing := sorted(free.keys() - inputs.keys()):
         raise CircuitError(
             "invalid_parameters", f"Give a value for {missing[0]!r:.80} in parameters."
-        )
-    if unknown := sorted(inputs.keys() - free.keys()):
-        raise CircuitError(
-            "invalid_parameters", f"The circuit has no parameter named {unknown[0]!r:.80}."
         )
     known, deferred = {}, {}
     for name, value in inputs.items():

@@ -6,6 +6,7 @@ import io
 import math
 import random
 import struct
+import sys
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -302,6 +303,16 @@ def test_an_angle_may_have_lost_its_parameters() -> None:
     assert run_file(file_of(circuit), parameters={"a": 0.3})["counts"] == {"1": 20}
 
 
+@pytest.mark.parametrize("parameters", [{"a": 0.3}, [0.3]])
+def test_a_parameter_may_be_used_by_nothing(parameters: Any) -> None:
+    made = Gate("mine", 1, [Parameter("a")])
+    made.definition = flip()
+    circuit = QuantumCircuit(1, 1)
+    circuit.append(made, [0])
+    circuit.measure(0, 0)
+    assert run_file(file_of(circuit), parameters=parameters)["counts"] == {"1": 20}
+
+
 def test_registers_may_share_bits() -> None:
     qubits, bits = [Qubit(), Qubit()], [Clbit(), Clbit()]
     circuit = QuantumCircuit(qubits, bits)
@@ -445,6 +456,7 @@ def test_only_instructions_can_be_named(name: str) -> None:
     circuit.append(library.PermutationGate([0]), [0])
     error = refusal(renamed(file_of(circuit), b"PermutationGate", name.encode()))
     assert error.code == "invalid_qpy"
+    assert sys.modules["qiskit.circuit.library"] is library
 
 
 @pytest.mark.parametrize("payload", [b"cos\nsystem\n(S'true'\ntR.", b"PK\x03\x04" + bytes(40)])
