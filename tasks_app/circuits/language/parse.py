@@ -7,7 +7,7 @@ from typing import Any
 
 from antlr4 import CommonTokenStream, InputStream
 from antlr4.error.ErrorListener import ErrorListener
-from antlr4.error.Errors import ParseCancellationException, RecognitionException
+from antlr4.error.Errors import ParseCancellationException
 from antlr4.error.ErrorStrategy import BailErrorStrategy
 from openqasm3 import ast
 from openqasm3 import parser as _parser
@@ -16,7 +16,6 @@ from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.language.source import check_nesting, position
 
 reference: Any = _parser  # Untyped: it does not export what it is made of.
-_PLACE = re.compile(r"L(\d+):C(\d+): ")
 _ELSE_IF = re.compile(r"\belse(?=\s+(if)\b)")
 _LOOSE_ALIAS = re.compile(r"\blet\s+\w+\s*=\s*\{[^{}]*\}")
 _NO_BRACES = str.maketrans("{}", "  ")
@@ -82,8 +81,8 @@ def _parsed(text: str, start: int, statement: str) -> list[Any]:
     parser._errHandler = BailErrorStrategy()
     try:
         program = _Visitor(links).visitProgram(parser.program())
-    except (RecognitionException, ParseCancellationException) as error:
-        raise _syntax_error(error, statement) from None
+    except ParseCancellationException as error:
+        raise _syntax_error(error.args[0], statement) from None
     except reference.QASM3ParsingError as error:
         raise _refused(str(error)) from None
     except ValueError:  # Python reads no integer of more than 4,300 digits.
@@ -104,11 +103,9 @@ def _retype(tokens: Sequence[Any]) -> None:
 
     There, `++` joins arrays outside of aliases too, and `pow(a, b)` is a function.
     """
-    types, aliasing = reference.qasm3Lexer, False
+    types = reference.qasm3Lexer
     for place, token in enumerate(tokens):
-        if token.type in (types.LET, types.SEMICOLON):
-            aliasing = token.type == types.LET
-        elif token.type == types.DOUBLE_PLUS and not aliasing:
+        if token.type == types.DOUBLE_PLUS:
             token.type = types.PLUS
         elif token.type == types.POW and not _modifies(tokens, place):
             token.type = types.Identifier
@@ -123,7 +120,7 @@ def _type_loops(tokens: list[Any]) -> None:
         if kinds[:3] != [types.FOR, types.Identifier, types.IN]:
             continue
         after = next(token.type for token in tokens[place + 4 :] if token.type not in written)
-        if kinds[3] == types.LBRACKET or (kinds[3] == types.LBRACE and after == types.RBRACE):
+        if kinds[3] == types.LBRACKET or after == types.RBRACE:
             kind = tokens[place].clone()
             kind.type, kind.text = types.INT, "int"
             tokens.insert(place + 1, kind)
@@ -214,11 +211,8 @@ def _visible(text: str) -> str:
     return "".join(each if each.isprintable() else f"U+{ord(each):04X}" for each in text)
 
 
-def _syntax_error(error: Exception, statement: str) -> CircuitError:
-    recognition = error.args[0] if isinstance(error, ParseCancellationException) else error
-    token = getattr(recognition, "offendingToken", None)
-    if token is None:
-        return CircuitError("syntax_error", "The text is not OpenQASM 3.")
+def _syntax_error(recognition: Any, statement: str) -> CircuitError:
+    token = recognition.offendingToken
     found = "end of the circuit" if token.type == -1 else repr(token.text)[:60]
     before = " ".join(statement[: token.start].split()[-3:])
     after = f" after {before[-60:]!r}" if before else ""
@@ -228,16 +222,11 @@ def _syntax_error(error: Exception, statement: str) -> CircuitError:
 
 
 def _refused(message: str) -> CircuitError:
-    """What the parser finds after parsing, such as a break outside of a loop."""
-    match = _PLACE.match(message)
-    if match is None:
-        return CircuitError("syntax_error", message or "The text is not OpenQASM 3.")
-    return CircuitError(
-        "invalid_program",
-        message[match.end() :].capitalize() + ".",
-        line=int(match[1]),
-        column=int(match[2]) + 1,
-    )
+    """What the parser finds after parsing, as in `L3:C0: 'break' statement outside loop`."""
+    place, _, what = message.partition(": ")
+    line, column = map(int, place[1:].split(":C"))
+    what = what.capitalize() + "."
+    return CircuitError("invalid_program", what, line=line, column=column + 1)
 
 
 _SPACE = re.compile(r"\s*")

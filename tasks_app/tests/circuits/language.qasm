@@ -650,7 +650,7 @@ float μs = pi; qubit q; bit c; delay[3 μs] q; rx(μs) q; c = measure q;
 
 //// untyped_loops: 111
 qubit[3] q; bit[3] c;
-for i in [0:1] { x q[i]; } for _ in {1, -3, 5} { x q[2]; }
+for i in [0:1] { x q[i]; } for _ in {1, -3, 5} { x q[2]; } array[int, 2] n = {0, 1}; for int i in {n[0], n[1]} { y q[i]; y q[i]; }
 c = measure q;
 
 //// narrowed: 1

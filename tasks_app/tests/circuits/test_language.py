@@ -220,6 +220,7 @@ def test_an_unsupported_part_is_named_and_placed(
         "float f = 2 / 1ns;",
         "int n = 3; for int i in n { }",
         "for int i in [:3] { }",
+        "for i in",
         "array[int, 2] n; int m = -n;",
         "array[int, 2] n; int m = n + 1;",
         "array[int, 2] n; n[0, 0] = 1;",
