@@ -308,14 +308,11 @@ class _Writing:
             case expr.Value(value=known):
                 return lambda bits: known
             case expr.Cast() | expr.Unary():
-                value, kind = self._value(node.operand, places), node.type
-                if isinstance(node, expr.Unary) and kind.kind is types.Bool:
-                    return lambda bits: not value(bits)
-                if kind.kind is types.Bool:
-                    return lambda bits: bool(value(bits))
-                most = (1 << kind.width) - 1
-                flipped = most if isinstance(node, expr.Unary) else 0
-                return lambda bits: value(bits) & most ^ flipped
+                value, inverts = self._value(node.operand, places), isinstance(node, expr.Unary)
+                if node.type.kind is types.Bool:
+                    return lambda bits: bool(value(bits)) != inverts
+                most = (1 << node.type.width) - 1
+                return lambda bits: value(bits) & most ^ most * inverts
             case expr.Binary() if node.op.name in _OPERATIONS:
                 left, right = self._value(node.left, places), self._value(node.right, places)
                 operation = _OPERATIONS[node.op.name]
