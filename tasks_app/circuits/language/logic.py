@@ -25,7 +25,7 @@ SIGNS = {
     **{"EQUAL": "==", "NOT_EQUAL": "!=", "LESS": "<", "LESS_EQUAL": "<=", "GREATER": ">"},
     **{"GREATER_EQUAL": ">=", "SHIFT_LEFT": "<<", "SHIFT_RIGHT": ">>"},
 }
-_SIGNS_OF_ONE = {"BIT_NOT": "~", "LOGIC_NOT": "!"}
+_SIGNS_OF_ONE = {"BIT_NOT": "~", "LOGIC_NOT": "!", "NEGATE": "-"}
 
 
 def condition(node: expr.Expr) -> expr.Expr:
@@ -53,11 +53,14 @@ def is_wide(target: Any) -> bool:
 
 def _is_plain(node: expr.Expr) -> bool:
     """Whether the simulator itself knows it, of a register as a whole."""
-    if isinstance(node.type, types.Uint) and node.type.width >= MACHINE_BITS:
+    number = isinstance(node.type, types.Uint) and node.type.width < MACHINE_BITS
+    if not number and not isinstance(node.type, types.Bool):
         return False
     match node:
         case expr.Var() | expr.Value():
             return True
+        case expr.Unary() if node.op.name == "NEGATE":
+            return False
         case expr.Cast(type=types.Uint()) | expr.Unary():
             return _is_plain(node.operand)
         case expr.Binary() if node.op.name in SIGNS and "SHIFT" not in node.op.name:
@@ -79,8 +82,8 @@ def _value(node: expr.Expr) -> Any:
             return bit
         case expr.Var(var=ClassicalRegister() as register):
             return Bits(tuple(register))
-        case expr.Value(type=types.Bool()):
-            return bool(node.value)
+        case expr.Value(type=types.Bool() | types.Float()):
+            return node.value
         case expr.Value(type=types.Uint(width=width)):
             return Word(Type("bit", width), node.value)
         case expr.Cast(type=types.Bool()):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, qpy
+from qiskit.circuit import Duration
 from qiskit.circuit.classical import expr, types
 
 from tasks_app.circuits import CircuitError
@@ -15,6 +16,7 @@ Run = Callable[..., dict[str, Any]]
 ErrorOf = Callable[..., CircuitError]
 Asks = Callable[[ClassicalRegister], Any]
 BYTE = types.Uint(8)
+NEGATE = expr.Unary.Op.NEGATE
 
 
 def written(circuit: QuantumCircuit) -> str:
@@ -60,6 +62,7 @@ QUESTIONS: dict[str, tuple[Asks, Callable[[int], bool]]] = {
         lambda n: n in (0, 2),
     ),
     "known": (lambda bits: expr.less(expr.lift(2), expr.lift(3)), lambda n: True),
+    "negative": (lambda bits: expr.less(expr.negate(2.5), 0.5), lambda n: True),
 }
 
 
@@ -113,6 +116,8 @@ def test_a_bit_is_stored(run: Run) -> None:
     [
         ("ADD", lambda bits: expr.equal(expr.add(bits, 1), 3)),
         ("arithmetic", lambda bits: expr.equal(expr.shift_left(bits, bits), 3)),
+        ("arithmetic", lambda bits: expr.equal(expr.Unary(NEGATE, expr.lift(bits), BYTE), 3)),
+        ("Value", lambda bits: expr.less(expr.negate(Duration.dt(9)), Duration.dt(1))),
     ],
 )
 def test_arithmetic_is_refused_by_name(error_of: ErrorOf, what: str, asks: Asks) -> None:
