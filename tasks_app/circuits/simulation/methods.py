@@ -59,8 +59,8 @@ def check(circuit: QuantumCircuit, names: set[str], method: str, limits: Limits)
 
 
 def used_qubits(circuit: QuantumCircuit) -> int:
-    """Qubits that anything acts on; the others take no memory."""
-    return len(used(circuit)) if circuit.num_qubits > 20 else int(circuit.num_qubits)
+    """Those that take memory: that anything acts on, or with control flow all of them."""
+    return int(circuit.num_qubits) if circuit.has_control_flow_op() else len(used(circuit))
 
 
 def fits(exponent: int, limits: Limits) -> bool:

@@ -102,6 +102,14 @@ def test_qubits_that_nothing_uses_need_no_memory(run: Run, middle: str, last: st
     assert result["metadata"]["qubits"] == 200
 
 
+def test_idle_qubits_count_where_they_take_memory(run: Run) -> None:
+    program = QASM3 + "qubit[20] q; bit c; rx(pi) q[7]; c = measure q[7];"
+    told = run(program, noise={"readout": [0.1] * 20}, outputs=["probabilities"])
+    assert told["probabilities"] == pytest.approx({"0": 0.1, "1": 0.9})
+    program = program.replace("20", "40") + "if (c) { rx(pi) q[7]; }"
+    assert run(program, noise={"readout": [0] * 40}, shots=5)["counts"] == {"1": 5}
+
+
 @pytest.mark.parametrize(
     ("program", "method", "code"),
     [
