@@ -146,11 +146,6 @@ class Branching:
         return found
 
 
-def branching(circuit: QuantumCircuit, limits: Limits) -> Branching | None:
-    """None for a circuit that is too long."""
-    return Branching(circuit, limits) if circuit.size() <= _MOST_STEPS else None
-
-
 def _ends(
     steps: Sequence[_Step], whole: N, split: Callable[[N, float], N], left: int, limits: Limits
 ) -> Iterator[tuple[int, State, N]]:
@@ -285,7 +280,7 @@ class _Writing:
         label.place = len(self.steps)
 
     def _pieces_of(self, each: CircuitInstruction) -> Sequence[Piece]:
-        if each.name == "unitary" or not each.is_standard_gate():
+        if not each.is_standard_gate():
             return pieces(each.operation)
         key = each.name, *each.params
         if key not in self._pieces:

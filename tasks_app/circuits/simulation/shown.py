@@ -25,10 +25,7 @@ def show(
     """`values`: of its parameters, or what to call them; `hardware`: the numbers of its qubits on
     a device. Raises CircuitError if it is too large.
     """
-    if compiled.has_control_flow_op():
-        compiled = without_ties(compiled)
-    free = compiled.parameters
-    circuit = compiled.assign_parameters({each: v for each, v in values.items() if each in free})
+    circuit = without_ties(compiled).assign_parameters(values, strict=False)
     bits = program.circuit.clbits
     registers = [[bits[index] for index in register] for register in program.registers]
     names = _all_names(program, compiled)
