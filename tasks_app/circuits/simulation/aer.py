@@ -1,7 +1,8 @@
 """Run a circuit on Aer, once or for many values of its parameters."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -79,13 +80,19 @@ def _values(
     if isinstance(angle, Parameter):  # Others may have no hash, as a negative number has not.
         return binds[angle]
     names = angle.parameters
-    try:
+    with real(f"The angle {angle!s:.80}"):
         columns = zip(*(binds[name] for name in names), strict=True)
         return [_real(angle.bind(dict(zip(names, row, strict=True)))) for row in columns]
-    except (QiskitError, ArithmeticError, TypeError, ValueError):
+
+
+@contextmanager
+def real(what: str) -> Iterator[None]:
+    """Raises CircuitError for the errors with which Qiskit says that an angle is no number."""
+    try:
+        yield
+    except (QiskitError, ArithmeticError, TypeError, ValueError, RuntimeError):
         raise CircuitError(
-            "invalid_parameters",
-            f"The angle {angle!s:.80} is no real, finite number for some values.",
+            "invalid_parameters", f"{what} is no real, finite number for some values."
         ) from None
 
 

@@ -17,16 +17,15 @@ from qiskit.circuit import (
     CASE_DEFAULT,
     CircuitInstruction,
     Clbit,
-    Gate,
     IfElseOp,
     SwitchCaseOp,
     WhileLoopOp,
 )
 from qiskit.circuit.classical import expr, types
-from qiskit.exceptions import QiskitError
 
+from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import Limits
-from tasks_app.circuits.simulation.aer import Angles
+from tasks_app.circuits.simulation.aer import Angles, real
 from tasks_app.circuits.simulation.state import Piece, State, pieces
 
 _LEAST_STEPS, _MOST_STEPS = 200, 20_000
@@ -139,10 +138,11 @@ class Branching:
         found = []
         for values in angles:
             try:
-                circuit = self.circuit.assign_parameters(values) if values else self.circuit
-                found.append(follow(_Writing(circuit).steps))
-            except (_Unsuitable, QiskitError, ArithmeticError, TypeError, ValueError):
-                return None  # Of an angle that is no number, who runs it for Aer tells.
+                with real("An angle"):
+                    circuit = self.circuit.assign_parameters(values) if values else self.circuit
+                    found.append(follow(_Writing(circuit).steps))
+            except (_Unsuitable, CircuitError):
+                return None  # Of an angle that is no number, who runs it for Aer tells which.
         return found
 
 
@@ -230,11 +230,9 @@ class _Writing:
                     self._jump(loop[each.name == "continue_loop"])
                 case _ if each.is_control_flow():
                     self._control(each, places, loop)
-                case _ if isinstance(operation, Gate):
+                case _:
                     for _, matrix, spots in self._pieces_of(each):
                         self.steps.append(_Apply(matrix, [qubits[spot] for spot in spots]))
-                case _:
-                    raise _Unsuitable
 
     def _control(self, each: CircuitInstruction, places: _Places, loop: _Loop) -> None:
         outer, operation, end = (*each.qubits, *each.clbits), each.operation, _Label()
@@ -308,12 +306,10 @@ class _Writing:
                     return lambda bits: bool(value(bits)) != inverts
                 most = (1 << node.type.width) - 1
                 return lambda bits: value(bits) & most ^ most * inverts
-            case expr.Binary() if node.op.name in _OPERATIONS:
+            case expr.Binary():
                 left, right = self._value(node.left, places), self._value(node.right, places)
                 operation = _OPERATIONS[node.op.name]
                 return lambda bits: operation(left(bits), right(bits))
-            case expr.Expr() if not isinstance(node, expr.Var):
-                raise _Unsuitable
         spots = self._bits_of(node, places)
         return lambda bits: sum((bits >> spot & 1) << i for i, spot in enumerate(spots))
 

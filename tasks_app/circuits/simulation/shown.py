@@ -8,6 +8,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 
 from tasks_app.circuits.language.program import Program
+from tasks_app.circuits.simulation.aer import real
 from tasks_app.circuits.simulation.conditions import NotWritten
 from tasks_app.circuits.simulation.drawing import Drawing
 from tasks_app.circuits.simulation.export import Export
@@ -25,7 +26,8 @@ def show(
     """`values`: of its parameters, or what to call them; `hardware`: the numbers of its qubits on
     a device. Raises CircuitError if it is too large.
     """
-    circuit = without_ties(compiled).assign_parameters(values, strict=False)
+    with real("An angle"):
+        circuit = without_ties(compiled).assign_parameters(values, strict=False)
     bits = program.circuit.clbits
     registers = [[bits[index] for index in register] for register in program.registers]
     names = _all_names(program, compiled)

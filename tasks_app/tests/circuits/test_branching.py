@@ -87,14 +87,28 @@ def test_each_set_of_a_sweep_has_its_angles_and_its_seed(run: Run) -> None:
     assert result["sets"][0]["counts"] != result["sets"][2]["counts"]
 
 
-def test_an_angle_that_is_no_number_is_told() -> None:
+@pytest.mark.parametrize("outputs", [["counts"], ["circuit"]])
+@pytest.mark.parametrize(
+    ("angle", "value"),
+    [
+        (lambda theta: 1 / theta, 0),
+        (lambda theta: theta**0.5, -1),
+        (lambda theta: theta.arcsin(), 2),
+        (lambda theta: theta.exp(), 1e4),
+    ],
+    ids=["infinite", "complex", "none", "too large"],
+)
+def test_an_angle_that_is_no_number_is_told(
+    angle: Callable[[Parameter], Any], value: float, outputs: list[str]
+) -> None:
     circuit, theta = QuantumCircuit(1, 2), Parameter("theta")
-    circuit.ry(1 / theta, 0)
+    circuit.ry(angle(theta), 0)
     circuit.measure(0, 0)
     circuit.h(0)
     circuit.measure(0, 1)
-    assert run_file(file_of(circuit), parameters={"theta": 2})["metadata"]["sampling"] == "paths"
-    assert refusal(file_of(circuit), parameters={"theta": 0}).code == "invalid_parameters"
+    data = file_of(circuit)
+    assert run_file(data, parameters={"theta": 0.5})["metadata"]["sampling"] == "paths"
+    assert refusal(data, parameters={"theta": value}, outputs=outputs).code == "invalid_parameters"
 
 
 @st.composite
