@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit.circuit import Clbit, Parameter, ParameterVector, Qubit
-from qiskit.circuit.classical import expr
+from qiskit.circuit.classical import expr, types
 from qiskit.quantum_info import random_unitary
 
 from tasks_app.circuits import CircuitError, Job, Limits
@@ -107,6 +107,31 @@ def control_flow() -> QuantumCircuit:
     return circuit
 
 
+def loops_and_views() -> QuantumCircuit:
+    bits, turns, inner = ClassicalRegister(3, "c"), Parameter("n"), Parameter("m")
+    circuit = QuantumCircuit(QuantumRegister(2, "q"), bits)
+    circuit.add_register(ClassicalRegister(name="view", bits=[bits[2], bits[0]]))
+    with circuit.for_loop((3, 1, 4), turns):
+        circuit.rx(turns / 4, 0)
+        circuit.measure(0, 0)
+        with circuit.if_test((bits[0], 1)):
+            circuit.break_loop()
+        with circuit.for_loop(range(2, 5, 2), inner):
+            circuit.ry(turns * inner / 7, 1)
+            circuit.measure(1, 2)
+            with circuit.if_test((bits[2], 1)):
+                circuit.continue_loop()
+            circuit.h(0)
+    with circuit.if_test(expr.less(circuit.cregs[1], 2)):
+        circuit.x(1)
+    with circuit.if_test(expr.not_equal(expr.cast(bits, types.Uint(1)), 1)):
+        circuit.ry(1, 1)
+    with circuit.if_test(expr.bit_not(expr.logic_and(bits[0], bits[2]))):
+        circuit.h(0)
+    circuit.measure([0, 1], [1, 2])
+    return circuit
+
+
 def distance(counts: dict[str, int], others: dict[str, int]) -> float:
     shots = sum(counts.values()) or 1
     keys = counts.keys() | others.keys()
@@ -140,7 +165,7 @@ def test_programs_read_back_to_equal_circuits() -> None:
 
 
 def test_circuits_of_qiskit_read_back_to_equal_ones() -> None:
-    circuits = [*every_gate(), control_flow()]
+    circuits = [*every_gate(), control_flow(), loops_and_views()]
     for _, build in CERTAIN:
         circuits.append(QuantumCircuit(3, 1))
         build(circuits[-1])
@@ -226,6 +251,13 @@ def test_bits_that_nobody_counts_stay_hidden() -> None:
     text = text_of(program)
     assert "output bit[2] c;" in text
     assert run(text, "counts", shots=5)["counts"] == {"11": 5}
+
+
+def test_qubits_keep_their_names_where_others_are_left_out() -> None:
+    program = "qubit[2] a; qubit[5] q; bit c; c = measure q[2]; if (c) { cx a[0], q[4]; x a[1]; }"
+    lines = text_of(QASM3 + program).splitlines()
+    assert lines[2:5] == ["qubit[2] a;", "qubit[1] q_2;", "qubit[1] q_4;"]
+    assert "  cx a[0], q_4[0];" in lines
 
 
 def test_a_program_that_takes_paths_has_no_one_circuit() -> None:
