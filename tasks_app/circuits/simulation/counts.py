@@ -19,7 +19,8 @@ N = TypeVar("N", int, float)
 @dataclass(frozen=True, slots=True)
 class Outcome:
     counts: dict[str, int]
-    memory: list[str] | None
+    memory: list[str]
+    """Of each shot, where that is asked for."""
     paths: int | None = None
     """That shots took, where those that shared their past were run as one."""
 
@@ -36,15 +37,14 @@ def run(
     """What is counted for each of the angles. Raises CircuitError."""
     shots, memory = options.shots, "memory" in options.outputs
     if not compiled.registers:
-        return [Outcome({}, [] if memory else None)] * len(angles)
+        return [Outcome({}, [])] * len(angles)
     seeds = [seed + i * SEED_STEP for i in range(len(angles))]
     outcome, width = formatter(compiled), compiled.circuit.num_clbits
 
     def told(
         found: Iterable[tuple[str, int]], lines: Sequence[str], paths: int | None = None
     ) -> Outcome:
-        counts = merged(found, outcome)
-        return Outcome(counts, list(map(outcome, lines)) if memory else None, paths)
+        return Outcome(merged(found, outcome), list(map(outcome, lines)), paths)
 
     def drawn(found: Mapping[str, int], seed: int, paths: int | None = None) -> Outcome:
         check_size(len(found) + (shots if memory else 0), width, limits)

@@ -108,10 +108,8 @@ class Export:
     def _bits(
         self, circuit: QuantumCircuit, registers: Sequence[Sequence[Clbit]], names: Names
     ) -> Iterator[str]:
-        counted = [bit for register in registers for bit in register]
-        if len(set(counted)) < len(counted):
-            raise NotWritten
-        hidden = [bit for bit in circuit.clbits if bit not in set(counted)]
+        counted = {bit for register in registers for bit in register}
+        hidden = [bit for bit in circuit.clbits if bit not in counted]
         # Without one that is declared as output, all bits are counted.
         output = "output " if hidden and counted else ""
         for register in registers:
@@ -204,11 +202,9 @@ class Export:
         if isinstance(angle, ParameterExpression) and angle.parameters:
             known = {each: self._parameters[each] for each in angle.parameters}
             return _WHOLE.sub(lambda number: f"{number[0]}.0", str(angle.subs(known)))
-        number = complex(angle)
-        if number.imag:
-            raise NotWritten
-        sign = "-" if number.real < 0 else ""
-        return sign + _FRACTIONS.get(abs(number.real), repr(abs(number.real)))
+        number = float(angle)
+        sign = "-" if number < 0 else ""
+        return sign + _FRACTIONS.get(abs(number), repr(abs(number)))
 
     # Gates.
 

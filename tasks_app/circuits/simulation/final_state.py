@@ -123,8 +123,6 @@ class FinalState:
                 f"{len(self._paulis):,} Pauli strings of {shots:,} shots are too many values; use "
                 "fewer shots or observables, or a program that measures at its end only.",
             )
-        if not self._circuit.data:  # Aer wants something to run.
-            self._circuit.id(0)
         data = self._compiled.run(
             self._circuit, angles, seed=seed, threads=threads, limits=self._limits, shots=shots
         )
@@ -139,7 +137,7 @@ class FinalState:
         parts: dict[str, Any] = {}
         if (observables := self._options.observables) is not None:
             saved = data.get("paulis") or [data[f"pauli{i}"] for i in range(len(self._paulis))]
-            values = observables.values(np.moveaxis(np.asarray(saved, dtype=float), 0, -1))
+            values = observables.values(np.moveaxis(np.asarray(saved), 0, -1))
             errors = np.zeros(values.shape[-1])
             if self._not_exact and values.ndim > 1:
                 errors = values.std(axis=0) / np.sqrt(len(values))

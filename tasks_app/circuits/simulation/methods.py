@@ -1,7 +1,6 @@
 """Choose a simulation method that can do the job, and refuse what none can."""
 
 from collections.abc import Iterator
-from itertools import pairwise
 from math import log2
 
 import numpy as np
@@ -12,7 +11,7 @@ from tasks_app.circuits.job import Limits
 from tasks_app.circuits.simulation.rewriting import instructions, used
 
 CLIFFORD = frozenset(
-    ("id", "x", "y", "z", "h", "s", "sdg", "sx", "sxdg", "cx", "cy", "cz", "swap", "ecr", "pauli")
+    ("id", "x", "y", "z", "h", "s", "sdg", "sx", "sxdg", "cx", "cy", "cz", "swap", "ecr")
 )
 NOT_GATES = frozenset(
     ("measure", "reset", "barrier", "delay", "store", "if_else", "for_loop", "while_loop")
@@ -80,11 +79,9 @@ def too_much_memory(qubits: int, method: str, exponent: int, limits: Limits) -> 
 
 
 def _log2_mps_bytes(circuit: QuantumCircuit) -> float:
-    bonds = [0.0, *_bonds(circuit), 0.0]
-    if max(bonds) > 100:
-        return max(bonds)
-    tensors = sum(2 ** (1 + left + right) for left, right in pairwise(bonds))
-    return log2(_COPIES * _BYTES_PER_AMPLITUDE * tensors)
+    bonds = np.array([0.0, *_bonds(circuit), 0.0])
+    numbers = float(np.logaddexp2.reduce(1 + bonds[:-1] + bonds[1:]))  # As a logarithm too.
+    return numbers + log2(_COPIES * _BYTES_PER_AMPLITUDE)
 
 
 def _bonds(circuit: QuantumCircuit) -> list[float]:

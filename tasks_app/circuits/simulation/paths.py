@@ -81,7 +81,7 @@ class Walk:
             self._noise.check_width(len(self.run.places))
         if not self._counts():
             counts = {}
-        return Outcome(counts, in_some_order(counts, self._seed) if memory else None)
+        return Outcome(counts, in_some_order(counts, self._seed) if memory else [])
 
     def facts(self) -> dict[str, Any]:
         """What the result's metadata tell, known when the walk is over."""
