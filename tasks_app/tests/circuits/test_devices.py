@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, transpile
-from qiskit.circuit import Clbit
+from qiskit.circuit import Clbit, Duration
+from qiskit.circuit.classical import expr
 from qiskit.circuit.random import random_circuit
 from qiskit.providers.fake_provider import GenericBackendV2
 from qiskit.quantum_info import DensityMatrix, SparsePauliOp
@@ -272,6 +273,34 @@ def test_a_qubit_relaxes_while_it_waits() -> None:
     assert run(in_steps, LINE5, **asked)["expectation_values"][0] == pytest.approx(waited, abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("times", "along", "across"),
+    [
+        ({"t1_s": 1e-4}, 2 * math.exp(-0.5) - 1, math.exp(-0.25)),
+        ({"t2_s": 1e-4}, 1, math.exp(-0.5)),
+    ],
+    ids=["T1", "T2"],
+)
+def test_a_time_that_is_not_known_is_left_out(
+    times: dict[str, float], along: float, across: float
+) -> None:
+    definition = json.loads(LINE5.definition)
+    definition["qubits"] = [times] * 5
+    definition["gates"] = {name: [{"qubits": [0]}] for name in ("x", "sx", "rz")}
+    device = Backend("half_known", "aer_device", json.dumps(definition))
+    for gate, letter, right in (("x", "Z", -along), ("h", "X", across)):
+        program = QASM3 + f"{gate} $0; delay[50us] $0;"
+        told = run(program, device, observables=[{letter: 1}])["expectation_values"]
+        assert told == [pytest.approx(right, abs=1e-5)]
+
+
+def test_a_delay_that_only_the_service_could_work_out_is_refused() -> None:
+    circuit = QuantumCircuit(1)
+    circuit.delay(expr.lift(Duration.us(50)), 0)
+    with pytest.raises(CircuitError, match="for a known time only"):
+        run(circuit, LINE5)
+
+
 def test_a_qubit_relaxes_where_a_measurement_lets_it_wait() -> None:
     program = (
         QASM3
@@ -320,7 +349,8 @@ def test_qubits_that_nothing_acts_on_cost_nothing() -> None:
     assert values == pytest.approx([2, 1])
     assert run(program, GRID16, outputs=["circuit"])["circuit"]["qubits"] == 2
     assert run(QASM3 + "qubit[2] q;", GRID16, observables=[{"IZ": 1}])["expectation_values"] == [1]
-    assert run(QASM3 + "qubit[2] q;", GRID16)["counts"] == {}
+    for program in ("qubit[2] q;", "bit c;"):
+        assert run(QASM3 + program, GRID16)["counts"] == {}
 
 
 def test_without_noise_a_device_tells_what_the_ideal_simulator_does() -> None:

@@ -372,6 +372,22 @@ MEASURED = QASM3 + "qubit[2] q; bit[2] c; h q[0]; c[0] = measure q[0]; h q[0]; c
             "8,388,608 bytes",
         ),
         ("bit c;", {"outputs": ["statevector"]}, "method_unsuitable", "without qubits"),
+        (
+            QASM3 + "qubit[40] q; bit[40] c; h q; c = measure q;",
+            {"outputs": ["probabilities"]},
+            "too_much_memory",
+            "40 measured bits",
+        ),
+        (
+            QASM3 + "qubit[9] q; bit c; h q; c = measure q[0]; h q[0];",
+            {
+                "observables": [{f"{n:09b}".translate("X" * 49 + "Z"): 1} for n in range(512)],
+                "shots": 100_000,
+                "method": "density_matrix",
+            },
+            "too_much_memory",
+            "512 Pauli strings of 100,000 shots",
+        ),
     ],
 )
 def test_what_cannot_be_told_is_refused(

@@ -54,6 +54,8 @@ def test_the_extended_stabilizer_method_takes_any_angle(run: Run) -> None:
         (QASM3 + "gate g a { h a; } qubit q; bit c; g q; c = measure q;", "stabilizer"),
         (ghz(40), "stabilizer"),
         (ghz(200), "matrix_product_state"),
+        # As wide, and entangled as much as it can be.
+        (QASM3 + "qubit[60] q; h q; for int i in [0:29] { cz q[i], q[i + 30]; }", "stabilizer"),
     ],
 )
 def test_automatic_chooses_a_method_that_fits(run: Run, program: str, method: str) -> None:

@@ -55,6 +55,12 @@ def sampling(result: dict[str, Any]) -> str:
             "c = measure q[3]; n = c; if (n == 1) { x q[3]; } reset q; x q[1]; c = measure q[1];",
             {"1": 1.0},
         ),
+        # A gate with a barrier in it.
+        (
+            "gate g a, b { h a; barrier a, b; cx a, b; } qubit[2] q; bit[2] c; bit s; g q[0], q[1];"
+            "s = measure q[0]; int n = s; for int i in [1:n] { x q; } c = measure q;",
+            {"0 00": 0.5, "1 00": 0.5},
+        ),
         # What is assigned in a block that never runs need not have a value.
         (
             'qubit q; bit[2] m = "01"; bit c; float f = -2; if (m == 2) { f = log(f); }'

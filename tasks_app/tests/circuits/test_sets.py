@@ -148,7 +148,7 @@ PROGRAMS: dict[str, tuple[str, list[Mapping[str, Any]], int]] = {
     "steered beyond a circuit": (
         QASM3 + "input float t; qubit q; bit c; uint[4] n = 0; h q; c = measure q;"
         "n += c; ry(t * n) q; c = measure q;",
-        [{"t": i / 2} for i in range(4)],
+        [{"t": i // 2 / 2} for i in range(4)],
         0,
     ),
     "not used": (QASM3 + "input float t; qubit q; bit c; h q; c = measure q;", [{"t": 1}] * 3, 1),
