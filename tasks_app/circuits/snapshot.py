@@ -65,9 +65,8 @@ def _places(target: Any, name: str) -> Iterable[tuple[Places, Any]]:
 
 def _known(**numbers: float | None) -> dict[str, float]:
     """Those that are there. A relaxation time of 0 is none that was measured."""
-    times = ("t1_s", "t2_s", "dt_s")
     return {
         key: value
         for key, value in numbers.items()
-        if value is not None and (value or key not in times)
+        if value is not None and (value or key not in ("t1_s", "t2_s"))
     }

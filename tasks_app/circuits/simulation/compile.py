@@ -201,7 +201,7 @@ def _basis(method: str, noisy: bool) -> frozenset[str]:
     """Names of the operations the method runs; with noise, of gates on one or two qubits only,
     and the same whatever the method.
     """
-    alike = ("statevector", "density_matrix", "matrix_product_state") if noisy else ()
+    alike = ("density_matrix", "matrix_product_state") if noisy else ()
     known = set.intersection(
         *(set(AerSimulator(method=each).configuration().basis_gates) for each in (method, *alike))
     )

@@ -48,8 +48,8 @@ class Conditions:
             case expr.Cast(type=types.Uint(width=width)):
                 return f"uint[{width}]({self.value(node.operand)})"
             case expr.Unary():
-                invert = node.op.name == "BIT_NOT" and node.type.kind is not types.Bool
-                return f"{'~' if invert else '!'}{self.value(node.operand)}"
+                sign = "!" if node.type.kind is types.Bool else "~"
+                return f"{sign}{self.value(node.operand)}"
             case expr.Binary() if node.op.name in SIGNS:
                 signs = _SIGNS_OF_BOOLS if node.left.type.kind is types.Bool else SIGNS
                 left, right = self.value(node.left), self.value(node.right)

@@ -76,13 +76,11 @@ class DeviceNoise:
         for name, places in used:
             error = self._error(name, tuple(numbers[place] for place in places))
             if error is not None:
-                model.add_quantum_error(error, name, places, warnings=False)
+                model.add_quantum_error(error, name, places)
         qubits = [self._device.qubits[number] for number in numbers]
         for place, qubit in enumerate(qubits):
             up, down = qubit.readout_error
-            if up or down:
-                error = ReadoutError([[1 - up, up], [down, 1 - down]])
-                model.add_readout_error(error, [place], warnings=False)
+            model.add_readout_error(ReadoutError([[1 - up, up], [down, 1 - down]]), [place])
         waits = any(name == "delay" for name, _ in used)
         if waits and any(each.t1_s or each.t2_s for each in qubits):
             model._custom_noise_passes.append(self._relaxation(qubits))
@@ -100,7 +98,7 @@ class DeviceNoise:
     def _relaxation(self, qubits: Sequence[Qubit]) -> RelaxationNoisePass:
         t1s = [each.t1_s or math.inf for each in qubits]
         t2s = [each.t2_s or 2 * (each.t1_s or math.inf) for each in qubits]
-        return RelaxationNoisePass(t1s, t2s, self._device.dt_s or 0.0, Delay)
+        return RelaxationNoisePass(t1s, t2s, self._device.dt_s, Delay)
 
 
 def _qubits(device: Device) -> list[QubitProperties]:

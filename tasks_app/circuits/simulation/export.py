@@ -95,9 +95,8 @@ class Export:
         if not declared:
             self._operands |= {qubit: names[qubit][0] for qubit in circuit.qubits}
         head += self._bits(circuit, registers, names)
-        phase = circuit.global_phase
-        if isinstance(phase, ParameterExpression) or phase:
-            head.append(f"gphase({self._angle(phase)});")
+        if circuit.global_phase:
+            head.append(f"gphase({self._angle(circuit.global_phase)});")
         body = list(self._block(circuit, circuit.qubits))
         gates = [definition for _, definition in self._gates.values()]
         begin = ["OPENQASM 3.0;", 'include "stdgates.inc";']
@@ -241,7 +240,7 @@ class Export:
         places = dict(zip(definition.qubits, qubits, strict=True))
         for part in definition.data:
             yield f"{self._call(part.operation)} {', '.join(places[q] for q in part.qubits)};"
-        if isinstance(definition.global_phase, ParameterExpression) or definition.global_phase:
+        if definition.global_phase:
             yield f"gphase({self._angle(definition.global_phase)});"
 
 

@@ -78,9 +78,9 @@ class Noise:
                         model.add_quantum_error(error, name, [place])
         for place, flip in enumerate(self.readout):
             error = ReadoutError([[1 - flip, flip], [flip, 1 - flip]])
-            if flip and len(self.readout) == 1:
+            if len(self.readout) == 1:
                 model.add_all_qubit_readout_error(error)
-            elif flip:
+            else:
                 model.add_readout_error(error, [place])
         return model
 
@@ -114,7 +114,7 @@ def check_noise(noise: Mapping[str, Any]) -> Noise:
 
 def _chances(noise: Mapping[str, Any], key: str) -> tuple[float, ...]:
     given = noise.get(key, 0)
-    values = given if isinstance(given, list | tuple) and given else [given]
+    values = given if isinstance(given, list | tuple) else [given]
     return tuple(_chance(value, key) for value in values)
 
 

@@ -1,7 +1,6 @@
 """Observables as weighted sums of Pauli strings, each string asked of the simulator once."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,11 +47,10 @@ class Observables:
                     f"{qubits} qubits; write one letter for each, the rightmost for the first.",
                 )
 
-    def values(self, of_paulis: Any) -> Floats:
+    def values(self, of_paulis: Floats) -> Floats:
         """Of each observable, from those of `paulis` along the last axis."""
-        data = np.asarray(of_paulis, dtype=float)
         columns = [
-            constant + data[..., indices] @ np.asarray(weights, dtype=float)
+            constant + of_paulis[..., indices] @ np.asarray(weights)
             for constant, indices, weights in self._sums
         ]
         return np.stack(columns, axis=-1)
@@ -60,6 +58,4 @@ class Observables:
 
 def with_precision(exact: Floats, precision: float, seed: int) -> Floats:
     """As Aer's EstimatorV2 gives them: drawn from a normal distribution around the exact values."""
-    if not precision:
-        return exact
     return np.random.default_rng(seed).normal(exact, precision, exact.shape)

@@ -145,9 +145,9 @@ class Walk:
         return [self._misread(self._look([qubit])[0], misread(qubit)[0]) for qubit in qubits]
 
     def reset(self, qubit: int) -> None:
-        (one,) = self._look([qubit])
+        self._look([qubit])
         if not self._path.repeats:
-            self._path.state.ones -= {qubit} if one else set()
+            self._path.state.ones -= {qubit}
 
     def _look(self, qubits: Sequence[int]) -> _Bits:
         """Measure, and let all shots but those of one outcome wait."""

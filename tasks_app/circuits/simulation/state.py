@@ -104,8 +104,6 @@ class State:
 
     def _bring_in(self, qubits: Sequence[int]) -> None:
         new = [qubit for qubit in qubits if qubit not in self.axes]
-        if not new:
-            return
         copies = 2 if self.mixed else 1
         axes = len(self.axes) + copies * len(new)
         exponent = axes + 2  # A product needs a second tensor, a path that has split keeps a third.

@@ -246,7 +246,7 @@ def test_what_is_repeated_until_success_has_exact_values(run: Run) -> None:
 )
 def test_others_are_means_over_the_shots(run: Run, program: str, options: dict[str, Any]) -> None:
     result = run(program, observables=OF_BOTH, shots=300, seed=5, **options)
-    assert result["metadata"]["sampling"] == "shots"
+    assert result["metadata"]["sampling"] == "shots" and "note" not in result["metadata"]
     assert result["expectation_values"][1] == 1
 
 
@@ -341,6 +341,12 @@ MEASURED = QASM3 + "qubit[2] q; bit[2] c; h q[0]; c[0] = measure q[0]; h q[0]; c
         (MEASURED, {"outputs": ["state"]}, "invalid_outputs", "'state' is no output"),
         (MEASURED, {"outputs": ["probabilities"]}, "method_unsuitable", "because of its measure"),
         (MEASURED, {"outputs": ["statevector"]}, "method_unsuitable", "because of its measure"),
+        (
+            QASM3 + "qubit[2] q; bit c; h q; reset q[0]; c = measure q[1];",
+            {"outputs": ["probabilities"]},
+            "method_unsuitable",
+            "because of its reset",
+        ),
         (
             MEASURED + "uint[4] n = c; n += 1; if (n > 2) { x q; }",
             {"observables": [{"ZZ": 1}]},

@@ -510,6 +510,14 @@ def test_definitions_and_loops_count_written_out() -> None:
     assert refusal(file_of(loop)).code == "too_many_operations"
 
 
+def test_a_matrix_has_the_noise_of_a_gate() -> None:
+    circuit = QuantumCircuit(1, 1)
+    circuit.unitary([[0, 1], [1, 0]], [0])
+    circuit.measure(0, 0)
+    counts = run_file(file_of(circuit), noise={"depolarizing_1q": 0.4}, shots=5_000)["counts"]
+    assert abs(counts["0"] - 1_000) < 150
+
+
 def test_a_matrix_has_to_be_unitary() -> None:
     circuit = QuantumCircuit(1)
     circuit.unitary([[0, 1], [1, 0]], [0])

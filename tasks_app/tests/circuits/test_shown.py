@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
-from qiskit.circuit import Clbit, Parameter, ParameterVector, Qubit
+from qiskit.circuit import Clbit, Duration, Parameter, ParameterVector, Qubit
 from qiskit.circuit.classical import expr, types
 from qiskit.quantum_info import random_unitary
 
@@ -54,6 +54,9 @@ def test_a_delay_keeps_its_length() -> None:
         "delay[1.0ns] q;",
         "delay[1.0ns] w;",
     ]
+    circuit = QuantumCircuit(1)
+    circuit.delay(expr.lift(Duration.us(50)), 0)
+    assert shown(circuit)["openqasm"] is None  # It has no words for the expression.
 
 
 def every_gate() -> Iterator[QuantumCircuit]:
@@ -94,7 +97,7 @@ def control_flow() -> QuantumCircuit:
         with case(0, 1):
             circuit.rx(0.7, 1)
         with case(case.DEFAULT):
-            circuit.z(1)
+            circuit.ry(2.1, 1)
     with circuit.while_loop((bits[0], 1)):
         circuit.h(0)
         circuit.measure(0, 0)
