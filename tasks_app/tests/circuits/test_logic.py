@@ -87,11 +87,13 @@ def test_numbers_may_have_more_bits_than_a_machine(run: Run, number: int, equal:
     assert answer(run, circuit) == equal
 
 
+@pytest.mark.parametrize("plain", [False, True])
 @pytest.mark.parametrize(("number", "turned"), [(1, True), (2, False), (5, True), (0, True)])
-def test_a_switch_may_be_on_an_expression(run: Run, number: int, turned: bool) -> None:
-    circuit = holding(number, 3)
+def test_a_switch_may_be_on_an_expression(run: Run, number: int, turned: bool, plain: bool) -> None:
+    circuit = holding(number << plain & 7, 3)
     circuit.global_phase = 1
-    with circuit.switch(expr.shift_left(circuit.cregs[0], 1)) as case:
+    bits = circuit.cregs[0]
+    with circuit.switch(bits if plain else expr.shift_left(bits, 1)) as case:
         with case(2, 6):
             circuit.x(1)
         with case(4):
