@@ -40,7 +40,8 @@ class Client:
     """A Quantum Tasks service.
 
     URL and token come from the arguments, `QUANTUMTASKS_URL` and `QUANTUMTASKS_TOKEN`, or the
-    file that `qtasks login` writes. One client may be shared by threads.
+    file that `qtasks login` writes. One client may be shared by threads, and with processes that
+    are forked.
 
     While the service is away or asks to come later, each call tries again for `patience_s`
     seconds. That is safe: a submission carries an `Idempotency-Key`, so that it makes one task

@@ -1,6 +1,8 @@
 """Takes the steps of operations, with httpx: blocking calls, or asynchronous ones."""
 
 import asyncio
+import os
+import ssl
 import sys
 import time
 import weakref
@@ -36,10 +38,14 @@ class Blocking:
     """The steps of one thread after another, or of several: connections are shared."""
 
     def __init__(self, service: Configuration) -> None:
-        self._http = httpx.Client(**_settings(service))
+        self._service = service
+        self._connect()
+
+    def _connect(self) -> None:
+        self._http, self._process = httpx.Client(**_settings(self._service)), os.getpid()
         # Who lets go of a client has no more use for its connections. Not of the client itself:
         # what iterates may be all that is kept.
-        weakref.finalize(self, self._http.close)
+        self._end = weakref.finalize(self, self._http.close)
 
     def close(self) -> None:
         self._http.close()
@@ -84,6 +90,10 @@ class Blocking:
 
     def _send(self, request: Request, streams: ExitStack) -> Answer:
         response = self._http.send(_sent(self._http, request), stream=request.streamed)
+        if self._process != os.getpid():
+            # A fork has its parent's connections: each would read the answers to the other.
+            self._end.detach()
+            self._connect()
         if not request.streamed:
             return Answer(response.status_code, response.headers, response.content)
         streams.callback(response.close)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import multiprocessing
 import secrets
 import socket
 import ssl
@@ -17,6 +18,7 @@ import pytest
 
 from quantumtasks_client import ApiError, AsyncClient, Client, ServiceUnreachable
 from testing import packages
+from testing.service import LIMIT_S, Proxy
 from tests.site import BELL, Site
 
 SUBMISSIONS = 1000
@@ -151,6 +153,30 @@ class Elsewhere(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Nothing."""
+
+
+def test_a_forked_process_has_connections_of_its_own(site: Site) -> None:
+    fork = multiprocessing.get_context("fork")
+    asked, over = fork.Event(), fork.Event()
+
+    def ask() -> None:
+        client.queue()
+        asked.set()
+        over.wait()
+
+    with (
+        Proxy(site.service.port) as proxy,
+        Client(f"http://127.0.0.1:{proxy.port}", site.token) as client,
+    ):
+        client.queue()
+        before = proxy.outgoing_ports()
+        process = fork.Process(target=ask)
+        process.start()
+        assert asked.wait(LIMIT_S)
+        assert proxy.outgoing_ports() > before
+        over.set()
+        process.join()
+    assert process.exitcode == 0
 
 
 def test_a_redirect_is_told_and_not_followed(site: Site) -> None:
