@@ -36,6 +36,7 @@ class Request:
     answer_s: float = ANSWER_S
     streamed: bool = False  # the answer's body is read piece by piece
 
+    again: "Request | None" = None  # what to send once it has failed, if not the same
 
 @dataclass(frozen=True, slots=True)
 class Answer:

@@ -359,8 +359,8 @@ class Operations:
         what ends something because it has ended then.
         """
         patience, told, began = Patience(), False, time.monotonic()
-        first = replace(request, connect_s=FIRST_CONNECT_S)
         while True:
+            first = replace(request, connect_s=FIRST_CONNECT_S)
             answer: Answer | Lost = yield request if self._reached else first
             if isinstance(answer, Answer):
                 self._reached = True
@@ -378,6 +378,7 @@ class Operations:
                 told, left_s = True, limit_s - patience.waited_s + pause_s
                 _log.warning("%s Trying again, for up to %.0f s.", error, left_s)
             yield Pause(pause_s)
+            request = request.again or request
 
     def _read(self, path: str, kind: type[T], query: tuple[tuple[str, str], ...] = ()) -> Steps[T]:
         answer = yield from self._exchange(Request("GET", path, query))
@@ -421,7 +422,12 @@ class Operations:
         timeout: float | None,
         callback: Callable[[T], object] | None,
     ) -> Steps[T]:
-        """Let the service wait until it is so, again and again."""
+        """Let the service wait until it is so, again and again.
+
+        How it stands is asked without waiting where an answer failed to come: there may be a proxy
+        that lets nobody wait for as long.
+        """
+        now_only = Request("GET", path)
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         longest = WAIT_S if callback is None else LOOK_S
         while True:
@@ -429,7 +435,7 @@ class Operations:
             wait_s = math.ceil(max(0, min(longest, deadline - began)))
             query = (("wait", str(wait_s)),)
             answer = yield from self._exchange(
-                Request("GET", path, query, answer_s=wait_s + ANSWER_S)
+                Request("GET", path, query, answer_s=wait_s + ANSWER_S, again=now_only)
             )
             found = decoded(answer.body, kind)
             if callback is not None:

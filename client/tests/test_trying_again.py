@@ -123,6 +123,21 @@ def test_a_call_that_goes_on_asking_says_so_once(caplog: pytest.LogCaptureFixtur
     assert caplog.messages == ["The answer was HTTP 503. Trying again, for up to 1000 s."]
 
 
+def test_a_certificate_that_nobody_vouches_for_is_told_at_once() -> None:
+    lost = Lost("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")
+    with pytest.raises(ServiceUnreachable, match="SSL_CERT_FILE"):
+        Script(lost).run(submission())
+
+
+@pytest.mark.parametrize("cut", [Lost("reset"), Answer(504, {})])
+def test_a_wait_that_is_cut_short_goes_on_however_often(cut: object) -> None:
+    going = Answer(200, {}, BATCH.replace(b'"pending": 0', b'"pending": 3'))
+    script = Script(*[cut, going] * 3, Answer(200, {}, BATCH))
+    assert script.run(Operations(0.1, URL).wait_batch("1", None, None)).ended
+    wait = (("wait", "30"),)
+    assert [request.query for request in script.requests] == [wait, ()] * 3 + [wait]
+
+
 def test_a_date_to_retry_after_is_understood() -> None:
     script = Script(Answer(503, {"retry-after": "Thu, 26 Nov 2020 00:00:00 GMT"}), OK)
     script.run(submission())
