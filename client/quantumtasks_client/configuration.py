@@ -47,7 +47,7 @@ class Configuration:
         try:
             with path.open("rb") as file:
                 mode, text = os.fstat(file.fileno()).st_mode, file.read()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # a home may be /dev/null
             return None
         if mode & 0o077 and os.name == "posix":
             raise NotConfigured(f"Others may read {path}. Run: chmod 600 {path}")

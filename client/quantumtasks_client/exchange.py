@@ -19,6 +19,7 @@ ANSWER_S = 30.0  # how long an answer may take that is not waited for
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
 _AGAIN = (429, 502, 503, 504)
+_UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"  # as OpenSSL says it
 
 T = TypeVar("T")
 
@@ -35,8 +36,8 @@ class Request:
     connect_s: float = CONNECT_S
     answer_s: float = ANSWER_S
     streamed: bool = False  # the answer's body is read piece by piece
-
     again: "Request | None" = None  # what to send once it has failed, if not the same
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -117,7 +118,7 @@ class Lines:
 def may_retry(answer: Answer | Lost) -> bool:
     """Whether the same request may succeed later."""
     if isinstance(answer, Lost):
-        return True
+        return _UNTRUSTED not in answer.reason
     if answer.status == 429:  # without a time: waiting does not help
         return "retry-after" in answer.headers
     return answer.status in _AGAIN
@@ -142,7 +143,10 @@ def asked_s(answer: Answer | Lost) -> float | None:
 def failure(answer: Answer | Lost, url: str) -> ApiError | ServiceUnreachable:
     """Why there is no good answer from the service at `url`."""
     if isinstance(answer, Lost):
-        return ServiceUnreachable(f"The service at {url} cannot be reached: {answer.reason}.")
+        sentence = f"The service at {url} cannot be reached: {answer.reason}."
+        if _UNTRUSTED in answer.reason:
+            sentence += " If an authority of your own signed it, SSL_CERT_FILE names that one's."
+        return ServiceUnreachable(sentence)
     if answer.status < 400:
         # Not followed: the token is for this service, not for whom it names.
         sentence = f"The service redirects to {answer.headers.get('location', '?')}: use that URL."

@@ -17,6 +17,7 @@ sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 import httpx  # noqa: E402
 
 from quantumtasks_client.configuration import Configuration  # noqa: E402
+from quantumtasks_client.errors import NotConfigured  # noqa: E402
 from quantumtasks_client.exchange import (  # noqa: E402
     CONNECT_S,
     Answer,
@@ -89,11 +90,11 @@ class Blocking:
             return _lost(error)
 
     def _send(self, request: Request, streams: ExitStack) -> Answer:
-        response = self._http.send(_sent(self._http, request), stream=request.streamed)
         if self._process != os.getpid():
             # A fork has its parent's connections: each would read the answers to the other.
             self._end.detach()
             self._connect()
+        response = self._http.send(_sent(self._http, request), stream=request.streamed)
         if not request.streamed:
             return Answer(response.status_code, response.headers, response.content)
         streams.callback(response.close)
@@ -171,10 +172,19 @@ def _settings(service: Configuration) -> dict[str, Any]:
         "base_url": service.url,
         "headers": headers,
         "follow_redirects": False,
-        "verify": encrypted,
+        "verify": encrypted and _trusted(),
         "limits": httpx.Limits(max_connections=CONNECTIONS),
         "timeout": httpx.Timeout(None, connect=CONNECT_S),
     }
+
+
+def _trusted() -> ssl.SSLContext:
+    """Whose certificates are believed."""
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:
+        sentence = f"What SSL_CERT_FILE or SSL_CERT_DIR names cannot be read: {error}."
+        raise NotConfigured(sentence) from None
 
 
 def _sent(http: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.Request:

@@ -36,6 +36,17 @@ def test_the_saved_token_is_for_the_saved_service_only() -> None:
     assert Configuration.find("http://quantum.example.org").token is None
 
 
+def test_a_home_that_is_no_folder_has_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/dev/null")
+    assert Configuration.find(ELSEWHERE) == Configuration(ELSEWHERE)
+
+
+def test_certificates_that_cannot_be_read_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere")
+    with pytest.raises(NotConfigured, match="SSL_CERT_FILE"):
+        Client(ELSEWHERE)
+
+
 def test_an_empty_token_is_none() -> None:
     saved()
     assert Configuration.find(None, "").token is None
