@@ -31,7 +31,9 @@ class Shell:
             **env,
         }
 
-    def run(self, *arguments: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, stdin: str = "", encoding: str = "utf-8", **env: str
+    ) -> subprocess.CompletedProcess[str]:
         """What it prints, and its status; without a traceback in any case."""
         done = subprocess.run(
             [*COMMAND, *arguments],
@@ -39,7 +41,7 @@ class Shell:
             env={**self.env, **env},
             input=stdin,
             capture_output=True,
-            text=True,
+            encoding=encoding,
             timeout=LIMIT_S,
             check=False,
         )

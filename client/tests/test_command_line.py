@@ -339,6 +339,19 @@ def test_a_name_cannot_command_the_terminal(shell: Shell) -> None:
     assert "[bold]" in shown
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_letter_that_cannot_be_printed_costs_no_output(shell: Shell, encoding: str) -> None:
+    name = f"{encoding} é α 😀"
+    shell.out("submit", "bell.qasm", "--name", name)
+    there = {"PYTHONIOENCODING": encoding}
+    line, found = (
+        shell.run("list", "--name", name, *more, encoding=encoding, **there).stdout
+        for more in ([], ["--json"])
+    )
+    assert "\\u03b1" in line
+    assert json.loads(found)[0]["name"] == name
+
+
 def test_the_shell_completes_commands(shell: Shell) -> None:
     """It looks for the shell that called it: the last command would take that one's place."""
     command = f"{shlex.join([*COMMAND, '--show-completion'])}; true"

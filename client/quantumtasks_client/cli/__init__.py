@@ -1,5 +1,6 @@
 """`qtasks`: the service from a terminal. Needs the extra `cli`."""
 
+import io
 import sys
 
 
@@ -15,5 +16,8 @@ def main() -> None:
         sys.exit("qtasks needs more packages: pip install 'quantumtasks-client[cli]'")
     except KeyboardInterrupt:  # importing takes long enough to be interrupted
         sys.exit(130)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name with a letter that the terminal or file has none for should cost no result.
+        sys.stdout.reconfigure(errors="backslashreplace")
     with told():
         app()

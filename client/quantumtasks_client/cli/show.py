@@ -1,6 +1,7 @@
 """What is shown: tables, histograms and a line that lives; JSON and CSV for programs."""
 
 import csv
+import json
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -48,6 +49,10 @@ def as_json(value: Any) -> None:
         for ours in ("program", "programs"):
             each.pop(ours, None)
     text = msgspec.json.format(msgspec.json.encode(plain), indent=2).decode()
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        text = json.dumps(plain, indent=2)  # with escapes as JSON has them
     sys.stdout.write(text + "\n")
 
 
