@@ -7,6 +7,7 @@ import math
 import os
 import re
 from importlib.util import find_spec
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,12 @@ def _whole(name: str, default: int, *, least: int) -> int:
     return int(value)
 
 
+def _list(name: str, *default: str) -> list[str]:
+    """Separated by commas; spaces around them mean nothing."""
+    parts = str(env.str(name, default=",".join(default))).split(",")
+    return [part.strip() for part in parts if part.strip()]
+
+
 def _choice(name: str, *choices: str) -> str:
     """The first is the default."""
     value = str(env.str(name, default=choices[0]))
@@ -83,7 +90,7 @@ FORCE_SCRIPT_NAME = URL_PREFIX  # also when it is empty: no header says otherwis
 DEBUG = _flag("DEBUG")
 _MAKE_A_KEY = 'Make one: python -c "import secrets; print(secrets.token_urlsafe(50))".'
 SECRET_KEY = _required("SECRET_KEY", _MAKE_A_KEY)
-ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+ALLOWED_HOSTS = _list("ALLOWED_HOSTS", "127.0.0.1", "localhost", "[::1]")
 HTTPS_ONLY = _flag("HTTPS_ONLY")
 
 _PLACEHOLDER = re.compile(r"change.?me|secret.?key|insecure", re.IGNORECASE)
@@ -113,7 +120,7 @@ if SECURE_HSTS_INCLUDE_SUBDOMAINS and not HTTPS_ONLY:
 if SECURE_HSTS_PRELOAD and not SECURE_HSTS_INCLUDE_SUBDOMAINS:
     raise ImproperlyConfigured("HSTS_PRELOAD is not taken without HSTS_INCLUDE_SUBDOMAINS=true.")
 SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = URL_PREFIX or "/"
-CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+CSRF_TRUSTED_ORIGINS = _list("CSRF_TRUSTED_ORIGINS")
 
 # --- Application ------------------------------------------------------------------------------
 
@@ -245,7 +252,7 @@ DRAMATIQ_BROKER = _broker | {"MIDDLEWARE": []}  # `actors` adds the worker's own
 LEASE_S = _number("LEASE_S", 30, least=0.1)
 HEARTBEAT_S = _number("HEARTBEAT_S", 0.5, least=0.1)  # also how soon a cancelled circuit stops
 RECOVERY_S = _number("RECOVERY_S", 2, least=0.1)
-WORKER_BACKENDS = tuple(env.list("WORKER_BACKENDS", default=[]))  # none: all that there are
+WORKER_BACKENDS = tuple(_list("WORKER_BACKENDS"))  # none: all that there are
 WORKER_THREADS = _whole("WORKER_THREADS", os.cpu_count() or 1, least=1)
 SHUTDOWN_GRACE_S = _number("SHUTDOWN_GRACE_S", 20, least=0.1)
 MAX_ATTEMPTS = _whole("MAX_ATTEMPTS", 3, least=1)
@@ -306,7 +313,14 @@ if WORKER_METRICS_BIND and not re.fullmatch(_ADDRESS, WORKER_METRICS_BIND):
         f"WORKER_METRICS_BIND is {WORKER_METRICS_BIND!r}; it must be an address and a port, for "
         "example WORKER_METRICS_BIND=127.0.0.1:9108, or empty."
     )
-TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
+TRUSTED_PROXIES = _list("TRUSTED_PROXIES")
+try:
+    list(map(ip_address, TRUSTED_PROXIES))
+except ValueError as _error:
+    raise ImproperlyConfigured(
+        f"TRUSTED_PROXIES: {_error}. Name each proxy's address, for example "
+        "TRUSTED_PROXIES=127.0.0.1,10.0.0.5."
+    ) from None
 WEB_CONCURRENCY = _whole("WEB_CONCURRENCY", 2, least=1)
 WEB_THREADS = _whole("WEB_THREADS", 8, least=1)
 API_AUTH = _choice("API_AUTH", "required", "open")  # tokens, or anybody

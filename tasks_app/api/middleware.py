@@ -79,15 +79,21 @@ class ApiMiddleware:
 
 
 def _look_behind_the_proxy(request: HttpRequest) -> None:
-    """Whom a trusted proxy has seen is who asks: the last address that it names.
+    """Whom a trusted proxy has seen is who asks: the last address that it names."""
+    asks = _address(request.META.get("REMOTE_ADDR", ""))
+    if asks in map(_address, settings.TRUSTED_PROXIES):
+        asks = _address(request.META.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2]) or asks
+    if asks is not None:
+        request.META["REMOTE_ADDR"] = asks
 
-    Without a zone (fe80::1%eth0), which says something of the proxy alone and can be any text.
-    """
-    if request.META.get("REMOTE_ADDR") not in settings.TRUSTED_PROXIES:
-        return
-    seen = request.META.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
+
+def _address(text: str) -> str | None:
+    """In one spelling: without a zone (fe80::1%eth0), which says something of the proxy alone and
+    can be any text, and IPv4 as such where a socket is for both (::ffff:192.0.2.7)."""
     with suppress(ValueError):
-        request.META["REMOTE_ADDR"] = str(ip_address(seen.partition("%")[0]))
+        address = ip_address(text.strip().partition("%")[0])
+        return str(getattr(address, "ipv4_mapped", None) or address)
+    return None
 
 
 def _wrong_body(request: HttpRequest) -> errors.ApiError | None:

@@ -48,14 +48,16 @@ def test_what_is_done_to_tokens_tasks_and_batches_is_recorded(settings: Settings
         *(("192.0.2.7", "192.0.2.7"), ("10.0.0.1, 192.0.2.7", "192.0.2.7")),
         *(("fe80::1%eth0", "fe80::1"), (f"fe80::1%{'z' * 300}", "fe80::1")),
         *(("nobody", "127.0.0.1"), ("%eth0", "127.0.0.1"), ("192.0.2.7:80", "127.0.0.1")),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
     ],
 )
+@pytest.mark.parametrize("proxy", ["127.0.0.1", "::ffff:127.0.0.1"])
 def test_the_address_is_the_one_that_a_trusted_proxy_names(
-    settings: Settings, seen: str, kept: str
+    settings: Settings, proxy: str, seen: str, kept: str
 ) -> None:
     settings.TRUSTED_PROXIES = ["127.0.0.1"]
-    task = people.task_of(None)
-    response = post({}, f"/tasks/{task.task_id}/cancel", **{"X-Forwarded-For": seen})
+    client = Client(headers={"X-Forwarded-For": seen}, REMOTE_ADDR=proxy)
+    response = client.post(f"/tasks/{people.task_of(None).task_id}/cancel")
     assert response.status_code == 200
     assert AuditEntry.objects.get().address == kept
 

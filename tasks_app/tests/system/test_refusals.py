@@ -76,6 +76,8 @@ def test_a_sound_environment_boots() -> None:
         ("LOG_LEVEL", "LOUD", "INFO"),
         ("API_AUTH", "none", "open"),
         ("BIND", "8001", "an address and a port"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8", "each proxy's address"),
+        ("TRUSTED_PROXIES", "127.0.0.1,nginx", "each proxy's address"),
         ("WORKER_METRICS_BIND", "9108", "an address and a port"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318", "the address of a receiver"),
         ("WEB_CONCURRENCY", "0", "at least 1"),
@@ -105,18 +107,28 @@ def test_an_unsafe_environment_is_refused(name: str, value: str, remedy: str) ->
     assert KEY not in done.stderr
 
 
-def database_of(url: str) -> Any:
-    """What Django connects with."""
-    code = "import json, quantumtasks.settings as s; print(json.dumps(s.DATABASES['default']))"
+def setting(name: str, **changes: str) -> Any:
+    """What Django is given."""
+    code = f"import json, quantumtasks.settings as s; print(json.dumps(s.{name}))"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=settings.BASE_DIR,
-        env={"PATH": os.environ["PATH"]} | SOUND | {"DATABASE_URL": url},
+        env={"PATH": os.environ["PATH"]} | SOUND | changes,
         check=True,
         capture_output=True,
         text=True,
     )
     return json.loads(done.stdout)
+
+
+def database_of(url: str) -> Any:
+    """What Django connects with."""
+    return setting("DATABASES", DATABASE_URL=url)["default"]
+
+
+def test_spaces_in_a_list_mean_nothing() -> None:
+    names = setting("ALLOWED_HOSTS", ALLOWED_HOSTS=" one.example.org , two.example.org,")
+    assert names == ["one.example.org", "two.example.org"]
 
 
 def test_a_database_may_have_several_hosts_of_which_the_primary_is_wanted() -> None:
