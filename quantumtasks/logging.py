@@ -4,6 +4,7 @@ its data beside it, and the correlation id of the request or message bound to ev
 import logging
 import logging.config
 import sys
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -22,6 +23,13 @@ class _Logger(structlog.WriteLogger):
     def __init__(self, name: str = "") -> None:
         super().__init__(stream)
         self.name = name
+
+    def msg(self, message: str) -> None:
+        """Lost where the disk is full or nobody reads any more: what it tells of goes on."""
+        with suppress(OSError):
+            super().msg(message)
+
+    debug = info = warning = error = critical = msg
 
 
 # Where lines go; to be changed before Django is set up. Not what Dramatiq puts in the place of

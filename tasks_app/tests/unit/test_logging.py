@@ -1,11 +1,13 @@
 """What the real processes log: one correlation id from request to result, and no secrets."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from testing.service import Service
+from testing.service import ROOT, Service
 
 SENTINEL = "qubit_of_the_unpublished_paper"
 GOOD = f"OPENQASM 2.0; qreg {SENTINEL}[1]; creg c[1]; measure {SENTINEL} -> c;"
@@ -22,6 +24,16 @@ BAD = [
 
 def lines(service: Service) -> list[dict[str, Any]]:
     return [line for process in service.processes for line in process.lines()]
+
+
+def test_a_full_disk_costs_the_lines_and_nothing_else() -> None:
+    code = "import structlog; from quantumtasks.logging import configure_logging as begin; "
+    code += "begin(console=False, level='INFO'); structlog.get_logger().info('x'); print('goes on')"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=full, check=False
+        )
+    assert done.stdout == b"goes on\n"
 
 
 def test_one_id_joins_a_submissions_lines_and_all_lines_are_json_without_secrets(
