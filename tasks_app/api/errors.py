@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import structlog
+from django.core.exceptions import DisallowedHost
 from django.db import ProgrammingError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.urls import reverse
@@ -176,7 +177,10 @@ def _problems(detail: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[s
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return ApiError(400, "malformed_request", "The request is malformed.").response()
+    sentence = "The request is malformed."
+    if isinstance(exception, DisallowedHost):
+        sentence = "The service does not go by this host's name; ALLOWED_HOSTS has those it does."
+    return ApiError(400, "malformed_request", sentence).response()
 
 
 def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
