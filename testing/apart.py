@@ -40,7 +40,7 @@ class Apart(Arena):
 
     def stop(self) -> None:
         super().stop()
-        self.postgres.kill()
+        self.postgres.stop()
         self.rabbit.remove()
         for host in self.hosts.values():
             host.close()

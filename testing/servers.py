@@ -436,9 +436,9 @@ class Servers:
             self.rabbit.wait_ready()
 
     def stop(self) -> None:
-        """End both at once: their data is thrown away."""
+        """End both; a PostgreSQL that is killed would leave the machine shared memory for ever."""
         if self.postgres:
-            self.postgres.kill()
+            self.postgres.stop()
         if self.rabbit:
             self.rabbit.remove()
         shutil.rmtree(self._root, ignore_errors=True)
