@@ -84,7 +84,8 @@ def request_deadline() -> AbstractContextManager[None]:
 
 def renew_deadline() -> None:
     """Begin a request's deadline anew, when it rightly spent its time elsewhere."""
-    _deadline.set(time.monotonic() + REQUEST_DATABASE_S)
+    if _deadline.get() is not None:
+        _deadline.set(time.monotonic() + REQUEST_DATABASE_S)
 
 
 def remaining_s() -> float:

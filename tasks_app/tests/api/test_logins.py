@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.db import IntegrityError, transaction
@@ -15,6 +16,7 @@ from pytest_django.fixtures import Settings
 
 from tasks_app import logins, retention
 from tasks_app.models import AuditEntry
+from tasks_app.postgresql import base
 from tasks_app.tests.api import people
 from tasks_app.tests.api.client import error, post
 from tasks_app.tests.unit.tasks import together
@@ -53,6 +55,21 @@ def test_a_session_opens_what_a_token_opens_until_the_logout() -> None:
     assert client.get("/tasks").status_code == 200
     assert client.post("/logout").status_code == 204
     assert client.get("/tasks").status_code == 401
+
+
+class Slow(MD5PasswordHasher):
+    """By when a password is hashed the request's time for the database is over."""
+
+    def encode(self, password: str, salt: str) -> str:
+        base._deadline.set(0.0)
+        return super().encode(password, salt)
+
+
+def test_a_machine_may_take_its_time_to_hash(settings: Settings) -> None:
+    settings.PASSWORD_HASHERS = [f"{__name__}.Slow"]
+    assert login(people.PASSWORD).status_code == 204
+    assert login("wrong").status_code == 401
+    assert AuditEntry.objects.filter(action="login_failed").exists()
 
 
 def test_a_login_has_sessions_that_have_expired_forgotten() -> None:
