@@ -107,7 +107,11 @@ class Asynchronous:
     """The same for asyncio."""
 
     def __init__(self, service: Configuration) -> None:
-        self._http = httpx.AsyncClient(**_settings(service))
+        self._service = service
+        self._connect()
+
+    def _connect(self) -> None:
+        self._http, self._process = httpx.AsyncClient(**_settings(self._service)), os.getpid()
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -151,6 +155,8 @@ class Asynchronous:
             return _lost(error)
 
     async def _send(self, request: Request, streams: AsyncExitStack) -> Answer:
+        if self._process != os.getpid():  # as above
+            self._connect()
         response = await self._http.send(_sent(self._http, request), stream=request.streamed)
         if not request.streamed:
             return Answer(response.status_code, response.headers, response.content)

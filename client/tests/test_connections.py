@@ -8,7 +8,7 @@ import socket
 import ssl
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -155,28 +155,45 @@ class Elsewhere(BaseHTTPRequestHandler):
         """Nothing."""
 
 
-def test_a_forked_process_has_connections_of_its_own(site: Site) -> None:
+def asks_anew(proxy: Proxy, ask: Callable[[], object]) -> bool:
+    """Whether a process that is forked now asks by a connection of its own."""
     fork = multiprocessing.get_context("fork")
     asked, over = fork.Event(), fork.Event()
 
-    def ask() -> None:
-        client.queue()
-        asked.set()
-        over.wait()
+    def child() -> None:
+        try:
+            ask()
+        finally:
+            asked.set()
+            over.wait()
 
+    before = proxy.outgoing_ports()
+    process = fork.Process(target=child)
+    process.start()
+    assert asked.wait(LIMIT_S)
+    after = proxy.outgoing_ports()
+    over.set()
+    process.join()
+    return after > before
+
+
+def test_a_forked_process_has_connections_of_its_own(site: Site) -> None:
     with (
         Proxy(site.service.port) as proxy,
         Client(f"http://127.0.0.1:{proxy.port}", site.token) as client,
     ):
         client.queue()
-        before = proxy.outgoing_ports()
-        process = fork.Process(target=ask)
-        process.start()
-        assert asked.wait(LIMIT_S)
-        assert proxy.outgoing_ports() > before
-        over.set()
-        process.join()
-    assert process.exitcode == 0
+        assert asks_anew(proxy, client.queue)
+
+
+def test_so_has_one_that_is_forked_while_a_loop_runs(site: Site) -> None:
+    async def asks() -> bool:
+        async with AsyncClient(f"http://127.0.0.1:{proxy.port}", site.token) as client:
+            await client.queue()
+            return asks_anew(proxy, lambda: asyncio.run(client.queue()))
+
+    with Proxy(site.service.port) as proxy:
+        assert asyncio.run(asks())
 
 
 def test_a_redirect_is_told_and_not_followed(site: Site) -> None:
