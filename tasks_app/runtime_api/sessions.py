@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from tasks_app import access
 from tasks_app.api.errors import ApiError
-from tasks_app.models import RuntimeJob, RuntimeSession
+from tasks_app.models import RuntimeSession
 from tasks_app.runtime_api import jobs, pubs
 from tasks_app.runtime_api.arrays import invalid
 from tasks_app.runtime_api.backends import backend
@@ -51,14 +51,14 @@ class SessionView(RuntimeView):
     def get(self, request: Request, session_id: str) -> Response:
         """How it stands."""
         session = _found(request, session_id)
-        return Response(_shown(session, _jobs_of(session)))
+        return Response(_shown(session, _jobs_of(request, session)))
 
     def patch(self, request: Request, session_id: str) -> Response:
         """Let it take no further jobs."""
         session = _found(request, session_id)
         if request.data != {"accepting_jobs": False}:
             raise invalid("Of a session only accepting_jobs can be set, to false.")
-        return Response(_shown(_close(session), _jobs_of(session)))
+        return Response(_shown(_close(session), _jobs_of(request, session)))
 
 
 class CloseView(RuntimeView):
@@ -67,7 +67,7 @@ class CloseView(RuntimeView):
     def delete(self, request: Request, session_id: str) -> Response:
         """Let it take no further jobs, and cancel those that have not ended."""
         session = _close(_found(request, session_id))
-        jobs.cancel(request, _jobs_of(session))
+        jobs.cancel(request, _jobs_of(request, session))
         return Response(status=204)
 
 
@@ -106,9 +106,9 @@ def _accepts(session: RuntimeSession) -> bool:
     return _end(session) is None
 
 
-def _jobs_of(session: RuntimeSession) -> list[Job]:
-    rows = RuntimeJob.objects.filter(session=session).select_related("batch")
-    return jobs.told(rows.defer("params", "parts"))
+def _jobs_of(request: Request, session: RuntimeSession) -> list[Job]:
+    """Those that one may know of: staff may have some in a user's session."""
+    return jobs.told(jobs.visible(request).filter(session=session).defer("params", "parts"))
 
 
 def _shown(session: RuntimeSession, own: list[Job]) -> dict[str, Any]:

@@ -267,6 +267,16 @@ def test_closing_at_once_cancels_a_sessions_jobs() -> None:
     assert read(f"{JOBS}/{job}", **headers)["state"] == {"status": "Cancelled"}
 
 
+def test_closing_leaves_what_is_anothers() -> None:
+    ada, eve = owner_headers(people.user("ada")), owner_headers(people.user("eve", is_staff=True))
+    session = json.loads(post(SESSION, "/runtime/v1/sessions", **ada).content)["id"]
+    body = sampler([written(bell())]) | {"session_id": session}
+    own, staffs = submitted(body, **ada), submitted(body, **eve)
+    send("DELETE", f"/runtime/v1/sessions/{session}/close", b"", **ada)
+    assert read(f"{JOBS}/{own}", **ada)["status"] == "Cancelled"
+    assert read(f"{JOBS}/{staffs}", **eve)["status"] == "Queued"
+
+
 def test_a_sessions_time_runs_out() -> None:
     ada = people.user("ada")
     session = RuntimeSession.objects.create(owner=ada, backend="aer", mode="batch", max_time_s=1)
