@@ -244,12 +244,17 @@ def test_a_page_that_reaches_nobody_says_so_and_goes_on(site: Site) -> None:
     task_id = site.open.accepted(LONG, shots=100_000)
     with site.visit(f"/console/tasks/{task_id}") as page:
         expect(page.locator(".now .badge.processing")).to_be_visible()
+        away = page.get_by_text("The service does not answer.")
+        page.route("**/tasks/*?wait=*", lambda route: route.fulfill(status=504))  # as a proxy
+        expect(away).to_be_visible()
+        page.unroute("**/tasks/*?wait=*")
+        expect(away).to_be_hidden()
         page.context.set_offline(True)
-        expect(page.get_by_text("The service does not answer.")).to_be_visible()
+        expect(away).to_be_visible()
         site.open.post(f"/tasks/{task_id}/cancel", {})
         page.context.set_offline(False)
         expect(page.locator(".now .badge.cancelled")).to_be_visible()
-        expect(page.get_by_text("The service does not answer.")).to_be_hidden()
+        expect(away).to_be_hidden()
 
 
 def test_a_failed_tasks_page_marks_the_line_too(site: Site) -> None:
