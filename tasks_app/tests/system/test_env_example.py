@@ -32,7 +32,7 @@ def read_by(path: str) -> dict[str, object]:
         name = node.args[0]
         if not isinstance(name, ast.Constant):
             continue
-        if re.fullmatch(r"env(\.\w+)?|_required|_number|_whole|_choice|_flag", reader):
+        if re.fullmatch(r"env(\.\w+)?|_required|_number|_whole|_list|_choice|_flag", reader):
             defaults = [k.value for k in node.keywords if k.arg == "default"]
             if reader in {"_number", "_whole", "_choice"}:
                 defaults += node.args[1:]
