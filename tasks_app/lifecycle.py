@@ -29,7 +29,7 @@ from django.db.models.expressions import DatabaseDefault
 from django.db.models.functions import Now
 from psycopg.rows import dict_row
 
-from tasks_app import json_text, metrics, sql, turns
+from tasks_app import json_text, metrics, sql, turns, worker_id
 from tasks_app.circuits.backend import DEFAULT_BACKEND
 from tasks_app.models import Status, Task
 from tasks_app.postgresql.base import connection
@@ -141,6 +141,7 @@ def claim(
         "backend": backend,
         "batch": batch,
         "worker": worker,
+        "worker_public": worker_id.public(worker),
         "lease_s": settings.LEASE_S,
         "max_attempts": settings.MAX_ATTEMPTS,
         **bounds,
@@ -277,7 +278,7 @@ def fail_exhausted(task_id: uuid.UUID) -> bool:
         if found is None:
             return False
         attempt, worker = found
-        how = f"on {worker} was lost" if worker else "was handed back"
+        how = "was lost" if worker else "was handed back"
         message = (
             f"All {settings.MAX_ATTEMPTS} attempts to run this circuit ended without an "
             "answer: its worker or simulation died each time. A smaller circuit may pass; if other "

@@ -30,6 +30,11 @@ def current() -> str:
     return _of(os.getpid())
 
 
+def public(worker: str) -> str:
+    """What histories, which users read, call it: `start:namespace`."""
+    return worker.split(":", 2)[-1]
+
+
 @cache  # by the id: a fork is another process
 def _of(pid: int) -> str:
     return f"{socket.gethostname()}:{pid}:{_stat(pid)[1]}:{_namespace()}"

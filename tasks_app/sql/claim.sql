@@ -35,12 +35,10 @@ WITH on_backend AS MATERIALIZED (
         )) AS circuit,
         started_at, extract(epoch FROM started_at - since)::float8 AS seconds,
         concat(
-            'attempt ', task.attempt, ' on ', task.worker,
+            'attempt ', task.attempt, ' on ', %(worker_public)s::text,
             CASE WHEN found.current_status = 'processing' THEN concat(
                 '; attempt ', found.attempt,
-                CASE found.worker
-                    WHEN '' THEN ' was handed back' ELSE concat(' on ', found.worker, ' was lost')
-                END
+                CASE found.worker WHEN '' THEN ' was handed back' ELSE ' was lost' END
             ) END
         ) AS notes
 ), history AS (

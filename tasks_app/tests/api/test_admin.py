@@ -221,7 +221,7 @@ def test_the_page_of_a_completed_task_shows_circuit_result_and_history(operator:
         for status in (Status.PENDING, Status.PROCESSING, Status.COMPLETED)
     )
     assert pending < processing < done
-    assert "attempt 1 on worker-1:1:1:1" in history
+    assert "attempt 1 on 1:1" in history
 
 
 def test_the_page_of_a_failed_task_says_why(operator: Client) -> None:
