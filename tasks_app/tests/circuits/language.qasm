@@ -734,3 +734,6 @@ qubit[2] q; bit[2] c; bit d; x q[1]; c = measure q; d = ~uint[4](c) == 13;
 
 //// a_measured_number_narrows: 1 10
 qubit[2] q; bit[2] c; bit d; x q[1]; c = measure q; d = uint[1](c) == 0;
+
+//// an_if_before_what_measurements_decide: 0 0
+qubit q; bit c; bit d; if (c == 1) x q; d = measure q; int n = d; if (n == 1) { c = 1; }
