@@ -630,7 +630,7 @@ c = measure q;
 qubit[2] q; bit[2] a; bit[2] b; bit[4] c; x q[0]; a = measure q; b = measure q; c = b ++ a;
 
 //// absolute_values: 1
-int[8] n = -3; qubit q; bit c; if (abs(n) == 3 && abs(-2.5) == 2.5 && abs(4) == 4 && abs(-n) == 3) { x q; } c = measure q;
+int[8] n = -3; qubit q; bit c; if (abs(n) == 3 && abs(-2.5) == 2.5 && abs(4) == 4 && abs(-n) == 3 && ln(euler) == log(ℇ) && ln(1) == 0) { x q; } c = measure q;
 
 //// pow_function: 1
 const int[8] a = 4; const uint[4] n = 3; const float f = pow(a, -2);

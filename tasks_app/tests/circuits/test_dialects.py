@@ -72,6 +72,12 @@ MATRICES = {
         [0, 1j * sin(T / 2), cos(T / 2), 0],
         [0, 0, 0, 1],
     ],
+    "iswapdg": [[1, 0, 0, 0], [0, 0, -1j, 0], [0, -1j, 0, 0], [0, 0, 0, 1]],
+    "cv": np.kron([[1, 0], [0, 0]], np.eye(2))
+    + np.kron([[0, 0], [0, 1]], np.array([[1 + 1j, 1 - 1j], [1 - 1j, 1 + 1j]]) / 2),
+    "ccnot": np.eye(8)[[0, 1, 2, 3, 4, 5, 7, 6]],
+    "xx(0.7)": cos(T / 2) * np.eye(4) - 1j * sin(T / 2) * np.eye(4)[::-1],
+    "yy(0.7)": cos(T / 2) * np.eye(4) - 1j * sin(T / 2) * np.diag([-1, 1, 1, -1])[::-1],
     "zz(0.7)": np.diag(np.exp(np.array([-1j, 1j, 1j, -1j]) * T / 2)),
     "ms(0.3, 1.1, 0.7)": [
         [cos(T / 2), 0, 0, -1j * np.exp(-1j * (A + B)) * sin(T / 2)],
@@ -108,6 +114,15 @@ def test_openqasm_2_without_an_include_is_taken_with_a_note(run: Run) -> None:
     counts, notes = counts_and_notes(run(program, shots=9))
     assert counts == {"10": 9}
     assert notes == ["Used without an include, as the gates of these names: x, iswap, cu1, cnot."]
+
+
+def test_the_wide_gates_of_qelib1_are_known(run: Run) -> None:
+    program = (
+        V2 + "qreg q[5]; creg c[5]; x q[0]; x q[1]; x q[2]; u0(1) q[0]; c3x q[0],q[1],q[2],q[3];"
+        "c4x q[0],q[1],q[2],q[3],q[4]; rc3x q[0],q[1],q[2],q[4]; c3sqrtx q[0],q[1],q[2],q[4];"
+        "c3sqrtx q[0],q[1],q[2],q[4]; measure q -> c;"
+    )
+    assert counts_and_notes(run(program, shots=9)) == ({"11111": 9}, [])
 
 
 def test_pytkets_library_for_quantinuum_is_known(run: Run) -> None:
