@@ -29,7 +29,7 @@ _MEASURES = (ast.QuantumMeasurement, ast.QuantumReset, ast.FunctionCall)
 
 def parse_statement(text: str, start: int, end: int) -> list[Any]:
     """The statements in a part of the text, as syntax trees that know their line and column."""
-    statement = text[start:end].lstrip()
+    statement = text[start:end].lstrip(" \t\n")
     start = end - len(statement)
     check_nesting(statement)
     statements = _parsed(text, start, _as_specified(statement))

@@ -195,6 +195,7 @@ def test_an_unsupported_part_is_named_and_placed(
         "gate reset a { x a; } reset q[0];",
         "bit b; int n = b; bit[2] c; c = b;",
         "OPENQASM 3.0;",
+        "\N{NO-BREAK SPACE}x q[0];",
         "opaque g a;",
         "gate g(a b) p { x p; }",
         "{ gate g a { x a; } }",
