@@ -35,7 +35,7 @@ def execute(
 
     `options` are Aer's. Raises CircuitError.
     """
-    free = circuit.parameters if angles[0] else ()
+    free = circuit.parameters
     wide = circuit.num_qubits >= _PARALLEL_FROM_QUBITS
     several = bool(free) and len(angles) >= _PARALLEL_FROM_RUNS and not wide
     threads = threads if wide or several else 1

@@ -206,10 +206,10 @@ class _Writing:
         self._bits = {bit: place for place, bit in enumerate(circuit.clbits)}
         self._pieces: dict[Any, Sequence[Piece]] = {}
         qubits = {bit: place for place, bit in enumerate(circuit.qubits)}
-        self._write(circuit, {**qubits, **self._bits}, None)
+        self._write(circuit, qubits, None)
 
     def _write(self, part: QuantumCircuit, places: _Places, loop: _Loop) -> None:
-        """`places`: of the bits of a block."""
+        """`places`: of the qubits of a block; its bits are the circuit's own."""
         for each in part.data:
             if len(self.steps) > _MOST_STEPS:
                 raise _Unsuitable
@@ -219,13 +219,12 @@ class _Writing:
                 case "barrier" | "delay":
                     pass
                 case "measure":
-                    self.steps.append(_Measure(qubits[0], places[each.clbits[0]]))
+                    self.steps.append(_Measure(qubits[0], self._bits[each.clbits[0]]))
                 case "reset":
                     self.steps.append(_Measure(qubits[0], None))
                 case "store":
                     target, value = operation.params
-                    stored = self._bits_of(target, places)
-                    self.steps.append(_Store(stored, self._value(value, places)))
+                    self.steps.append(_Store(self._bits_of(target), self._value(value)))
                 case "break_loop" | "continue_loop" if loop:
                     self._jump(loop[each.name == "continue_loop"])
                 case _ if each.is_control_flow():
@@ -235,15 +234,15 @@ class _Writing:
                         self.steps.append(_Apply(matrix, [qubits[spot] for spot in spots]))
 
     def _control(self, each: CircuitInstruction, places: _Places, loop: _Loop) -> None:
-        outer, operation, end = (*each.qubits, *each.clbits), each.operation, _Label()
+        operation, end = each.operation, _Label()
 
         def write(block: QuantumCircuit, loop: _Loop) -> None:
-            inner = zip((*block.qubits, *block.clbits), outer, strict=True)
+            inner = zip(block.qubits, each.qubits, strict=True)
             self._write(block, {bit: places[other] for bit, other in inner}, loop)
 
         if isinstance(operation, IfElseOp):
             other = _Label()
-            self._jump(other, unless=self._condition(operation.condition, places))
+            self._jump(other, unless=self._condition(operation.condition))
             write(operation.blocks[0], loop)
             self._jump(end)
             self._mark(other)
@@ -252,11 +251,11 @@ class _Writing:
         elif isinstance(operation, WhileLoopOp):
             again = _Label()
             self._mark(again)
-            self._jump(end, unless=self._condition(operation.condition, places))
+            self._jump(end, unless=self._condition(operation.condition))
             write(operation.blocks[0], (end, again))
             self._jump(again)
         elif isinstance(operation, SwitchCaseOp):
-            value = self._value(operation.target, places)
+            value = self._value(operation.target)
             for labels, block in operation.cases_specifier():
                 following = _Label()
                 self._jump(following, unless=_any_of(labels, value))
@@ -285,32 +284,32 @@ class _Writing:
             self._pieces[key] = pieces(each.operation)
         return self._pieces[key]
 
-    def _bits_of(self, target: Any, places: _Places) -> Sequence[int]:
+    def _bits_of(self, target: Any) -> Sequence[int]:
         target = target.var if isinstance(target, expr.Var) else target
         bits = (target,) if isinstance(target, Clbit) else target
-        return [places[bit] if bit in places else self._bits[bit] for bit in bits]
+        return [self._bits[bit] for bit in bits]
 
-    def _condition(self, condition: Any, places: _Places) -> _Value:
+    def _condition(self, condition: Any) -> _Value:
         if isinstance(condition, expr.Expr):
-            return self._value(condition, places)
+            return self._value(condition)
         target, number = condition
-        return _any_of([int(number)], self._value(target, places))
+        return _any_of([int(number)], self._value(target))
 
-    def _value(self, node: Any, places: _Places) -> _Value:
+    def _value(self, node: Any) -> _Value:
         match node:
             case expr.Value(value=known):
                 return lambda bits: known
             case expr.Cast() | expr.Unary():
-                value, inverts = self._value(node.operand, places), isinstance(node, expr.Unary)
+                value, inverts = self._value(node.operand), isinstance(node, expr.Unary)
                 if node.type.kind is types.Bool:
                     return lambda bits: bool(value(bits)) != inverts
                 most = (1 << node.type.width) - 1
                 return lambda bits: value(bits) & most ^ most * inverts
             case expr.Binary():
-                left, right = self._value(node.left, places), self._value(node.right, places)
+                left, right = self._value(node.left), self._value(node.right)
                 operation = _OPERATIONS[node.op.name]
                 return lambda bits: operation(left(bits), right(bits))
-        spots = self._bits_of(node, places)
+        spots = self._bits_of(node)
         return lambda bits: sum((bits >> spot & 1) << i for i, spot in enumerate(spots))
 
 

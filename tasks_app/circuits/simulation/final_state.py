@@ -153,7 +153,7 @@ class FinalState:
         return parts
 
     def _probabilities(self, saved: Any) -> dict[str, float]:
-        chances = np.asarray(saved, dtype=float)
+        chances = np.asarray(saved)
         place = self._circuit.find_bit
         for bit, qubit in enumerate(self._measured.values()):
             up, down = self._compiled.misread(place(qubit).index)

@@ -75,7 +75,7 @@ def _by_arguments(
     """The elements that share their arguments, by the place of these."""
     found: dict[tuple[int, ...], list[int]] = {}
     for element in range(count):
-        index = np.unravel_index(first + element, shape) if shape else ()
+        index = np.unravel_index(first + element, shape)
         last = index[len(shape) - len(own) :]
         place = tuple(int(at) if size > 1 else 0 for at, size in zip(last, own, strict=True))
         found.setdefault(place, []).append(element)

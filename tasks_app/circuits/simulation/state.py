@@ -124,8 +124,7 @@ Piece = tuple[str, Any, tuple[int, ...]]
 
 def pieces(gate: Any) -> list[Piece]:
     """The gate as matrices on a few of its qubits each; a global phase is left out."""
-    small = gate.num_qubits <= 4 or gate.name == "unitary"
-    if hasattr(gate, "__array__") and (small or gate.definition is None):
+    if hasattr(gate, "__array__") and (gate.num_qubits <= 4 or gate.name == "unitary"):
         places = tuple(range(gate.num_qubits))
         return [(gate.label or gate.name, gate.to_matrix(), places)] if places else []
     return circuit_pieces(gate.definition)

@@ -108,6 +108,13 @@ def test_what_does_not_fit_is_told_beside_what_is_declared(
     assert error.message == f"The value given for {told}"
 
 
+@pytest.mark.parametrize("steered", ["", "int n = c; if (n > 0) { x q; }"])
+def test_a_value_that_no_input_takes_is_refused(error_of: ErrorOf, steered: str) -> None:
+    program = QASM3 + f"input float a; qubit q; bit c; rx(a) q; c = measure q; {steered}"
+    error = error_of(program, parameters={"a": 1, "b": 2})
+    assert (error.code, "no input named 'b'" in error.message) == ("invalid_parameters", True)
+
+
 def test_what_does_not_fit_in_one_set_of_many_is_told_of_that_set(error_of: ErrorOf) -> None:
     program = QASM3 + "input array[float, 2] a; qubit q; bit c; rx(a[0]) q; c = measure q;"
     error = error_of(program, parameter_sets=[{"a": [1, 2]}, {"a": [1, 2, 3]}])
