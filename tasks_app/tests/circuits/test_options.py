@@ -78,7 +78,7 @@ def test_bernstein_vazirani_on_500_qubits_finds_its_secret(run: Run) -> None:
 def test_60_shallow_qubits_run_on_matrix_product_states(run: Run) -> None:
     layer = "for int i in [0:59] { ry(0.3 * i) q[i]; } for int i in [0:2:58] { cx q[i], q[i+1]; }"
     program = QASM3 + (
-        f"qubit[60] q; bit[60] c; {layer} for int i in [1:2:57] {{ cz q[i], q[i + 1]; }} {layer}"
+        f"qubit[60] q; bit[60] c; {layer} for int i in [1:2:57] {{ crx(1) q[i], q[i+1]; }} {layer}"
         "c = measure q;"
     )
     result = run(program, shots=20)
