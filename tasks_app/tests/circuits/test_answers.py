@@ -82,6 +82,7 @@ def odd(path: str, value: Any) -> Any:
         odd("metadata.seconds", float("inf")),
         odd("metadata.seconds", float("nan")),
         odd("metadata.seconds", 10**30),
+        odd("metadata.seconds", -(10**30)),
         odd("metadata.seconds", 10**400),  # beyond every float
         odd("metadata.note", "a\0b"),
         odd("metadata.note", "\ud800"),
@@ -99,6 +100,30 @@ def test_an_odd_result_is_refused(path: str, value: Any) -> None:
     (result[parents[0]] if parents else result)[name] = value
     with pytest.raises(OddAnswer):
         check("result", result)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        odd("counts", {"0 01": 3, "1 11": 0}),
+        odd("counts", {"0 01": 4, "1 11": -1}),
+        odd("counts", {"0 01": 2, "1 11": 1.0}),
+        odd("counts", {"0 01": 2}),
+        odd("counts", {"0 01": 2, "01 1": 1}),
+        odd("counts", {"0 02": 3}),
+        odd("counts", {"01": 3}),
+        odd("memory", ["0 01", "0 01"]),
+        odd("memory", ["0 01", "1 11", "01 1"]),
+        odd("memory", ["0 02"] * 3),
+        odd("memory", ["01"] * 3),
+    ],
+)
+def test_counts_or_memory_alone_are_looked_at_as_closely(name: str, value: Any) -> None:
+    result = {part: RESULT[part] for part in (name, "shots", "metadata")}
+    options = {"outputs": [name], "memory": False}
+    assert check("result", result, **options) == result
+    with pytest.raises(OddAnswer):
+        check("result", result | {name: value}, **options)
 
 
 @pytest.mark.parametrize("missing", RESULT)

@@ -361,6 +361,8 @@ def test_names_of_users_are_text() -> None:
         ),
         '<svg xmlns="http://www.w3.org/1999/xhtml"/>',
         "<g>" * 9 + "</g>" * 9,
+        *("<g></rect>", '<g></g fill="x">', "<g></g/>"),
+        pytest.param("x" * 2_000_000, id="long"),
         # What PostgreSQL cannot store.
         *("\0", "<text>\ud800</text>"),
     ],
