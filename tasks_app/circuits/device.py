@@ -124,7 +124,7 @@ def _places(given: Any, width: int, qubits: int, where: str) -> Places:
 def _check_keys(given: Any, known: tuple[str, ...], where: str) -> None:
     if not isinstance(given, Mapping):
         raise InvalidDefinition(f"{where} must be an object.")
-    if unknown := given.keys() - set(known):
+    if unknown := given.keys() - known:
         raise InvalidDefinition(
             f"{where} can hold {', '.join(known)}, and no {min(unknown)!r:.80}."
         )

@@ -91,7 +91,7 @@ def _of(values: Sequence[float], place: int) -> float:
 
 def check_noise(noise: Mapping[str, Any]) -> Noise:
     """Raises CircuitError."""
-    if unknown := noise.keys() - set(_KEYS):
+    if unknown := noise.keys() - _KEYS:
         raise CircuitError(
             "invalid_noise", f"noise can hold {', '.join(_KEYS)}, and no {min(unknown)!r:.80}."
         )

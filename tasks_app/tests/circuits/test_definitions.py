@@ -72,10 +72,11 @@ def test_a_device_is_read() -> None:
         ("qubits 0 readout_error", [0, 1.1], "qubits[0]: readout_error must be two numbers"),
         ("qubits 0 readout_error", [0, 0, 0], "qubits[0]: readout_error must be two numbers"),
         ("gates", {}, "gates must be an object of lists"),
-        ("gates", [], "gates must be an object of lists"),
+        ("gates", ["x"], "gates must be an object of lists"),
         ("gates iswap", SX, "gates has 'iswap', which no device here can have"),
         ("gates x", [], "gates.x must be a list of objects"),
-        ("gates x", {}, "gates.x must be a list of objects"),
+        ("gates x", {"0": SX[0]}, "gates.x must be a list of objects"),
+        ("gates x", 5, "gates.x must be a list of objects"),
         ("gates x", [SX[0]] * (MAX_GATES + 1), "more than 20,000 entries"),
         ("gates x", [SX[0], SX[0]], "gates.x[1]: the gate is on these qubits twice"),
         ("gates sx 0", [0], "gates.sx[0] must be an object"),
@@ -138,12 +139,16 @@ def test_a_generic_backend_becomes_a_definition() -> None:
     assert placed == {"qubits": [2], "error": properties.error, "length_s": properties.duration}
     qubit = definition["qubits"][1]
     assert qubit["t1_s"] == target.qubit_properties[1].t1 and definition["dt_s"] == target.dt
+    assert qubit["t2_s"] == target.qubit_properties[1].t2 < 2 * qubit["t1_s"]
     assert qubit["readout_error"] == [target["measure"][1,].error] * 2
 
 
 def of_target(fill: Callable[[Target], None]) -> Any:
     class Backend:
-        target = Target(num_qubits=2, qubit_properties=[QubitProperties(t1=1e-5, t2=3e-5)] * 2)
+        target = Target(
+            num_qubits=2,
+            qubit_properties=[QubitProperties(t1=1e-5, t2=3e-5), QubitProperties(t1=0, t2=1e-5)],
+        )
 
     fill(Backend.target)
     return Backend
@@ -168,9 +173,19 @@ def test_what_calibrations_leave_out_or_exaggerate() -> None:
         "cx": [{"qubits": [0, 1]}],
         "reset": [{"qubits": [0], "length_s": 2e-6}],
     }
-    times = {"t1_s": 1e-5, "t2_s": 2e-5}
-    first = {"readout_error": [0.01, 0.04], "readout_s": 1e-6}
-    assert definition["qubits"] == [first | times, times]
+    first = {"readout_error": [0.01, 0.04], "readout_s": 1e-6, "t1_s": 1e-5, "t2_s": 2e-5}
+    assert definition["qubits"] == [first, {"t2_s": 1e-5}]
+
+
+def test_a_backend_need_not_know_its_qubits_but_their_number() -> None:
+    class Backend:
+        target = Target(num_qubits=1)
+
+    Backend.target.add_instruction(SXGate(), {(0,): None})
+    assert definition_of(Backend) == {"qubits": [{}], "gates": {"sx": [{"qubits": [0]}]}}
+    Backend.target = Target()
+    with pytest.raises(InvalidDefinition, match="how many qubits"):
+        definition_of(Backend)
 
 
 @pytest.mark.parametrize(
