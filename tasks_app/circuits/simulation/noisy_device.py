@@ -242,6 +242,6 @@ def _method(circuit: QuantumCircuit, options: Options, limits: Limits, *, noisy:
         return "statevector"
     # As measured on 6 to 11 qubits, a shot takes about as long as two of the matrix's columns.
     quick = options.final_state or 1 << width <= 2 * options.shots
-    if quick and not splits and methods.fits(2 * width, limits):
+    if quick and methods.fits(2 * width, limits):
         return "density_matrix"
     return methods.choose(circuit, names | _RELAXATION, options.shots, True, limits)

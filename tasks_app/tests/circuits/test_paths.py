@@ -77,6 +77,12 @@ def test_a_steered_program_has_its_exact_distribution(
     assert_follows(result["counts"], expected)
 
 
+def test_a_program_without_bits_has_nothing_to_count(run: Run) -> None:
+    result = run(V3 + "qubit q; h q; int n = measure q; if (n > 0) { x q; }")
+    assert (result["counts"], result["metadata"]["measured"]) == ({}, False)
+    assert sampling(result) == "paths"
+
+
 def test_the_metadata_tell_of_the_paths(run: Run) -> None:
     program = V3 + "qubit[3] q; bit[2] c; output uint[4] n; h q[0]; h q[1]; c = measure q[0:1]; "
     metadata = run(program + "n = c; if (n > 1) { x q[2]; }", shots=1_000)["metadata"]
