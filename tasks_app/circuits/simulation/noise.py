@@ -68,7 +68,7 @@ class Noise:
         model = NoiseModel()
         for name in sorted(_NOISY):
             width = _GATES[name].num_qubits
-            alike = width == 2 or name in self.gates or len(self.one_qubit) == 1
+            alike = width == 2 or len(self.one_qubit) == 1
             for place in range(1 if alike else len(self.one_qubit)):
                 if chance := self.after(name, range(place, place + width)):
                     error = _depolarizing(chance, width)

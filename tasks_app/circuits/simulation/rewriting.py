@@ -123,8 +123,7 @@ def with_phase_as_gates(circuit: QuantumCircuit, *, wanted: bool) -> QuantumCirc
     if not wanted:  # Nothing else tells of it.
         return circuit
     first = circuit.copy_empty_like()
-    first.p(2 * phase, 0)
-    first.rz(-2 * phase, 0)
+    first.rz(-2 * phase, 0)  # Of a qubit that is 0 that is all it does.
     return first.compose(circuit)
 
 

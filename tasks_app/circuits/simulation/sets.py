@@ -95,7 +95,7 @@ class SetsRun:
     def _run(self, prepared: Prepared, angles: list[Angles], seed: int) -> list[dict[str, Any]]:
         program = prepared.program
         if isinstance(program, SteeredProgram):
-            return [self._walk(prepared, program, seed + i * SEED_STEP) for i in range(len(angles))]
+            return [self._walk(prepared, program, seed)]  # `_most` gives it one at a time.
         threads, final_state = self._request["threads"], prepared.final_state
         parts: list[dict[str, Any]] = [{} for _ in angles]
         facts = {"sampling": "exact"}
