@@ -12,6 +12,7 @@ from qiskit.circuit import (
     CircuitInstruction,
     ControlFlowOp,
     ControlledGate,
+    Delay,
     ForLoopOp,
     Gate,
     IfElseOp,
@@ -47,6 +48,8 @@ class Flattening:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._operations = 0
+        self.waits = False
+        """Whether the circuit has a delay."""
 
     def circuit(self, circuit: QuantumCircuit) -> QuantumCircuit:
         """Gates of Qiskit's, measurements and control flow only."""
@@ -94,6 +97,8 @@ class Flattening:
                 operation = self._control_flow(operation, instruction, mapper, target)
                 # Aer does what is in a block without qubits whether or not it is its turn.
                 instruction = instruction.replace(qubits=_qubits(instruction, target))
+            case Delay():
+                self.waits = True
             case Store():
                 operation = logic.store(*map(mapper.map_expr, operation.params))
             case AnnotatedOperation():

@@ -28,6 +28,9 @@ from tasks_app.circuits.qpy_file import QpyFile
 # Where Qiskit's reader looks for what a file names.
 _MODULES = ("qiskit.circuit", "qiskit.circuit.library", "qiskit.circuit.controlflow")
 _EVOLUTION = "qiskit.synthesis.evolution"
+_UNITLESS = (
+    "QPY does not tell the units of delays: on a device they count as steps of its clock (dt)."
+)
 
 
 def read_qpy(file: QpyFile, limits: Limits, inputs: Inputs) -> Program:
@@ -35,13 +38,15 @@ def read_qpy(file: QpyFile, limits: Limits, inputs: Inputs) -> Program:
     check_width("qubits", file.qubits, limits.max_qubits)
     check_width("classical bits", file.clbits, limits.max_clbits)
     loaded = _understood(lambda: _load(file))
-    circuit = _understood(lambda: Flattening(limits).circuit(loaded))
+    flattening = Flattening(limits)
+    circuit = _understood(lambda: flattening.circuit(loaded))
     circuit, deferred = _bound(circuit, _by_name(loaded, circuit, inputs))
     named = {each.name: Bits(tuple(each)) for each in circuit.cregs}
     # `measure_all` may give bits the name of qubits, and results tell of the bits.
     qregs = [each for each in circuit.qregs if each.name not in named]
     registers = {each.name: Qubits(tuple(each)) for each in qregs}
-    return program_of(circuit, _counted(circuit), named | registers, deferred)
+    notes = (_UNITLESS,) if flattening.waits else ()
+    return program_of(circuit, _counted(circuit), named | registers, deferred, notes)
 
 
 def _by_name(loaded: QuantumCircuit, circuit: QuantumCircuit, inputs: Inputs) -> Inputs:

@@ -106,6 +106,15 @@ CERTAIN: list[tuple[str, Callable[[QuantumCircuit], Any]]] = [
 ]  # fmt: skip
 
 
+def test_a_delay_whose_unit_is_lost_is_told() -> None:
+    circuit = QuantumCircuit(1, 1)
+    with circuit.if_test((0, 0)):
+        circuit.delay(5, 0, "us")
+    circuit.measure(0, 0)
+    (note,) = run_file(file_of(circuit))["metadata"]["notes"]
+    assert "(dt)" in note
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_what_qiskit_writes_runs_as_qiskit_means_it(version: int) -> None:
     for outcome, build in CERTAIN:
