@@ -303,7 +303,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 6 * CIRCUIT_LIMITS.max_circuit_bytes + 65_536  # J
 MAX_SUBMISSION_BYTES = _whole("MAX_SUBMISSION_BYTES", 16_777_216, least=1)
 BIND = env.str("BIND", default="127.0.0.1:8001")  # a container's own is in the Dockerfile
 _ADDRESS = r"[^,:\s]+:\d{1,5}|\[[0-9a-fA-F:.]+\]:\d{1,5}"
-if not re.fullmatch(rf"unix:/.+|{_ADDRESS}", BIND):
+if not re.fullmatch(_ADDRESS, BIND):  # not a file's socket, to which all clients are one
     raise ImproperlyConfigured(
         f"BIND is {BIND!r}; it must be an address and a port, for example BIND=127.0.0.1:8001."
     )

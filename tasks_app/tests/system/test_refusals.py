@@ -76,6 +76,7 @@ def test_a_sound_environment_boots() -> None:
         ("LOG_LEVEL", "LOUD", "INFO"),
         ("API_AUTH", "none", "open"),
         ("BIND", "8001", "an address and a port"),
+        ("BIND", "unix:/run/quantumtasks.sock", "an address and a port"),
         ("TRUSTED_PROXIES", "10.0.0.0/8", "each proxy's address"),
         ("TRUSTED_PROXIES", "127.0.0.1,nginx", "each proxy's address"),
         ("WORKER_METRICS_BIND", "9108", "an address and a port"),
