@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Any
 
 import structlog
@@ -12,6 +13,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
@@ -85,8 +87,8 @@ def _place() -> Iterator[None]:
 def _blocked(request: HttpRequest | None, username: str) -> bool:
     """With this name or with any: a name alone is never blocked, or anybody could lock it out."""
     failures = AuditEntry.objects.filter(
+        _from(address_of(request)),
         action="login_failed",
-        address=address_of(request),
         at__gt=Now() - timedelta(seconds=WINDOW_S),
     )
     named = failures.filter(target=username[:200])
@@ -94,6 +96,14 @@ def _blocked(request: HttpRequest | None, username: str) -> bool:
         named[:NAME_FAILURES].count() >= NAME_FAILURES
         or failures[:ADDRESS_FAILURES].count() >= ADDRESS_FAILURES
     )
+
+
+def _from(address: str | None) -> Q:
+    """Entries of whoever has that address: with IPv6 a whole network of them."""
+    if address is None or ":" not in address:
+        return Q(address=address)
+    network = ip_network((address, 64), strict=False)
+    return Q(address__range=(str(network[0]), str(network[-1])))
 
 
 class TokensOutlivePasswords:

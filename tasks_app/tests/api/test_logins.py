@@ -130,6 +130,13 @@ def test_an_address_that_tries_many_names_is_closed() -> None:
     assert login(people.PASSWORD, address="198.51.100.7").status_code == 204
 
 
+def test_addresses_of_one_ipv6_network_are_one() -> None:
+    for number in range(logins.NAME_FAILURES):
+        login("wrong", address=f"2001:db8::{number}:1")
+    assert login(people.PASSWORD, address="2001:db8::ffff:0:0:1").status_code == 429
+    assert login(people.PASSWORD, address="2001:db8:0:1::1").status_code == 204
+
+
 def test_failures_in_the_admin_count_as_well() -> None:
     for _ in range(logins.NAME_FAILURES):
         assert not admin_login("wrong")
