@@ -276,10 +276,13 @@ def _trees(parameters: str) -> list[ast.expr]:
         raise _NotPlain
     lettered = _NAME.sub(r"n\g<0>", parameters)
     try:
-        tree: Any = ast.parse(f"({lettered},)", mode="eval")
+        tree = ast.parse(f"f({lettered})", mode="eval").body
     except SyntaxError:
         raise _NotPlain from None
-    return list(tree.body.elts)
+    match tree:  # Or parentheses of theirs end where ours should.
+        case ast.Call(func=ast.Name(id="f"), args=found, keywords=[]):
+            return found
+    raise _NotPlain
 
 
 def _names(text: str) -> list[str]:

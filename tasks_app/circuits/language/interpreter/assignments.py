@@ -60,6 +60,8 @@ def _assignment(run: Run, node: ast.ClassicalAssignment) -> None:
         return
     if isinstance(target, ast.IndexedIdentifier):
         target = ast.IndexedIdentifier(target.name, _settled(run, target.indices))
+    if node.op.name == "~=":
+        raise failure("What `~=` does is specified nowhere; write `a = ~b`.")
     operation = ast.BinaryOperator[node.op.name.removesuffix("=")]
     combined = ast.BinaryExpression(op=operation, lhs=target, rhs=node.rvalue)
     _assign(run, target, run.value(combined))

@@ -152,10 +152,9 @@ class Run(Registers):
         width = self.size_of(node)
         if width is None:
             return BIT if kind == "bit" else Type(kind, MACHINE_BITS)
-        if width < 1:
-            raise failure(f"A value of type {kind} has at least one bit.")
-        if width > 1_024 and kind != "bit":
-            raise failure(f"A value of type {kind} has 1 to 1,024 bits.")
+        most = 65_536 if kind == "bit" else 1_024
+        if not 1 <= width <= most:
+            raise failure(f"A value of type {kind} has 1 to {most:,} bits.")
         if kind == "float" and width not in (16, 32, 64):
             raise unsupported(f"float[{width}]", "a float has 16, 32 or 64 bits")
         return Type(kind, width)
