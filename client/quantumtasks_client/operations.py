@@ -360,8 +360,8 @@ class Operations:
         """
         patience, told, began = Patience(), False, time.monotonic()
         while True:
-            first = replace(request, connect_s=FIRST_CONNECT_S)
-            answer: Answer | Lost = yield request if self._reached else first
+            sent = request if self._reached else replace(request, connect_s=FIRST_CONNECT_S)
+            answer: Answer | Lost = yield sent
             if isinstance(answer, Answer):
                 self._reached = True
                 if answer.status < 300:

@@ -16,6 +16,8 @@ from tasks_app.circuits.job import Limits
 
 SEED_STEP = 2113
 """Between the seeds of the circuits of one job of Aer's: each can be repeated by itself."""
+NOT_REAL = (QiskitError, ArithmeticError, TypeError, ValueError, RuntimeError)
+"""With which Qiskit and NumPy say that an angle is no real, finite number."""
 _PARALLEL_FROM_QUBITS = 16  # Below, threads cost more than they bring.
 _PARALLEL_FROM_RUNS = 8  # Of narrower circuits, which then share the threads.
 Angles = Mapping[Parameter, float]
@@ -90,7 +92,7 @@ def real(what: str) -> Iterator[None]:
     """Raises CircuitError for the errors with which Qiskit says that an angle is no number."""
     try:
         yield
-    except (QiskitError, ArithmeticError, TypeError, ValueError, RuntimeError):
+    except NOT_REAL:
         raise CircuitError(
             "invalid_parameters", f"{what} is no real, finite number for some values."
         ) from None

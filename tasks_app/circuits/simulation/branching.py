@@ -23,9 +23,8 @@ from qiskit.circuit import (
 )
 from qiskit.circuit.classical import expr, types
 
-from tasks_app.circuits.errors import CircuitError
 from tasks_app.circuits.job import Limits
-from tasks_app.circuits.simulation.aer import Angles, real
+from tasks_app.circuits.simulation.aer import NOT_REAL, Angles
 from tasks_app.circuits.simulation.state import Piece, State, pieces
 
 _LEAST_STEPS, _MOST_STEPS = 200, 20_000
@@ -138,12 +137,16 @@ class Branching:
         found = []
         for values in angles:
             try:
-                with real("An angle"):
-                    circuit = self.circuit.assign_parameters(values) if values else self.circuit
-                    found.append(follow(_Writing(circuit).steps))
-            except (_Unsuitable, CircuitError):
-                return None  # Of an angle that is no number, who runs it for Aer tells which.
+                circuit = self.circuit.assign_parameters(values) if values else self.circuit
+                found.append(follow(_Writing(circuit).steps))
+            except (_Unsuitable, *NOT_REAL):
+                return None  # Of an angle that is no number, who runs it for Aer tells.
         return found
+
+
+def branching(circuit: QuantumCircuit, limits: Limits) -> Branching | None:
+    """None for a circuit that is too long: each run would begin to write its steps in vain."""
+    return Branching(circuit, limits) if circuit.size() <= _MOST_STEPS else None
 
 
 def _ends(

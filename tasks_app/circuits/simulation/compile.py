@@ -19,7 +19,7 @@ from tasks_app.circuits.job import Limits
 from tasks_app.circuits.language.program import Program
 from tasks_app.circuits.simulation import methods, rewriting
 from tasks_app.circuits.simulation.aer import Angles, execute
-from tasks_app.circuits.simulation.branching import Branching
+from tasks_app.circuits.simulation.branching import Branching, branching
 from tasks_app.circuits.simulation.noise import Noise
 from tasks_app.circuits.simulation.observables import Observables
 from tasks_app.circuits.simulation.rewriting import Ending
@@ -128,7 +128,7 @@ def compile_program(program: Program, options: Options, limits: Limits) -> Compi
     if small and not noisy and method in ("statevector", "stabilizer"):
         ending = rewriting.without_final_measurements(circuit)
         if ending.others:
-            drawn = Branching(circuit, limits)
+            drawn = branching(circuit, limits)
         else:
             drawn = sampling(ending, method=method, shots=shots)
     truncate = not circuit.has_control_flow_op()
